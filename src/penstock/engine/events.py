@@ -1,0 +1,144 @@
+"""What a running sync tells: JSON-line events, the last of them the receipt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from penstock.protocol.catalog import StreamDescriptor
+
+
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=True, omit_defaults=True
+):
+    """Any event; `event` on the wire is its class name."""
+
+
+class SyncStarted(Event):
+    """The plan stands, the connectors are up. `states` tells which streams continue."""
+
+    run_id: str
+    connection: str
+    source: str
+    destination: str
+    streams: tuple[StreamDescriptor, ...]
+    continuing: tuple[StreamDescriptor, ...] = ()
+    started_at: str = ""
+
+
+class StreamProgress(Event):
+    """Rows and bytes of one stream so far; at most a few times a second each."""
+
+    stream: StreamDescriptor
+    rows_read: int
+    rows_sent: int
+    rows_committed: int
+    bytes_read: int
+    estimated_rows: int | None = None
+    status: str = "running"
+    """waiting, running, complete, incomplete or failed."""
+
+
+class CheckpointCommitted(Event):
+    """Rows and the state that covers them are durable. `stream` None: a global state."""
+
+    stream: StreamDescriptor | None
+    rows: int
+    bytes: int
+    seconds: float
+
+
+class LogEmitted(Event):
+    """One line of a connector's or penstock's own log."""
+
+    level: str
+    message: str
+    origin: str = "source"
+
+
+class ConfigChanged(Event):
+    """The source asks that this configuration be kept from now on; it may hold secrets."""
+
+    origin: str
+    config: dict[str, Any]
+
+
+class StreamReceipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The proof for one stream: read = sent = committed."""
+
+    stream: StreamDescriptor
+    table: str
+    status: str
+    """complete, incomplete or failed."""
+    mode: str
+    rows_read: int = 0
+    rows_sent: int = 0
+    rows_committed: int = 0
+    rows_claimed: int | None = None
+    """What the source itself counted (`sourceStats`); None where it does not say."""
+    bytes_read: int = 0
+    checkpoints: int = 0
+    values_changed: int = 0
+    """Entries in `_airbyte_meta.changes`: values nulled or truncated because they did not fit."""
+    undeclared: tuple[str, ...] = ()
+    """Properties that records had and the schema does not declare; they were not loaded."""
+    first_cursor: str | None = None
+    last_cursor: str | None = None
+    columns: dict[str, str] = {}
+    state_before: msgspec.Raw = msgspec.Raw(b"null")
+    state_after: msgspec.Raw = msgspec.Raw(b"null")
+    generation_id: int = 0
+    seconds: float = 0.0
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one sync did, proved or not; kept for `penstock receipt`."""
+
+    run_id: str
+    connection: str
+    source: str
+    destination: str
+    outcome: str
+    """succeeded, failed or cancelled."""
+    started_at: str
+    ended_at: str
+    seconds: float
+    streams: tuple[StreamReceipt, ...] = ()
+    error: dict[str, Any] | None = None
+    penstock_version: str = ""
+
+    @property
+    def rows_committed(self) -> int:
+        return sum(stream.rows_committed for stream in self.streams)
+
+    @property
+    def is_proved(self) -> bool:
+        """True when the sync succeeded: every stream's rows read, sent and committed agree."""
+        return self.outcome == "succeeded"
+
+
+class SyncFinished(Event):
+    """The last event of every sync, also of a failed one."""
+
+    receipt: Receipt
+
+
+def encode_event(event: Event) -> bytes:
+    """Returns the event as one JSON line, without the newline."""
+    return msgspec.json.encode(event)
+
+
+AnyEvent = (
+    SyncStarted
+    | StreamProgress
+    | CheckpointCommitted
+    | LogEmitted
+    | ConfigChanged
+    | SyncFinished
+)
+
+
+def decode_event(line: bytes) -> AnyEvent:
+    """Returns the event on one line, as another penstock process wrote it."""
+    return msgspec.json.decode(line, type=AnyEvent)

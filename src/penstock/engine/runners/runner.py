@@ -1,0 +1,65 @@
+"""What the engine asks of a connector, however it runs: in process, in a venv, in a container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from penstock.data.items import Item
+from penstock.protocol.catalog import Catalog, ConfiguredCatalog
+from penstock.protocol.spec import ConnectorSpec
+from penstock.protocol.state import State
+
+
+class Reading(Protocol):
+    """One read in progress: iterate it on one thread; `stop` it from any."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yields items in order until the source has ended.
+
+        Raises ConnectorFailed (a program's own words in the message) when it ended badly, and
+        whatever a native source raises. An ErrorTrace item is not raised: more may follow it.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Asks the source to end, makes it end after the grace period; returns at once.
+
+        Iteration then ends early, without an error of its own.
+        """
+        ...
+
+
+class SourceRunner(Protocol):
+    """A source, ready to be asked. Making one starts nothing."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str:
+        """How it runs, for people: "native", "airbyte-source-faker 7.2.1 in ~/.cache/…"."""
+        ...
+
+    def spec(self) -> ConnectorSpec: ...
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        """Returns when the connector accepts the configuration; else raises ConfigError & co."""
+        ...
+
+    def discover(self, config: Mapping[str, Any]) -> Catalog: ...
+
+    def read(
+        self,
+        config: Mapping[str, Any],
+        catalog: ConfiguredCatalog,
+        states: Sequence[State],
+        *,
+        is_raw: bool = False,
+    ) -> AbstractContextManager[Reading]:
+        """Starts reading; leaving the context stops the source and removes its files.
+
+        `is_raw` asks for batches with one JSON column `_airbyte_data` instead of typed ones.
+        """
+        ...

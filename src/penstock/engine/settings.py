@@ -1,0 +1,61 @@
+"""What a user can set about one sync, and the document that asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from penstock.protocol.catalog import ConfiguredCatalog
+from penstock.protocol.state import State
+
+
+class ConnectorRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which connector, how to get it, and its configuration.
+
+    With no install method given, a native connector wins over one from PyPI.
+    """
+
+    name: str
+    config: dict[str, Any] = {}
+    """May hold `${env:X}` and `${file:P}` references; they are resolved only where it runs."""
+    version: str | None = None
+    pip_url: str | None = None
+    """A pip requirement, path or URL installed instead of `airbyte-<name>`."""
+    python: str | None = None
+    """Version or path of the Python for the connector's venv: "3.11"."""
+    executable: str | None = None
+    manifest: str | None = None
+    """Path, URL or YAML text of a low-code manifest."""
+    image: str | None = None
+
+
+class SyncSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Limits and choices of one sync."""
+
+    normalisation: str = "typed"
+    """`typed` (a column a property) or `raw` (one JSON column)."""
+    namespace: str | None = None
+    """Schema in the destination; None uses the stream's namespace, else the destination's default."""
+    prefix: str = ""
+    """Put before every table name."""
+    commit_bytes: int = 64 << 20
+    commit_seconds: float = 60.0
+    buffer_bytes: int = 64 << 20
+    install_root: str | None = None
+    """Where connector venvs are kept; None uses the user's cache folder."""
+
+
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One sync, as a document: everything the data plane needs, and nothing it could look up."""
+
+    connection: str
+    """Identity of the sync over time: its states are kept under this name."""
+    source: ConnectorRef
+    destination: ConnectorRef
+    catalog: ConfiguredCatalog
+    settings: SyncSettings = msgspec.field(default_factory=SyncSettings)
+    run_id: str = ""
+    states: tuple[State, ...] | None = None
+    """Overrides what is stored; None continues from the last committed state."""
+    fence: int = 0
