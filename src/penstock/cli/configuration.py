@@ -13,7 +13,8 @@ import msgspec
 import yaml
 
 from penstock.errors import AccessDenied, ConfigError
-from penstock.sdk.config import Flag, config_of_flags, flags_of, nearest
+from penstock.sdk.config import Flag, config_of_flags, flags_of
+from penstock.sdk.config.parse import nearest
 
 _REFERENCE = re.compile(r"\$\{(?:env|file):[^}]*\}")
 
@@ -59,7 +60,9 @@ def read_config(name: str) -> dict[str, Any]:
 
 def secrets_in_flags(given: Given, schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Returns the settings whose secret stands in the command line itself, for all to see."""
-    secret = {name for flag in flags_of(schema) if flag.secret for name in (flag.name, *flag.aliases)}
+    secret = {
+        name for flag in flags_of(schema) if flag.secret for name in (flag.name, *flag.aliases)
+    }
     return tuple(
         name
         for name, texts in given.settings.items()
@@ -116,7 +119,9 @@ def _text_of(name: str) -> bytes:
             f"There is no file {name}.", remedy="Give the path of a JSON or YAML file."
         ) from error
     except PermissionError as error:
-        raise AccessDenied(f"The file {name} cannot be read.", remedy="Allow this user to.") from error
+        raise AccessDenied(
+            f"The file {name} cannot be read.", remedy="Allow this user to."
+        ) from error
     except OSError as error:
         raise ConfigError(
             f"The file {name} cannot be read: {error.strerror}.", remedy="Give another path."
