@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,35 @@ class ReadyDestination:
         )
 
 
+def ready_both(
+    source: tuple[str, SourceOptions | None],
+    destination: tuple[str, DestinationOptions | None],
+    screen: Screen,
+) -> tuple[ReadySource, ReadyDestination]:
+    """Returns both sides; the problems of both are told in one error.
+
+    A source that has to be installed first is not asked while the destination is wrong.
+    """
+    try:
+        there = ready_destination(*destination, screen)
+    except ConfigError as wrong:
+        if not _is_installed_first(source_ref(source[0], source[1] or SourceOptions())):
+            _raise_both(lambda: ready_source(*source, screen), wrong)
+        raise
+    return ready_source(*source, screen), there
+
+
+def _raise_both(ask: Callable[[], object], known: ConfigError) -> None:
+    """Raises one error where `ask` finds a problem too, else returns."""
+    try:
+        ask()
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error.message.rstrip()}\n{known.message.rstrip()}",
+            remedy=" ".join(dict.fromkeys((error.remedy, known.remedy))),
+        ) from error
+
+
 def ready_source(name: str, options: SourceOptions | None, screen: Screen) -> ReadySource:
     """Returns the source with its settings put together and validated; may install it."""
     options = options or SourceOptions()
@@ -71,7 +101,8 @@ def ready_source(name: str, options: SourceOptions | None, screen: Screen) -> Re
     given = Given("source", settings_of(options.source_settings or ()), options.source_config)
     config = _assembled(given, spec, screen)
     resolved = resolve_references(config)
-    validate_against_spec(resolved, spec)
+    with _naming(f"Source {ref.name}"):
+        validate_against_spec(resolved, spec)
     return ReadySource(
         ref=msgspec.structs.replace(ref, config=config), runner=runner, spec=spec, config=resolved
     )
@@ -90,7 +121,8 @@ def ready_destination(
         options.destination_config,
     )
     config = _assembled(given, spec, screen)
-    destination = connector(parse_config(connector.Config, resolve_references(config)))
+    with _naming(f"Destination {name}"):
+        destination = connector(parse_config(connector.Config, resolve_references(config)))
     return ReadyDestination(
         ref=ConnectorRef(name=name, config=config), spec=spec, destination=destination
     )
@@ -132,6 +164,18 @@ def _assembled(given: Given, spec: ConnectorSpec, screen: Screen) -> dict[str, A
             f"--{given.side}.{name} '${{env:NAME}}', or use --{given.side}-config FILE."
         )
     return config
+
+
+@contextmanager
+def _naming(who: str) -> Iterator[None]:
+    """Says whose configuration it is that a ConfigError is about."""
+    try:
+        yield
+    except ConfigError as error:
+        if type(error) is not ConfigError:
+            raise
+        what = error.message[:1].lower() + error.message[1:]
+        raise ConfigError(f"{who}: {what}", remedy=error.remedy, **error.context) from error
 
 
 def _is_installed_first(ref: ConnectorRef) -> bool:

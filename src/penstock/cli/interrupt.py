@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from penstock.cli.screen import Screen
 from penstock.errors import Cancelled
 
 
 @contextmanager
-def stop_on_signal(screen: Screen) -> Iterator[threading.Event]:
+def stop_on_signal(announce: Callable[[str], None]) -> Iterator[threading.Event]:
     """Yields an event that the first signal sets; puts the earlier handlers back at the end.
 
     At the second the process ends at once: what was committed stays, connectors end with it.
@@ -26,9 +25,7 @@ def stop_on_signal(screen: Screen) -> Iterator[threading.Event]:
             os._exit(Cancelled.exit_status)
         stop.set()
         if number == signal.SIGINT:
-            screen.note(
-                "Stopping after what is being committed; press Ctrl-C again to end at once."
-            )
+            announce("Stopping after what is being committed; press Ctrl-C again to end at once.")
 
     before = {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -220,6 +220,7 @@ class LiveTable:
 
         self._board = Board(clock)
         self._levels = levels
+        self._caption: str | None = None
         self._console = Console(file=out, markup=False, highlight=False, emoji=False)
         self._live = Live(
             console=self._console,
@@ -245,6 +246,10 @@ class LiveTable:
             case _:
                 pass
 
+    def announce(self, text: str) -> None:
+        """Writes a line below the table; may be called by a signal handler."""
+        self._caption = text
+
     def close(self) -> None:
         """Gives the terminal back; called however the sync ends."""
         self._live.stop()
@@ -256,7 +261,7 @@ class LiveTable:
 
         lines = dict(self._board.lines)
         has_estimate = any(line.newest.estimated_rows for line in lines.values())
-        table = Table(box=None, pad_edge=False, header_style="dim")
+        table = Table(box=None, pad_edge=False, header_style="dim", caption=self._caption)
         table.add_column("")
         table.add_column("stream", overflow="fold")
         for name in ("read", "committed", "rows/s", "bytes", "elapsed"):
@@ -286,6 +291,11 @@ def _started_line(event: SyncStarted) -> str:
     streams = figures.count_of(len(event.streams), "stream")
     going_on = f", {len(event.continuing)} continuing" if event.continuing else ""
     return f"{event.source} → {event.destination}: {streams}{going_on} ({event.connection})"
+
+
+def announcer(follower: Follower, screen: Screen) -> Callable[[str], None]:
+    """Returns the way to tell a person something while the sync runs."""
+    return follower.announce if isinstance(follower, LiveTable) else screen.note
 
 
 def giving_back(follower: Follower) -> AbstractContextManager[object]:

@@ -16,6 +16,9 @@ from penstock.engine.receipts import data_home, find_receipt, load_receipts
 if TYPE_CHECKING:
     from rich.table import Table
 
+_SHORT_ID = 8
+"""As much of a run's id as the list shows; `penstock receipt` finds it by that."""
+
 
 def receipt(
     name: Annotated[
@@ -66,18 +69,19 @@ def _history(receipts: tuple[Receipt, ...]) -> Table:
     from rich.table import Table  # noqa: PLC0415 (75 ms, and --json never needs it)
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("started", "connection", "outcome"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("started", no_wrap=True)
+    table.add_column("connection", overflow="fold")
+    table.add_column("outcome", no_wrap=True)
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("run", overflow="fold")
+    table.add_column("run", no_wrap=True)
     for each in receipts:
         table.add_row(
-            each.started_at[:19],
+            each.started_at[:16].replace("T", " "),
             each.connection,
             each.outcome,
             figures.rows(each.rows_committed),
             figures.duration(each.seconds),
-            each.run_id,
+            each.run_id[:_SHORT_ID],
         )
     return table

@@ -26,7 +26,7 @@ def run() -> int:
     """
     spec = read_spec(sys.stdin.buffer.read())
     follower = JsonLines(sys.stdout, keeps_secrets=True)
-    with stop_on_signal(Screen(is_quiet=True)) as stop:
+    with stop_on_signal(Screen(is_quiet=True).note) as stop:
         receipt = follow(run_sync(spec, stop=stop, data_dir=data_home()), follower)
     return exit_status_of(receipt)
 

@@ -87,7 +87,8 @@ def _positions(connection: str) -> dict[StreamDescriptor | None, State]:
     found: dict[StreamDescriptor | None, State] = {}
     for receipt in reversed(load_receipts(data_home(), connection)):
         for stream in receipt.streams:
-            if bytes(stream.state_after) != b"null":
+            # Of a stream that ended early the receipt may hold a state that was never committed.
+            if stream.status == "complete" and bytes(stream.state_after) != b"null":
                 found[stream.stream] = stream_state(stream.stream, bytes(stream.state_after))
     for kept in open_state_store(data_home()).load(connection):
         if kept.state is not None:

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from penstock.cli.arguments import keys_of, list_of, pairs_of
-from penstock.cli.endpoints import ReadyDestination, ReadySource, ready_destination, ready_source
+from penstock.cli.endpoints import ReadyDestination, ReadySource, ready_both
 from penstock.cli.identity import connection_name
 from penstock.cli.interrupt import stop_on_signal
 from penstock.cli.options import (
@@ -22,7 +22,7 @@ from penstock.cli.options import (
     SourceOptions,
 )
 from penstock.cli.outcome import error_of, exit_status_of, receipt_table, summary_lines
-from penstock.cli.progress import follow, giving_back, make_follower
+from penstock.cli.progress import announcer, follow, giving_back, make_follower
 from penstock.cli.screen import Screen, say_error
 from penstock.engine.catalog import Choices, Mode, configure, parse_mode
 from penstock.engine.events import Receipt
@@ -109,8 +109,7 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
     """
     screen = Screen(is_quiet=quiet or json)
     choices = _choices(streams, mode, primary_key, cursor)
-    there = ready_destination(destination, destination_options, screen)
-    here = ready_source(source, source_options, screen)
+    here, there = ready_both((source, source_options), (destination, destination_options), screen)
     screen.note(f"Discovering the streams of {here.runner.description}…")
     configured = _configured(
         here, there, choices, normalisation=normalisation, is_full_refresh=full_refresh
@@ -130,7 +129,7 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
         ),
     )
     follower = make_follower(screen, is_json=json, is_verbose=verbose)
-    with giving_back(follower), stop_on_signal(screen) as stop:
+    with giving_back(follower), stop_on_signal(announcer(follower, screen)) as stop:
         receipt = follow(run(spec, stop=stop, data_dir=data_home()), follower)
     if not json:
         show_outcome(receipt, Screen(is_quiet=quiet))

@@ -26,7 +26,7 @@ def data_home() -> Path:
 def save_receipt(data_dir: Path, receipt: Receipt) -> Path:
     """Writes the receipt, durably and whole or not at all; returns its path."""
     path = data_dir / _FOLDER / file_name_of(receipt.connection) / f"{_id_of(receipt)}.json"
-    write_durably(path, msgspec.json.format(msgspec.json.encode(receipt), indent=2))
+    write_durably(path, msgspec.json.encode(receipt))
     return path
 
 
