@@ -76,12 +76,14 @@ def encode(value: Any) -> bytes:
 
 def decode_catalog(text: bytes) -> Catalog:
     """Returns the catalogue in `text`; a wrong shape raises ConfigError naming the place."""
-    return _decode(text, Catalog, "catalogue")
+    catalog: Catalog = _decode(text, Catalog, "catalogue")
+    return catalog
 
 
 def decode_configured_catalog(text: bytes) -> ConfiguredCatalog:
     """Returns the configured catalogue in `text`, each stream with a cursor and key it needs."""
-    return _decode(text, ConfiguredCatalog, "configured catalogue")
+    catalog: ConfiguredCatalog = _decode(text, ConfiguredCatalog, "configured catalogue")
+    return catalog
 
 
 def decode_states(text: bytes) -> tuple[State, ...]:
@@ -156,7 +158,9 @@ def _claimed_type(line: bytes) -> str | None:
         parsed = orjson.loads(line)
     except orjson.JSONDecodeError:
         head = line.lstrip()[:40].replace(b" ", b"")
-        return next((t for t in _LOSSY_TO_DROP if head.startswith(b'{"type":"%b"' % t.encode())), None)
+        return next(
+            (t for t in _LOSSY_TO_DROP if head.startswith(b'{"type":"%b"' % t.encode())), None
+        )
     if not isinstance(parsed, Mapping):
         return None
     claimed = parsed.get("type")
