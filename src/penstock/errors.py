@@ -1,4 +1,4 @@
-"""Every error penstock raises on purpose: message, remedy, code, and whether trying again can help."""
+"""Every error penstock raises on purpose: message, remedy, code, and whether to try again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class AccessDenied(ConfigError):
 
 
 class TransientError(PenstockError):
-    """The same call may succeed later; `wait_seconds` is what the other side asked for, if it did."""
+    """The same call may succeed later; `wait_seconds` is what the other side asked for, if any."""
 
     code = "transient"
     failure_type = "transient_error"
@@ -121,7 +121,7 @@ class ConnectorFailed(PenstockError):
 
 
 class ProofFailed(PenstockError):
-    """Rows read, sent and committed (or claimed by the source) do not agree: the sync has failed."""
+    """Rows read, sent, committed or claimed by the source do not agree: the sync has failed."""
 
     code = "proof_failed"
     exit_status = 9

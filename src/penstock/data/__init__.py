@@ -1,0 +1,3 @@
+"""Rows, types and names."""
+
+from __future__ import annotations

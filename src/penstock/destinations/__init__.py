@@ -1,0 +1,3 @@
+"""Native destinations, one folder each."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Runs one sync."""
+
+from __future__ import annotations

@@ -15,7 +15,7 @@ class Event(
     """Any event; `event` on the wire is its class name."""
 
 
-class SyncStarted(Event):
+class SyncStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The plan stands, the connectors are up. `states` tells which streams continue."""
 
     run_id: str
@@ -27,7 +27,7 @@ class SyncStarted(Event):
     started_at: str = ""
 
 
-class StreamProgress(Event):
+class StreamProgress(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Rows and bytes of one stream so far; at most a few times a second each."""
 
     stream: StreamDescriptor
@@ -40,7 +40,7 @@ class StreamProgress(Event):
     """waiting, running, complete, incomplete or failed."""
 
 
-class CheckpointCommitted(Event):
+class CheckpointCommitted(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Rows and the state that covers them are durable. `stream` None: a global state."""
 
     stream: StreamDescriptor | None
@@ -49,7 +49,7 @@ class CheckpointCommitted(Event):
     seconds: float
 
 
-class LogEmitted(Event):
+class LogEmitted(Event, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a connector's or penstock's own log."""
 
     level: str
@@ -57,7 +57,7 @@ class LogEmitted(Event):
     origin: str = "source"
 
 
-class ConfigChanged(Event):
+class ConfigChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The source asks that this configuration be kept from now on; it may hold secrets."""
 
     origin: str
@@ -118,7 +118,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.outcome == "succeeded"
 
 
-class SyncFinished(Event):
+class SyncFinished(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The last event of every sync, also of a failed one."""
 
     receipt: Receipt
@@ -130,15 +130,11 @@ def encode_event(event: Event) -> bytes:
 
 
 AnyEvent = (
-    SyncStarted
-    | StreamProgress
-    | CheckpointCommitted
-    | LogEmitted
-    | ConfigChanged
-    | SyncFinished
+    SyncStarted | StreamProgress | CheckpointCommitted | LogEmitted | ConfigChanged | SyncFinished
 )
 
 
 def decode_event(line: bytes) -> AnyEvent:
     """Returns the event on one line, as another penstock process wrote it."""
-    return msgspec.json.decode(line, type=AnyEvent)
+    event: AnyEvent = msgspec.json.decode(line, type=AnyEvent)
+    return event

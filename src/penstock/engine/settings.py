@@ -36,7 +36,7 @@ class SyncSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     normalisation: str = "typed"
     """`typed` (a column a property) or `raw` (one JSON column)."""
     namespace: str | None = None
-    """Schema in the destination; None uses the stream's namespace, else the destination's default."""
+    """Schema in the destination; None: the stream's namespace, else the destination's default."""
     prefix: str = ""
     """Put before every table name."""
     commit_bytes: int = 64 << 20

@@ -1,0 +1,3 @@
+"""All that a connector author imports."""
+
+from __future__ import annotations

@@ -90,14 +90,14 @@ class StreamPlan:
     primary_key: tuple[str, ...] = ()
     """Column names in the table; empty unless `mode.is_dedup`."""
     cursor: str | None = None
-    """Column name in the table; of rows with an equal key the largest cursor stays, then the last to arrive."""
+    """Column name; of rows with an equal key the largest cursor stays, then the last to arrive."""
     normalisation: Normalisation = Normalisation.TYPED
     generation_id: int = 0
     sync_id: int = 0
     fence: int = 0
     """Attempt number: a commit with a smaller one than the last stored must fail."""
     resumes: bool = False
-    """True when an earlier attempt of the same generation committed a state this one continues from."""
+    """True when an earlier attempt of this generation committed a state to continue from."""
 
 
 class Writer(Protocol):
@@ -122,10 +122,11 @@ class Writer(Protocol):
         """
         ...
 
-    def finish(self) -> None:
-        """Publishes the stream: swaps staging in, drops older generations, one transaction.
+    def finish(self, state: State | None) -> int:
+        """Commits what is left together with `state` and publishes the stream, one transaction.
 
-        Called once, after the last commit, and only when the stream completed.
+        Swaps staging in, drops older generations and marks the generation complete. Called once,
+        last, and only when the stream completed. Returns rows like `commit`.
         """
         ...
 

@@ -1,0 +1,3 @@
+"""Native sources, one folder each."""
+
+from __future__ import annotations

@@ -42,6 +42,14 @@ class SourceRunner(Protocol):
         """How it runs, for people: "native", "airbyte-source-faker 7.2.1 in ~/.cache/…"."""
         ...
 
+    @property
+    def resumes_full_refresh(self) -> bool:
+        """True when a state yielded in a full refresh may be continued from.
+
+        Only native sources promise it; an Airbyte connector may start over in spite of its state.
+        """
+        ...
+
     def spec(self) -> ConnectorSpec: ...
 
     def check(self, config: Mapping[str, Any]) -> None:

@@ -1,0 +1,231 @@
+"""The door to the engine: a RunSpec goes in, events come out, the last one is the receipt."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from penstock import __version__
+from penstock.engine.events import (
+    ConfigChanged,
+    Event,
+    Receipt,
+    StreamReceipt,
+    SyncFinished,
+    SyncStarted,
+)
+from penstock.engine.kept_config import keep_config, kept_config
+from penstock.engine.ledger import Ledger, StreamAccount
+from penstock.engine.plan import StreamTask, is_position, plan_streams, source_states
+from penstock.engine.receipts import save_receipt
+from penstock.engine.references import resolve_references
+from penstock.engine.registry import load_destination_class, source_runner
+from penstock.engine.remember import load_stored, remembers, settle_overrides
+from penstock.engine.runners.runner import SourceRunner
+from penstock.engine.settings import ConnectorRef, RunSpec
+from penstock.engine.sink import StreamSink
+from penstock.engine.state_store import exclusive, open_state_store
+from penstock.engine.sync import SyncLoop, status_of
+from penstock.errors import BugError, Cancelled, PenstockError
+from penstock.protocol.catalog import ConfiguredCatalog, ConfiguredStream, SyncMode
+from penstock.protocol.state import State
+from penstock.sdk.config import parse_config
+from penstock.sdk.destination import Destination
+
+logger = logging.getLogger(__name__)
+
+
+def default_data_dir() -> Path:
+    """Returns where states, receipts and locks are kept: $PENSTOCK_HOME, else ~/.penstock."""
+    named = os.environ.get("PENSTOCK_HOME")
+    return Path(named).expanduser() if named else Path.home() / ".penstock"
+
+
+def run(
+    spec: RunSpec, *, stop: threading.Event | None = None, data_dir: Path | None = None
+) -> Iterator[Event]:
+    """Runs one sync and yields what happens; the last event is SyncFinished with the receipt.
+
+    A sync that fails raises nothing: its receipt says what went wrong and what to do. Setting
+    `stop` cancels it at the next step. The receipt is saved before the last event is yielded.
+    """
+    folder = data_dir or default_data_dir()
+    spec = msgspec.structs.replace(spec, run_id=spec.run_id or uuid.uuid4().hex)
+    attempt = _Attempt(spec=spec, stop=stop or threading.Event(), data_dir=folder)
+    failure: PenstockError | None = None
+    try:
+        yield from attempt.events()
+    except PenstockError as error:
+        failure = error
+    except Exception as error:
+        logger.exception("sync failed", extra={"run_id": spec.run_id})
+        failure = BugError(
+            f"The sync failed in a way penstock did not foresee: {type(error).__name__}: {error}",
+            remedy="Run it again with --debug and report the traceback.",
+        )
+    if attempt.loop is not None:
+        yield from attempt.loop.progress()
+    receipt = attempt.receipt(failure)
+    save_receipt(receipt, folder)
+    yield SyncFinished(receipt=receipt)
+
+
+def open_destination(ref: ConnectorRef) -> Destination:
+    """Returns the destination a reference names, its configuration resolved and parsed."""
+    connector = load_destination_class(ref.name)
+    config = parse_config(connector.Config, resolve_references(ref.config))
+    destination: Destination = connector(config)
+    return destination
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One try at one sync; what the receipt needs is kept as it becomes known."""
+
+    spec: RunSpec
+    stop: threading.Event
+    data_dir: Path
+    loop: SyncLoop | None = None
+    tasks: tuple[StreamTask, ...] = ()
+    source_text: str = ""
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def events(self) -> Iterator[Event]:
+        spec = self.spec
+        with ExitStack() as stack:
+            stack.enter_context(exclusive(self.data_dir / "locks", spec.connection))
+            runner = source_runner(spec.source, install_root=spec.settings.install_root)
+            self.source_text = runner.description
+            destination = open_destination(spec.destination)
+            store = open_state_store(self.data_dir)
+            if spec.states is not None:
+                store.override(spec.connection, spec.states)
+            stored = load_stored(destination, store, spec.connection)
+            fence = spec.fence or stored.highest_fence + 1
+            self.tasks = plan_streams(
+                connection=spec.connection,
+                streams=spec.catalog.streams,
+                settings=spec.settings,
+                capabilities=destination.capabilities,
+                stored=stored,
+                resumes_full_refresh=runner.resumes_full_refresh,
+                fence=fence,
+            )
+            settle_overrides(
+                destination, store, self.tasks, connection=spec.connection, fence=fence
+            )
+            self.loop = SyncLoop(
+                tasks=self.tasks,
+                destination=destination,
+                ledger=Ledger(_account(task) for task in self.tasks),
+                settings=spec.settings,
+                remembers=remembers(destination, store, connection=spec.connection, fence=fence),
+                stop=self.stop,
+            )
+            yield from self._move(self.loop, runner, source_states(self.tasks, stored))
+
+    def _move(
+        self, loop: SyncLoop, runner: SourceRunner, states: Sequence[State]
+    ) -> Iterator[Event]:
+        spec = self.spec
+        given = resolve_references(spec.source.config)
+        config = kept_config(self.data_dir, spec.connection, given)
+        yield SyncStarted(
+            run_id=spec.run_id,
+            connection=spec.connection,
+            source=self.source_text,
+            destination=spec.destination.name,
+            streams=tuple(task.stream for task in self.tasks),
+            continuing=tuple(task.stream for task in self.tasks if task.state is not None),
+            started_at=self.started_at.isoformat(),
+        )
+        catalog = _catalog_for_source(self.tasks)
+        is_raw = spec.settings.normalisation == "raw"
+        with runner.read(config, catalog, states, is_raw=is_raw) as reading:
+            for event in loop.events(reading):
+                if isinstance(event, ConfigChanged):
+                    keep_config(self.data_dir, spec.connection, given, event.config)
+                yield event
+
+    def receipt(self, failure: PenstockError | None) -> Receipt:
+        ended_at = datetime.now(UTC)
+        outcome = "succeeded" if failure is None else "failed"
+        if isinstance(failure, Cancelled):
+            outcome = "cancelled"
+        sinks = self.loop.sinks if self.loop else {}
+        return Receipt(
+            run_id=self.spec.run_id,
+            connection=self.spec.connection,
+            source=self.source_text or self.spec.source.name,
+            destination=self.spec.destination.name,
+            outcome=outcome,
+            started_at=self.started_at.isoformat(),
+            ended_at=ended_at.isoformat(),
+            seconds=(ended_at - self.started_at).total_seconds(),
+            streams=tuple(_stream_receipt(sink) for sink in sinks.values()),
+            error=failure.as_document() if failure else None,
+            penstock_version=__version__,
+        )
+
+
+def _account(task: StreamTask) -> StreamAccount:
+    cursor = task.configured.effective_cursor()
+    return StreamAccount(stream=task.stream, cursor_property=cursor[0] if cursor else None)
+
+
+def _catalog_for_source(tasks: Sequence[StreamTask]) -> ConfiguredCatalog:
+    """Returns what the source is told: modes it knows, with generations where it is new to it."""
+    return ConfiguredCatalog(streams=tuple(_for_source(task) for task in tasks))
+
+
+def _for_source(task: StreamTask) -> ConfiguredStream:
+    configured = task.configured
+    return msgspec.structs.replace(
+        configured,
+        cursor_field=configured.effective_cursor()
+        if configured.sync_mode is SyncMode.INCREMENTAL
+        else configured.cursor_field,
+        primary_key=configured.effective_primary_key() or None,
+        generation_id=task.plan.generation_id,
+        minimum_generation_id=task.plan.generation_id if task.plan.mode.is_overwrite else 0,
+        sync_id=configured.sync_id or 1,
+    )
+
+
+def _stream_receipt(sink: StreamSink) -> StreamReceipt:
+    task, account = sink.task, sink.account
+    newest = sink.newest_state
+    return StreamReceipt(
+        stream=task.stream,
+        table=str(task.plan.table),
+        status=status_of(sink) if sink.is_published else "incomplete",
+        mode=f"{task.configured.sync_mode}_{task.plan.mode}",
+        rows_read=account.rows_read,
+        rows_sent=account.rows_sent,
+        rows_committed=account.rows_committed,
+        rows_claimed=account.rows_claimed,
+        bytes_read=account.bytes_read,
+        checkpoints=account.checkpoints,
+        values_changed=account.values_changed,
+        undeclared=tuple(account.undeclared),
+        first_cursor=account.first_cursor,
+        last_cursor=account.last_cursor,
+        columns={column.name: column.kind.value for column in task.plan.columns},
+        state_before=_blob(task.state),
+        state_after=_blob(newest if is_position(newest) else None),
+        generation_id=task.plan.generation_id,
+        seconds=round(sink.seconds, 3),
+    )
+
+
+def _blob(state: State | None) -> msgspec.Raw:
+    return state.stream.stream_state if state and state.stream else msgspec.Raw(b"null")
