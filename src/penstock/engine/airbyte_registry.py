@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from penstock.engine.fetch import cache_root, fetch
-from penstock.errors import ConfigError, ConnectionFailed
+from penstock.errors import ConfigError, PenstockError
 
 _log = logging.getLogger(__name__)
 
@@ -36,10 +36,16 @@ class RegistryEntry:
     """python, manifest-only or java; empty where the list does not say."""
     package: str | None
     """Its distribution on PyPI, where it is published there."""
-    image: str
+    repository: str
+    """Of its image: "airbyte/source-stripe"."""
     version: str
     documentation_url: str
     support_level: str
+
+    def image_of(self, version: str | None) -> str:
+        """Returns its image in this version, or the list's."""
+        tag = version or self.version
+        return f"{self.repository}:{tag}" if tag else self.repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,19 +102,24 @@ def load_registry(*, folder: Path | None = None) -> AirbyteRegistry | None:
         return None
     if not address.startswith(("http://", "https://")):
         return _read(Path(address).expanduser(), address)
-    place = folder or cache_root() / "registries"
     try:
-        found = fetch(address, place, max_age_seconds=MAX_AGE_SECONDS)
-    except ConnectionFailed as error:
-        _log.info("airbyte registry not reachable", extra={"url": address, "why": error.message})
+        found = fetch(
+            address, folder or cache_root() / "registries", max_age_seconds=MAX_AGE_SECONDS
+        )
+        return _read(found.path, address)
+    except PenstockError as error:
+        if address != URL and isinstance(error, ConfigError):
+            raise
+        _log.info("airbyte registry not to be had", extra={"url": address, "why": error.message})
         return None
-    return _read(found.path, address)
 
 
 def _read(path: Path, address: str) -> AirbyteRegistry:
     try:
         document = msgspec.json.decode(path.read_bytes(), type=_Document)
     except (OSError, msgspec.DecodeError) as error:
+        if address.startswith("http") and path.exists():
+            path.unlink()  # what was fetched is of no use: the next time asks again
         raise ConfigError(
             f"The connector registry {address} cannot be read: {error}.",
             remedy=f"Correct {VARIABLE}, or unset it for Airbyte's own.",
@@ -127,7 +138,7 @@ def _entry(raw: _Entry) -> RegistryEntry:
         title=raw.title,
         language=raw.language or tagged,
         package=pypi.package if pypi and pypi.enabled else None,
-        image=f"{raw.repository}:{raw.tag}" if raw.tag else raw.repository,
+        repository=raw.repository,
         version=raw.tag,
         documentation_url=raw.documentation_url or "",
         support_level=raw.support_level or "",

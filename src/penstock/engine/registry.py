@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -13,8 +15,17 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from penstock.engine.airbyte_registry import AirbyteRegistry, load_registry, nearest
+from penstock.engine.runners.container import container_runner
+from penstock.engine.runners.manifest import ManifestRequest, manifest_runner, manifest_url
+from penstock.engine.runners.program import Program, ProgramRunner, RunOptions
 from penstock.engine.runners.runner import SourceRunner
-from penstock.engine.settings import ConnectorRef, SyncSettings
+from penstock.engine.runners.venv import (
+    PackageRequest,
+    VenvStore,
+    default_install_root,
+    venv_runner,
+)
+from penstock.engine.settings import ConnectorRef
 from penstock.errors import BugError, ConfigError, UnknownName
 from penstock.sdk.source import Source
 
@@ -32,7 +43,7 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {"duckdb": "penstock.destinations.duckdb:DuckDBDestination"}
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"source-faker": "Sample data", "source-file": "Files", "destination-duckdb": "DuckDB"}
+    {"source-faker": "Faker", "source-file": "Files", "destination-duckdb": "DuckDB"}
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""
 SOURCES_GROUP: Final = "penstock.sources"
@@ -47,8 +58,9 @@ class Listed:
     """One line of `penstock sources` or `penstock destinations`."""
 
     name: str
+    """Short for native connectors and plugins: "faker"."""
     title: str
-    runs: str
+    how: str
     """native, plugin (a third party's entry point), python, manifest, or image."""
 
 
@@ -68,7 +80,7 @@ def list_sources(*, airbyte: bool = False) -> list[Listed]:
     """
     listed = _listed("source", NATIVE_SOURCES, SOURCES_GROUP)
     registry = load_registry() if airbyte else None
-    return listed + _of_airbyte(registry, {entry.name for entry in listed})
+    return listed + _of_airbyte(registry, {full_name(one.name, "source") for one in listed})
 
 
 def list_destinations() -> list[Listed]:
@@ -77,23 +89,17 @@ def list_destinations() -> list[Listed]:
 
 
 def _listed(kind: Kind, native: Mapping[str, str], group: str) -> list[Listed]:
-    own = [
-        Listed(name=full_name(name, kind), title=TITLES[full_name(name, kind)], runs="native")
-        for name in native
-    ]
-    others = [
-        Listed(name=full_name(name, kind), title=_short(name, kind), runs="plugin")
-        for name in _plugins(group)
-        if _short(name, kind) not in native
-    ]
-    return sorted(own + others, key=lambda listed: listed.name)
+    own = [Listed(name=name, title=TITLES[full_name(name, kind)], how="native") for name in native]
+    plugins = {_short(name, kind) for name in _plugins(group)} - native.keys()
+    own += [Listed(name=name, title=name, how="plugin") for name in plugins]
+    return sorted(own, key=lambda listed: listed.name)
 
 
 def _of_airbyte(registry: AirbyteRegistry | None, known: set[str]) -> list[Listed]:
     if registry is None:
         return []
     return [
-        Listed(name=entry.name, title=entry.title, runs=_how(entry.language, entry.package))
+        Listed(name=entry.name, title=entry.title, how=_how(entry.language, entry.package))
         for entry in registry.sources
         if entry.name not in known
     ]
@@ -120,7 +126,7 @@ def _load_class(name: str, kind: Kind, native: Mapping[str, str], group: str) ->
     if found is not None:
         return found()
     known = [listed.name for listed in _listed(kind, native, group)]
-    raise _unknown(name, kind, nearest(full_name(name, kind), known))
+    raise _unknown(name, kind, nearest(_short(name, kind), known))
 
 
 def _find_class(
@@ -161,28 +167,32 @@ def _unknown(name: str, kind: Kind, near: Sequence[str]) -> UnknownName:
 
 
 def source_runner(
-    ref: ConnectorRef,
-    settings: SyncSettings | None = None,
-    *,
-    options: Any = None,
+    ref: ConnectorRef, *, install_root: str | None = None, options: RunOptions | None = None
 ) -> SourceRunner:
     """Returns how a source runs; starts nothing, but may look into Airbyte's registry.
 
     A method the reference names wins: executable, manifest, image, or pip_url. A `version` or
     `python` asks for the Python package. Else a native connector, a third party's, a package
     that is already installed, what Airbyte's registry says, and without a registry the package
-    `airbyte-<name>`. `options` is a `penstock.engine.runners.program.RunOptions`.
-    Raises UnknownName, and ConfigError when the reference contradicts itself.
+    `airbyte-<name>`. Raises UnknownName, and ConfigError when the reference contradicts itself.
     """
     _check_ref(ref)
-    if ref.executable or ref.manifest or ref.image:
-        return _explicit(ref, settings, options)
+    options = options or RunOptions()
+    if ref.executable:
+        return _program(ref.name, ref.executable, options)
+    if ref.image:
+        return container_runner(ref.name, ref.image, options=options)
+    root = Path(install_root).expanduser().absolute() if install_root else default_install_root()
+    name = full_name(ref.name, "source")
+    store = VenvStore(root=root, on_log=options.on_log, near_names=lambda: _near(name))
+    if ref.manifest:
+        return _manifest(ref, ref.manifest, store, options)
     if not (ref.pip_url or ref.version or ref.python):
         found = _find_class(ref.name, "source", NATIVE_SOURCES, SOURCES_GROUP)
         if found is not None:
-            runner: SourceRunner = _load(_IN_PROCESS)(full_name(ref.name, "source"), found())
+            runner: SourceRunner = _load(_IN_PROCESS)(name, found())
             return runner
-    return _airbyte(ref, settings, options)
+    return _airbyte(ref, store, options)
 
 
 def _check_ref(ref: ConnectorRef) -> None:
@@ -192,39 +202,24 @@ def _check_ref(ref: ConnectorRef) -> None:
             f"{ref.name} names several ways to run it: {', '.join(methods)}.",
             remedy="Keep one of them.",
         )
-    if ref.version and methods and methods[0] != "manifest":
+    if ref.version and methods:
         raise ConfigError(
             f"{ref.name} has a version and also {methods[0]}, which has one of its own.",
-            remedy=f"Put the version into {methods[0]}.",
+            remedy=f"Put the version into {methods[0]}, and leave version unset.",
         )
-    if not methods and not _NAME.match(ref.name):
-        raise _unknown(ref.name, "source", nearest(ref.name.lower(), _known_sources()))
+    if methods in ([], ["pip_url"]) and not _NAME.match(ref.name):
+        raise _unknown(ref.name, "source", nearest(_short(ref.name.lower(), "source"), _own()))
 
 
-def _known_sources() -> list[str]:
+def _own() -> list[str]:
     return [listed.name for listed in list_sources()]
 
 
-def _explicit(ref: ConnectorRef, settings: SyncSettings | None, options: Any) -> SourceRunner:
-    if ref.executable:
-        return _program(ref.name, ref.executable, options)
-    if ref.image:
-        from penstock.engine.runners.container import container_runner  # noqa: PLC0415
-
-        return container_runner(ref.name, ref.image, options=options)
-    return _manifest(ref, str(ref.manifest), settings, options)
-
-
-def _program(name: str, executable: str, options: Any) -> SourceRunner:
+def _program(name: str, executable: str, options: RunOptions) -> SourceRunner:
     """Returns a runner of a local program; words after it are its first arguments."""
-    import shlex  # noqa: PLC0415 - only here
-    import shutil  # noqa: PLC0415 - only here
-
-    from penstock.engine.runners.program import Program, ProgramRunner  # noqa: PLC0415
-
     whole = Path(executable).expanduser()
     words = [str(whole)] if whole.is_file() else shlex.split(executable)
-    program = shutil.which(str(Path(words[0]).expanduser())) if words else None
+    program = shutil.which(Path(words[0]).expanduser()) if words else None
     if program is None:
         raise ConfigError(
             f"The executable {executable!r} of {name} does not exist, or may not be executed.",
@@ -235,65 +230,38 @@ def _program(name: str, executable: str, options: Any) -> SourceRunner:
 
 
 def _manifest(
-    ref: ConnectorRef, manifest: str, settings: SyncSettings | None, options: Any
+    ref: ConnectorRef, manifest: str, store: VenvStore, options: RunOptions
 ) -> SourceRunner:
-    from penstock.engine.runners.manifest import (  # noqa: PLC0415
-        ManifestRequest,
-        manifest_runner,
-    )
-
     request = ManifestRequest(name=ref.name, manifest=manifest, python=ref.python)
-    return manifest_runner(request, store=_store(settings, options), options=options)
+    return manifest_runner(request, store=store, options=options)
 
 
-def _store(settings: SyncSettings | None, options: Any, near: Any = tuple) -> Any:
-    from penstock.engine.runners.program import RunOptions  # noqa: PLC0415
-    from penstock.engine.runners.venv import VenvStore, default_install_root  # noqa: PLC0415
-
-    given = settings.install_root if settings else None
-    return VenvStore(
-        root=Path(given).expanduser().absolute() if given else default_install_root(),
-        on_log=(options or RunOptions()).on_log,
-        near_names=near,
-    )
-
-
-def _airbyte(ref: ConnectorRef, settings: SyncSettings | None, options: Any) -> SourceRunner:
+def _airbyte(ref: ConnectorRef, store: VenvStore, options: RunOptions) -> SourceRunner:
     """Returns a runner of a connector of Airbyte's: its package, its manifest, or its image."""
-    from penstock.engine.runners.venv import PackageRequest, venv_runner  # noqa: PLC0415
-
     name = full_name(ref.name, "source")
     request = PackageRequest(name=name, version=ref.version, pip_url=ref.pip_url, python=ref.python)
-    store = _store(settings, options, lambda: _near(name))
     if ref.pip_url or store.find(request) is not None:
         return venv_runner(request, store=store, options=options)
     registry = load_registry()
     if registry is None:
         _log.warning(
-            "Airbyte's registry is not reachable: %s is installed from PyPI, where connectors "
-            "that became manifests are out of date.",
+            "Airbyte's registry cannot be had: %s is looked for on PyPI, where connectors that "
+            "became manifests are out of date.",
             name,
         )
         return venv_runner(request, store=store, options=options)
     entry = registry.source(name)
     if entry is None:
         raise _unknown(ref.name, "source", _near(name))
-    if entry.package is not None:
-        request = PackageRequest(
-            name=name, package=entry.package, version=ref.version, python=ref.python
-        )
-        return venv_runner(request, store=store, options=options)
     if entry.language == "manifest-only":
-        from penstock.engine.runners.manifest import manifest_url  # noqa: PLC0415
-
-        return _manifest(ref, manifest_url(name, ref.version), settings, options)
-    from penstock.engine.runners.container import container_runner  # noqa: PLC0415
-
-    repository, _, tag = entry.image.partition(":")
-    return container_runner(name, f"{repository}:{ref.version or tag}", options=options)
+        return _manifest(ref, manifest_url(name, ref.version), store, options)
+    if entry.package is not None:
+        return venv_runner(replace(request, package=entry.package), store=store, options=options)
+    return container_runner(name, entry.image_of(ref.version), options=options)
 
 
 def _near(name: str) -> list[str]:
+    """Returns the names most like "source-…": native ones, and those of Airbyte's registry."""
     registry = load_registry()
     others = [entry.name for entry in registry.sources] if registry else []
-    return nearest(name, [*_known_sources(), *others])
+    return nearest(name, [*(full_name(own, "source") for own in _own()), *others])

@@ -126,7 +126,12 @@ def load_manifest(request: ManifestRequest, folder: Path, on_log: OnLog) -> Mani
     UnknownName when there is none at its address.
     """
     path = _path_of(request, folder, on_log)
-    document = _parse(path.read_bytes(), request.manifest)
+    try:
+        document = _parse(path.read_bytes(), request.manifest)
+    except ConfigError:
+        if _is_url(request.manifest):
+            path.unlink()  # what was fetched is of no use: the next time asks again
+        raise
     components = None
     if _custom_classes(document):
         components = _components(request, path, folder)

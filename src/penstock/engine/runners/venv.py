@@ -235,8 +235,8 @@ def _probe(request: PackageRequest, work: Path, log: OnLog) -> Package:
 
 
 def _requires_python(package: Distribution) -> str:
-    field_name = "Requires-Python"
-    return package.metadata[field_name] if field_name in package.metadata else ""
+    found = package.metadata.json.get("requires_python", "")
+    return str(found)
 
 
 def _script_of(package: Distribution, name: str) -> str:
