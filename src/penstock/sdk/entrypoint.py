@@ -23,7 +23,7 @@ from penstock.sdk.config import config_schema, masked_text, parse_config, secret
 from penstock.sdk.destination import Destination
 from penstock.sdk.program_output import LogMessages, ProgramOutput
 from penstock.sdk.reading import Page, connector_error, fields_of_stream, read_streams
-from penstock.sdk.record_lines import lines_of_batch, lines_of_rows
+from penstock.sdk.record_lines import BatchLines, lines_of_rows
 from penstock.sdk.source import Source
 from penstock.sdk.stream import catalog_stream
 
@@ -143,7 +143,7 @@ def _run(
     except BrokenPipeError:
         return 1  # nobody listens any more: there is no one to tell
     except Exception as error:  # noqa: BLE001 (the connector boundary)
-        failure = connector_error(error, "The connector")
+        failure = connector_error(error, "The connector", secrets=output.secrets)
         output.failure(failure)
         return failure.exit_status
     output.flush()
@@ -153,7 +153,18 @@ def _run(
 def _read(
     source: Source, catalog: ConfiguredCatalog, states: Sequence[State], output: ProgramOutput
 ) -> None:
-    for item in read_streams(source, catalog, states):
+    with BatchLines() as encoder:
+        _write_items(source, catalog, states, output, encoder)
+
+
+def _write_items(
+    source: Source,
+    catalog: ConfiguredCatalog,
+    states: Sequence[State],
+    output: ProgramOutput,
+    encoder: BatchLines,
+) -> None:
+    for item in read_streams(source, catalog, states, secrets=output.secrets):
         match item:
             case StatusChange():
                 output.status(item.stream, item.status)
@@ -164,10 +175,10 @@ def _read(
                 stats = StateStats(record_count=float(counted))
                 output.state(msgspec.structs.replace(item.state, source_stats=stats))
             case Page():
-                _write_page(item, output)
+                _write_page(item, output, encoder)
 
 
-def _write_page(page: Page, output: ProgramOutput) -> None:
+def _write_page(page: Page, output: ProgramOutput, encoder: BatchLines) -> None:
     descriptor, emitted_at = page.configured.descriptor, output.now_ms
     left_out = _left_out(page)
     if isinstance(page.rows, list):
@@ -179,7 +190,7 @@ def _write_page(page: Page, output: ProgramOutput) -> None:
     present = [name for name in batch.schema.names if name in left_out]
     if present:
         batch = batch.drop_columns(present)
-    for lines in lines_of_batch(descriptor, batch, emitted_at=emitted_at):
+    for lines in encoder.lines(descriptor, batch, emitted_at=emitted_at):
         output.lines(lines)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -34,6 +36,7 @@ from penstock.sdk.destination import (
 )
 
 _BLOCK_BYTES: Final = 4 << 20
+_IDLE_SECONDS: Final = 0.05
 _COMMIT_BYTES: Final = 64 << 20
 _COMMIT_SECONDS: Final = 15.0
 """Airbyte allows 15 minutes between two states given back; sooner shows progress sooner."""
@@ -44,14 +47,6 @@ _MODES: Final[Mapping[DestinationSyncMode, WriteMode]] = {
     DestinationSyncMode.APPEND_DEDUP: WriteMode.APPEND_DEDUP,
     DestinationSyncMode.OVERWRITE_DEDUP: WriteMode.OVERWRITE_DEDUP,
 }
-
-
-class Decoder(Protocol):
-    """Blocks of message lines to items; `penstock.data.decode.MessageDecoder`."""
-
-    def decode(self, block: bytes) -> Iterator[Item]: ...
-    def finish(self) -> Iterator[Item]: ...
-    def close(self) -> None: ...
 
 
 def write_messages(
@@ -79,10 +74,34 @@ def write_messages(
         for descriptor, plan in plans.items()
     }
     with MessageDecoder(shapes) as decoder, _Writing(destination, plans, echo) as writing:
-        while block := stdin.read(_BLOCK_BYTES):
+        for block in _blocks(stdin):
             writing.take_all(decoder.decode(block))
         writing.take_all(decoder.finish())
         writing.finish()
+
+
+def _blocks(stdin: BinaryIO) -> Iterator[bytes]:
+    """Yields what has come, in blocks as large as a steady flow fills within a moment.
+
+    So a fast source's rows are decoded many at once, and a slow one's do not wait for more.
+    """
+    try:
+        number = stdin.fileno()
+    except OSError:
+        while block := stdin.read(_BLOCK_BYTES):
+            yield block
+        return
+    parts: list[bytes] = []
+    size = 0
+    while part := os.read(number, _BLOCK_BYTES):
+        parts.append(part)
+        size += len(part)
+        is_idle = not select.select([number], [], [], _IDLE_SECONDS)[0]
+        if is_idle or size >= _BLOCK_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
 
 
 def plan_of(
@@ -190,6 +209,8 @@ class _Writing(AbstractContextManager["_Writing"]):
         self._waiting: dict[StreamDescriptor | None, tuple[State, int]] = {}
         self._statuses: dict[StreamDescriptor, StreamStatusKind] = {}
         self._errors: list[ErrorTrace] = []
+        self._sent: dict[StreamDescriptor, int] = {}
+        self._durable: dict[StreamDescriptor, int] = {}
         self._bytes = 0
         self._committed_at = time.monotonic()
 
@@ -209,6 +230,7 @@ class _Writing(AbstractContextManager["_Writing"]):
         match item:
             case Batch() if item.stream in self._plans:
                 self._writer(item.stream).write(item.rows)
+                self._sent[item.stream] = self._sent.get(item.stream, 0) + item.rows.num_rows
                 self._bytes += item.wire_bytes
             case Checkpoint():
                 self._wait(item)
@@ -228,7 +250,14 @@ class _Writing(AbstractContextManager["_Writing"]):
     def _wait(self, item: Checkpoint) -> None:
         stream = item.state.descriptor if item.state.kind is StateType.STREAM else None
         _, counted = self._waiting.pop(stream, (item.state, 0))
-        counted += sum(claim.counted for claim in item.claims)
+        for claim in item.claims:
+            if claim.claimed != claim.counted:
+                raise ProofFailed(
+                    f"The source says it sent {claim.claimed:g} rows of {stream or 'all streams'}"
+                    f" before a state, and {claim.counted} came.",
+                    remedy="Run the sync again; it continues from the last state given back.",
+                )
+            counted += claim.counted
         self._waiting[stream] = (item.state, counted)
 
     def _commit(self) -> None:
@@ -236,16 +265,28 @@ class _Writing(AbstractContextManager["_Writing"]):
         waiting, self._waiting = self._waiting, {}
         for stream, (state, counted) in waiting.items():
             if stream is None:
-                for writer in self._writers.values():
-                    writer.commit(None)
+                for each, writer in self._writers.items():
+                    self._prove(each, writer.commit(None))
                 if isinstance(self._destination, StoresState):
                     plan = next(iter(self._plans.values()))
                     self._destination.store_global_state(plan.connection, state, plan.fence)
             elif stream in self._plans:
-                self._writer(stream).commit(state)
+                self._prove(stream, self._writer(stream).commit(state))
             self._give_back(state, counted)
         self._bytes = 0
         self._committed_at = time.monotonic()
+
+    def _prove(self, stream: StreamDescriptor, durable: int) -> None:
+        """Holds what the destination counted against what it was sent."""
+        total = self._durable.get(stream, 0) + durable
+        self._durable[stream] = total
+        sent = self._sent.get(stream, 0)
+        if total != sent:
+            raise ProofFailed(
+                f"Of {sent} rows of {stream}, the destination made {total} durable.",
+                remedy="Run the sync again; if it happens again, report it.",
+                stream=stream,
+            )
 
     def _give_back(self, state: State, counted: int) -> None:
         stats = StateStats(record_count=float(counted))
@@ -262,7 +303,7 @@ class _Writing(AbstractContextManager["_Writing"]):
         ]
         if not self._errors:
             for stream in complete:
-                self._writer(stream).finish(None)
+                self._prove(stream, self._writer(stream).finish(None))
         self._raise_unfinished([stream for stream in self._plans if stream not in complete])
 
     def _raise_unfinished(self, streams: Sequence[StreamDescriptor]) -> None:
