@@ -67,7 +67,9 @@ def facts_path(data: Path) -> Path:
 def load_facts(data: Path) -> DataFacts:
     """Returns the facts of a generated file."""
     document = json.loads(facts_path(data).read_text())
-    document["columns"] = {name: ColumnFacts(**facts) for name, facts in document["columns"].items()}
+    document["columns"] = {
+        name: ColumnFacts(**facts) for name, facts in document["columns"].items()
+    }
     return DataFacts(**document)
 
 
@@ -289,7 +291,11 @@ def _write_csv(path: Path, rows: Sequence[dict[str, Any]], size: int) -> int:
         csv.writer(line, lineterminator="\n").writerow(row.values())
         tails.append(line.getvalue())
     return _write_lines(
-        path, size, (",".join(FILE_KINDS) + "\n").encode(), tails, lambda i, tail: f"{i},{i:010d},{tail}"
+        path,
+        size,
+        (",".join(FILE_KINDS) + "\n").encode(),
+        tails,
+        lambda i, tail: f"{i},{i:010d},{tail}",
     )
 
 

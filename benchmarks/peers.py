@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,17 +61,16 @@ def peers() -> dict[str, Peer]:
             package="airbyte-source-faker",
             requirements=("airbyte-source-faker==7.2.1",),
         ),
-        Peer(
-            name="dlt", package="dlt", requirements=("dlt[duckdb,filesystem]==1.31.0", "pyarrow")
-        ),
+        Peer(name="dlt", package="dlt", requirements=("dlt[duckdb,filesystem]==1.31.0", "pyarrow")),
         Peer(name="ingestr", package="ingestr", requirements=("ingestr==1.1.0",)),
         Peer(name="sling", package="sling", requirements=("sling==1.4.11",)),
     )
     return {peer.name: peer for peer in table}
 
 
+@cache
 def install(name: str) -> Installed:
-    """Makes the environment of one peer, or finds it made; penstock is always built anew."""
+    """Makes the environment of one peer, or finds it made; penstock is built anew once a run."""
     peer = peers()[name]
     key = hashlib.sha256(
         json.dumps([peer.requirements, sys.version_info[:3]]).encode()
