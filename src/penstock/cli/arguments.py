@@ -1,4 +1,4 @@
-"""Command-line words before they are parsed: settings of any name, and texts with `stream=value`."""
+"""Command-line words before they are parsed: settings of any name, and `stream=value` texts."""
 
 from __future__ import annotations
 

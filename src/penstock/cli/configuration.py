@@ -13,7 +13,8 @@ import msgspec
 import yaml
 
 from penstock.errors import AccessDenied, ConfigError
-from penstock.sdk.config import Flag, config_of_flags, flags_of, nearest
+from penstock.sdk.config import Flag, config_of_flags, flags_of
+from penstock.sdk.config.parse import nearest
 
 _REFERENCE = re.compile(r"\$\{(?:env|file):[^}]*\}")
 
@@ -34,8 +35,15 @@ def assemble(given: Given, schema: Mapping[str, Any]) -> dict[str, Any]:
     Raises one ConfigError with every flag that is unknown or lacks its value.
     """
     config = read_config(given.file) if given.file is not None else {}
-    texts = _checked(given, flags_of(schema))
-    return _merged(config, config_of_flags(schema, texts))
+    flags = flags_of(schema)
+    texts, problems = _checked(given, flags)
+    config = _merged(config, config_of_flags(schema, texts))
+    if problems:
+        # The connector would tell what is missing only once these are corrected.
+        missing = [flag.name for flag in flags if flag.required and not _has(config, flag.name)]
+        problems += [f"--{given.side}.{name} is required" for name in missing]
+        raise _settings_error(given.side, problems)
+    return config
 
 
 def read_config(name: str) -> dict[str, Any]:
@@ -69,11 +77,14 @@ def secrets_in_flags(given: Given, schema: Mapping[str, Any]) -> tuple[str, ...]
     )
 
 
-def _checked(given: Given, flags: Sequence[Flag]) -> dict[str, str | Sequence[str]]:
+def _checked(
+    given: Given, flags: Sequence[Flag]
+) -> tuple[dict[str, str | Sequence[str]], list[str]]:
+    """Returns the texts that a setting can take, and what is wrong with the others."""
     by_name = {name: flag for flag in flags for name in (flag.name, *flag.aliases)}
     shown = [flag.name for flag in flags if not flag.hidden]
     texts: dict[str, str | Sequence[str]] = {}
-    problems = []
+    problems: list[str] = []
     for name, values in given.settings.items():
         flag = by_name.get(name) or by_name.get(name.replace("-", "_"))
         if flag is None:
@@ -86,14 +97,26 @@ def _checked(given: Given, flags: Sequence[Flag]) -> dict[str, str | Sequence[st
             texts[name] = values if len(values) > 1 else values[0]
         else:
             texts[name] = values[0] if values else "true"
-    if problems:
-        listed = problems[0] if len(problems) == 1 else "".join(f"\n  - {p}" for p in problems)
-        raise ConfigError(
-            f"The {given.side}'s settings have {len(problems)} problem"
-            f"{'s' if len(problems) > 1 else ''}: {listed}.".replace(": \n", ":\n"),
-            remedy=f"`penstock {given.side}s NAME` lists the settings.",
-        )
-    return texts
+    return texts, problems
+
+
+def _settings_error(side: str, problems: Sequence[str]) -> ConfigError:
+    remedy = f"`penstock {side}s NAME` lists the settings."
+    if len(problems) == 1:
+        return ConfigError(f"{problems[0]}.", remedy=remedy)
+    listed = "".join(f"\n  - {problem}" for problem in problems)
+    return ConfigError(
+        f"The {side}'s settings have {len(problems)} problems:{listed}", remedy=remedy
+    )
+
+
+def _has(config: Mapping[str, Any], path: str) -> bool:
+    found: Any = config
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return False
+        found = found[name]
+    return True
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from cyclopts import App, CycloptsError
 
 from penstock.cli.arguments import gather_settings, take_flag
 from penstock.cli.screen import say_error
-from penstock.errors import BugError, Cancelled, ConfigError, PenstockError
+from penstock.errors import BugError, Cancelled, ConfigError, PenstockError, UnknownName
 
 COMMANDS = (
     ("sync", "Move data from a source into a destination, and prove that it arrived."),
@@ -59,6 +60,7 @@ def run_command(argv: Sequence[str]) -> int:
             stream.reconfigure(errors="replace")
     tokens, is_debug = take_flag(argv, "--debug")
     try:
+        _require_command(tokens)
         result = make_app()(gather_settings(tokens), print_error=False, exit_on_error=False)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -91,6 +93,17 @@ def _end(error: PenstockError, tokens: Sequence[str], *, is_debug: bool) -> int:
         traceback.print_exception(error.__cause__ if isinstance(error, BugError) else error)
     say_error(error, as_json="--json" in tokens)
     return error.exit_status
+
+
+def _require_command(tokens: Sequence[str]) -> None:
+    """Raises UnknownName for a command there is not, without loading those there are."""
+    names = [name for name, _ in COMMANDS]
+    if tokens and not tokens[0].startswith("-") and tokens[0] not in names:
+        near = get_close_matches(tokens[0], names, n=1)
+        raise UnknownName(
+            f'There is no command "{tokens[0]}".',
+            remedy=f"Did you mean `penstock {near[0]}`?" if near else "See `penstock --help`.",
+        )
 
 
 def _usage_error(error: CycloptsError, tokens: Sequence[str]) -> ConfigError:

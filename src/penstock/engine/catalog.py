@@ -107,10 +107,10 @@ def configure(catalog: Catalog, choices: Choices) -> ConfiguredCatalog:
     problems = _Problems()
     known = _Names(catalog)
     for option, names in (
-        ("streams", choices.streams or ()),
-        ("mode", choices.modes),
-        ("cursor", choices.cursors),
-        ("primary key", choices.primary_keys),
+        ("", choices.streams or ()),
+        (" (given with a mode)", choices.modes),
+        (" (given with a cursor)", choices.cursors),
+        (" (given with a primary key)", choices.primary_keys),
     ):
         known.check(option, names, problems)
     if not catalog.streams:
@@ -125,6 +125,17 @@ def configure(catalog: Catalog, choices: Choices) -> ConfiguredCatalog:
     configured = [_configured(stream, choices, known, problems) for stream in chosen]
     problems.raise_any()
     return ConfiguredCatalog(streams=tuple(configured))
+
+
+def find_stream(catalog: Catalog, name: str) -> CatalogStream:
+    """Returns the stream named `name` or `namespace.name`; raises UnknownName or ConfigError."""
+    problems, known = _Problems(), _Names(catalog)
+    known.check("", [name], problems)
+    problems.raise_any()
+    found = known.find(name)
+    if found is None:
+        raise UnknownName(f'There is no stream "{name}".', remedy="The source has no streams.")
+    return found
 
 
 def best_mode(
@@ -200,14 +211,14 @@ class _Names:
             found = self._by_name.get(name, [])
             if not found and self._all:
                 problems.add(
-                    f'There is no stream "{name}" (named under {option}).',
+                    f'There is no stream "{name}"{option}.',
                     remedy=nearest(name, self._all),
                     kind=UnknownName,
                 )
             elif len(found) > 1:
                 full = " or ".join(str(stream.descriptor) for stream in found)
                 problems.add(
-                    f'"{name}" (named under {option}) fits {len(found)} streams.',
+                    f'"{name}"{option} fits {len(found)} streams.',
                     remedy=f"Write {full}.",
                 )
 
@@ -238,7 +249,7 @@ def _configured(
     if mode is None:
         mode = best_mode(
             stream,
-            has_key=bool(key),
+            has_key=bool(key) and all(len(path) == 1 for path in key),
             has_cursor=bool(cursor or stream.source_defined_cursor),
             destination_modes=choices.destination_modes,
         )

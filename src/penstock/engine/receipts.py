@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 
 from penstock.engine.events import Receipt
+from penstock.engine.state_store import file_name_of, write_durably
 from penstock.errors import DataError, UnknownName
 
 _FOLDER = "receipts"
@@ -24,29 +23,18 @@ def data_home() -> Path:
     return home
 
 
-def save_receipt(receipt: Receipt, data_dir: Path) -> Path:
+def save_receipt(data_dir: Path, receipt: Receipt) -> Path:
     """Writes the receipt, durably and whole or not at all; returns its path."""
-    folder = data_dir / _FOLDER / _file_name(receipt.connection)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{_file_name(receipt.run_id)}.json"
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(receipt), indent=2))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    path = data_dir / _FOLDER / file_name_of(receipt.connection) / f"{_id_of(receipt)}.json"
+    write_durably(path, msgspec.json.encode(receipt))
     return path
 
 
 def load_receipts(data_dir: Path, connection: str | None = None) -> tuple[Receipt, ...]:
     """Returns the receipts of one connection, or of all, the newest first."""
     root = data_dir / _FOLDER
-    pattern = f"{_escaped(connection)}/*.json" if connection is not None else "*/*.json"
-    receipts = [_read(path) for path in root.glob(pattern) if not path.name.startswith(".")]
+    folder = file_name_of(connection) if connection is not None else "*"
+    receipts = [_read(path) for path in root.glob(f"{folder}/*.json")]
     return tuple(sorted(receipts, key=lambda each: (each.started_at, each.run_id), reverse=True))
 
 
@@ -90,12 +78,6 @@ def _read(path: Path) -> Receipt:
         ) from error
 
 
-def _file_name(name: str) -> str:
-    """Returns a name that is safe as one part of a path, and different for different names."""
-    escaped = quote(name, safe=" +@,=")
-    return escaped.replace(".", "%2E") if set(escaped) <= {"."} else escaped
-
-
-def _escaped(name: str) -> str:
-    """Returns the folder's name for `glob`, its own wildcards taken literally."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in _file_name(name))
+def _id_of(receipt: Receipt) -> str:
+    """Returns the run's id as a file name; ids come from outside too (`penstock run`)."""
+    return file_name_of(receipt.run_id)

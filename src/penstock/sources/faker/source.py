@@ -145,7 +145,7 @@ class FakerStream:
     def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | State]:
         """Yields the rows from the state on, first those changed since, with states between.
 
-        A full refresh continues only one that broke off: after a complete one it begins again.
+        A full refresh from the state of a complete one has nothing left to yield.
         """
         position = Position.of(request.state, self.name)
         updates = 0
@@ -153,8 +153,6 @@ class FakerStream:
             if position.is_complete:
                 position = replace(position, round=position.round + 1, updated=0, is_complete=False)
             updates = min(self.config.updates, position.next) if position.round else 0
-        elif position.is_complete:
-            position = Position()
         fields = None if request.fields is None else frozenset(request.fields)
         for start, stop in self._spans(position.updated, updates):
             yield self._changed(position, start, stop, fields)
