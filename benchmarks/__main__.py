@@ -20,10 +20,14 @@ PATHS = {"startup": startup, "messages": messages, "faker": faker, "files": file
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 when every measurement of penstock itself succeeded, exact to the value."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("paths", nargs="*", choices=[*PATHS, []], help="default: all of them")
+    parser.add_argument(
+        "paths", nargs="*", metavar="path", help=f"{', '.join(PATHS)}; default: all"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the size; not for docs")
     parser.add_argument("--no-write", action="store_true", help="print the tables only")
     given = parser.parse_args(arguments)
+    if unknown := set(given.paths) - set(PATHS):
+        parser.error(f"no such path: {', '.join(unknown)}")
     adopt_orphans()
     conditions, started_at = machine(), now()
     tables: list[Table] = []

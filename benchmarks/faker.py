@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -39,8 +40,6 @@ def tables(*, quick: bool) -> Iterator[Table]:
 
 
 def _discover(config: dict[str, Any]) -> list[dict[str, Any]]:
-    import subprocess
-
     folder = OUTPUT / "faker"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))

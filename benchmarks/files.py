@@ -1,4 +1,4 @@
-"""One gigabyte of CSV, JSONL and Parquet into DuckDB: penstock, DuckDB alone, dlt, ingestr, sling."""
+"""One gigabyte of CSV, JSONL or Parquet into DuckDB: penstock, DuckDB alone, and the peers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.peers import install
 from benchmarks.places import PROGRAMS
 from benchmarks.verify import Verdict, verify
 
-FORMATS = ("csv", "jsonl", "parquet")
+TITLES = {"csv": "CSV", "jsonl": "JSONL", "parquet": "Parquet"}
 OURS, DUCKDB, GIVEN = "penstock", "DuckDB alone", "DuckDB alone, types given"
 PEER_SECONDS = 600
 
@@ -40,7 +40,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
 def tables(*, quick: bool) -> Iterator[Table]:
     """Measures one table a format."""
     size = 100_000_000 if quick else 1_000_000_000
-    for format_name in FORMATS:
+    for format_name in TITLES:
         data = file_data(format_name, size)
         yield _contest(format_name, data)
 
@@ -49,7 +49,7 @@ def _contest(format_name: str, data: Path) -> Table:
     size = data.stat().st_size
     table = Table(
         path="files",
-        title=f"{size / 1e9:.1f} GB {format_name.upper() if format_name != 'parquet' else 'Parquet'}",
+        title=f"{size / 1e9:.1f} GB {TITLES[format_name]}",
         rows=load_facts(data).rows,
         megabytes=size / 1e6,
     )

@@ -1,4 +1,4 @@
-"""How penstock does a job: `penstock run` with a RunSpec document, judged by its own receipt too."""
+"""How penstock does a job: `penstock run` with a RunSpec; its own receipt is judged, too."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def _job(table: Table) -> str:
 
 def _short_line(outcome: Outcome) -> str:
     if not outcome.succeeded:
-        return f"| {outcome.label} | – | – | {_plain(outcome.failure)} |"
+        return f"| {outcome.label} | - | - | {_plain(outcome.failure)} |"
     wall, cpu = outcome.wall_seconds * 1000, outcome.cpu_seconds * 1000
     return f"| {outcome.label} | {wall:,.0f} | {cpu:,.0f} | {outcome.peak_mib:,.0f} |"
 
@@ -173,8 +173,8 @@ def _short_line(outcome: Outcome) -> str:
 def _line(table: Table, outcome: Outcome, ours: Outcome | None) -> str:
     name = outcome.label + (f" {outcome.version}" if outcome.tool != "penstock" else "")
     if not outcome.succeeded:
-        return f"| {name} | – | – | – | – | – | – | {_plain(outcome.failure)} |"
-    ratio = f"{outcome.wall_seconds / ours.wall_seconds:.1f}" if ours else "–"
+        return f"| {name} | - | - | - | - | - | - | {_plain(outcome.failure)} |"
+    ratio = f"{outcome.wall_seconds / ours.wall_seconds:.1f}" if ours else "-"
     return (
         f"| {name} | {outcome.wall_seconds:.2f} | {ratio} | {outcome.cpu_seconds:.2f} |"
         f" {outcome.peak_mib:,.0f} | {table.rows / outcome.wall_seconds:,.0f} |"
@@ -210,7 +210,7 @@ def _weights(environments: Sequence[Environment]) -> str:
     lines += [
         f"| {env.name} | {env.version} | {env.packages} | {env.megabytes:,.0f} |"
         if env.failure is None
-        else f"| {env.name} | – | – | {_plain(env.failure)} |"
+        else f"| {env.name} | - | - | {_plain(env.failure)} |"
         for env in environments
     ]
     return "**Installed** (a fresh environment each, byte code included)\n\n" + "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import duckdb
 
@@ -17,8 +18,7 @@ def column_type(schema: dict) -> str:
 
 
 database, source, facts, times = sys.argv[1:]
-with open(facts) as file:
-    properties = json.load(file)["json_schema"]["properties"]
+properties = json.loads(Path(facts).read_text())["json_schema"]["properties"]
 fields = ", ".join(f'"{name}" {column_type(schema)}' for name, schema in properties.items())
 columns = f"STRUCT(stream VARCHAR, data STRUCT({fields}), emitted_at BIGINT)"
 with duckdb.connect(database) as connection:
