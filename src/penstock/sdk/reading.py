@@ -77,7 +77,7 @@ def read_streams(
         descriptor = configured.descriptor
         try:
             is_whole = yield from _read_one(stream, configured, states, should_stop)
-        except Exception as error:  # noqa: BLE001 (the connector boundary)
+        except Exception as error:
             failure = connector_error(error, f"The stream {descriptor}")
             yield StatusChange(
                 stream=descriptor, status=StreamStatusKind.INCOMPLETE, reason=failure.message

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +36,7 @@ def lines_of_rows(
     head, tail = _envelope(stream, emitted_at)
     if fields is not None:
         rows = [{key: row[key] for key in row if key in fields} for row in rows]
-    parts = []
+    parts: list[bytes] = []
     for row in rows:
         parts += (head, json_bytes(row), tail)
     return b"".join(parts)
@@ -53,8 +52,15 @@ def lines_of_batch(
         for row in rows:
             for name in json_names:
                 if isinstance(row[name], str):
-                    row[name] = orjson.Fragment(row[name])
+                    row[name] = orjson.Fragment(_on_one_line(row[name]))
         yield lines_of_rows(stream, rows, emitted_at=emitted_at)
+
+
+def _on_one_line(json_text: str) -> str:
+    """Returns JSON without line breaks: they stand between its tokens only, as white space."""
+    if "\n" in json_text or "\r" in json_text:
+        return json_text.replace("\n", " ").replace("\r", " ")
+    return json_text
 
 
 def json_bytes(value: Any) -> bytes:
@@ -81,20 +87,14 @@ def _exact(value: Any) -> Any:
             return orjson.Fragment(format(value, "f")) if value.is_finite() else None
         case bytes() | bytearray() | memoryview():
             return base64.b64encode(value).decode()
-        case timedelta():
-            return value.total_seconds()
         case Mapping():
             return dict(value)
-        case set() | frozenset():
-            return list(value)
         case _:
             raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
 
 
 def _safe(value: Any) -> Any:
     match value:
-        case bool():
-            return value
         case int() if not -(1 << 63) <= value < 1 << 64:
             return orjson.Fragment(str(value))
         case float():

@@ -41,6 +41,11 @@ class LateRunner:
                 self._prepared = self._prepare()
             return self._prepared
 
+    @property
+    def resumes_full_refresh(self) -> bool:
+        """No runner that has to be prepared is native, so none promises it."""
+        return False
+
     def spec(self) -> ConnectorSpec:
         """Returns the connector's specification."""
         return self.prepare().spec()

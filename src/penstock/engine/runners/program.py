@@ -65,7 +65,6 @@ class DecoderFactory(Protocol):
 def message_decoder(catalog: ConfiguredCatalog, *, is_raw: bool) -> Decoder:
     """Returns the fast decoder for these streams."""
     from penstock.data.decode import MessageDecoder, StreamShape  # noqa: PLC0415 - loads duckdb
-
     from penstock.data.types import columns_of  # noqa: PLC0415 - loads pyarrow
 
     shapes = {
@@ -165,6 +164,11 @@ class ProgramRunner:
     def description(self) -> str:
         """How it runs, for people."""
         return self._description
+
+    @property
+    def resumes_full_refresh(self) -> bool:
+        """An Airbyte program may start over whatever state it is given in a full refresh."""
+        return False
 
     def spec(self) -> ConnectorSpec:
         """Returns the program's specification; asks it once.

@@ -19,6 +19,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from penstock.data.items import LogLine
+from penstock.engine.fetch import cache_root
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions, to_log
 from penstock.engine.runners.pythons import Package, Python, choose_python
@@ -83,14 +84,15 @@ class Venv:
     @property
     def description(self) -> str:
         """What it is and where, for people."""
-        where = str(self.folder).replace(str(Path.home()), "~", 1)
+        home = Path.home()
+        inside = self.folder.is_relative_to(home)
+        where = Path("~", self.folder.relative_to(home)) if inside else self.folder
         return f"{self.distribution} {self.version} (Python {self.python_version}) in {where}"
 
 
 def default_install_root() -> Path:
-    """Returns the user's cache folder for connectors (XDG Base Directory specification)."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "penstock" / "connectors"
+    """Returns the user's cache folder for connectors."""
+    return cache_root() / "connectors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,8 +235,8 @@ def _probe(request: PackageRequest, work: Path, log: OnLog) -> Package:
 
 
 def _requires_python(package: Distribution) -> str:
-    field_name = "Requires-Python"
-    return package.metadata[field_name] if field_name in package.metadata else ""
+    found = package.metadata.json.get("requires_python", "")
+    return str(found)
 
 
 def _script_of(package: Distribution, name: str) -> str:
