@@ -14,8 +14,10 @@ from penstock.cli.arguments import settings_of
 from penstock.cli.configuration import Given, assemble, secrets_in_flags
 from penstock.cli.options import DestinationOptions, SourceOptions
 from penstock.cli.screen import Screen
+from penstock.data.items import LogLine
 from penstock.engine.references import resolve_references
 from penstock.engine.registry import load_destination_class, source_runner
+from penstock.engine.runners.program import RunOptions
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.settings import ConnectorRef
 from penstock.errors import ConfigError
@@ -94,9 +96,7 @@ def ready_source(name: str, options: SourceOptions | None, screen: Screen) -> Re
     """Returns the source with its settings put together and validated; may install it."""
     options = options or SourceOptions()
     ref = source_ref(name, options)
-    if _is_installed_first(ref):
-        screen.note(f"Preparing {ref.name}…")
-    runner = source_runner(ref)
+    runner = source_runner(ref, options=RunOptions(on_log=lambda line: _tell(line, screen)))
     spec = runner.spec()
     given = Given("source", settings_of(options.source_settings or ()), options.source_config)
     config = _assembled(given, spec, screen)
@@ -131,18 +131,10 @@ def ready_destination(
 def source_ref(name: str, options: SourceOptions) -> ConnectorRef:
     """Returns which connector is meant, without its configuration; "NAME@VERSION" is read too."""
     bare, _, version = name.partition("@")
-    methods = {
-        "--source-version (or NAME@VERSION)": version or options.source_version,
-        "--pip-url": options.pip_url,
-        "--executable": options.executable,
-        "--manifest": options.manifest,
-        "--image": options.image,
-    }
-    given = [method for method, value in methods.items() if value]
-    if len(given) > 1:
+    if version and options.source_version not in (None, version):
         raise ConfigError(
-            f"{' and '.join(given)} are two ways to get the connector {bare}.",
-            remedy="Give one of them.",
+            f"{name} and --source-version {options.source_version} ask for two versions.",
+            remedy="Keep one.",
         )
     return ConnectorRef(
         name=bare,
@@ -164,6 +156,14 @@ def _assembled(given: Given, spec: ConnectorSpec, screen: Screen) -> dict[str, A
             f"--{given.side}.{name} '${{env:NAME}}', or use --{given.side}-config FILE."
         )
     return config
+
+
+def _tell(line: LogLine, screen: Screen) -> None:
+    """Shows what installing a connector, or asking it, has to say."""
+    if line.level in ("FATAL", "ERROR", "WARN"):
+        screen.warn(line.message)
+    elif line.level == "INFO":
+        screen.note(line.message)
 
 
 @contextmanager

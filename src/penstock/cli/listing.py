@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -15,24 +15,20 @@ from penstock.sdk.config import Flag, flags_of
 
 if TYPE_CHECKING:
     from penstock.data.types import Column
-
-
-class Listed(Protocol):
-    """A connector as the registry lists it."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
+    from penstock.engine.registry import Listed
 
 
 def connectors_table(connectors: Iterable[Listed]) -> Table:
-    """Returns one row a connector."""
+    """Returns one row a connector; its name is written without "source-" or "destination-"."""
     table = _table("name", "title", "how it runs")
     for each in connectors:
-        table.add_row(each.name, each.title, str(getattr(each, "how", "")))
+        table.add_row(bare_name(each.name), each.title, each.runs)
     return table
+
+
+def bare_name(name: str) -> str:
+    """Returns "faker" for "source-faker"."""
+    return name.removeprefix("source-").removeprefix("destination-")
 
 
 def settings_table(spec: ConnectorSpec, *, side: str) -> Table:

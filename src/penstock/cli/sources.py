@@ -18,6 +18,10 @@ def sources(
     /,
     *,
     options: SourceOptions | None = None,
+    airbyte: Annotated[
+        bool,
+        Parameter(negative=(), help="List those of Airbyte's registry too; it may be fetched."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Lists the sources, or the settings of one.
@@ -26,12 +30,13 @@ def sources(
     """
     screen = Screen()
     if name is None:
-        listed = list_sources()
+        listed = list_sources(airbyte=airbyte)
         if json:
             screen.write_json(list(listed))
         else:
             screen.show(connectors_table(listed))
-            screen.note("Any other Airbyte source can be named too: it is installed when used.")
+            if not airbyte:
+                screen.note("Any Airbyte source can be named too (--airbyte lists them).")
         return
     spec = source_runner(source_ref(name, options or SourceOptions())).spec()
     if json:

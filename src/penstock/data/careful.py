@@ -101,7 +101,7 @@ class CarefulRows:
     def arrays(self) -> list[pa.Array]:
         """Returns an array a column, JSON as its plain text."""
         return [
-            _array(values, column.kind)
+            coerced_array(values, column.kind)
             for values, column in zip(self._values, self._columns, strict=True)
         ]
 
@@ -115,7 +115,8 @@ def _change(name: str, misfit: Misfit) -> Change:
     return Change(field=name, change=misfit.change, reason=misfit.reason)
 
 
-def _array(values: list[Any], kind: Kind) -> pa.Array:
+def coerced_array(values: list[Any], kind: Kind) -> pa.Array:
+    """Returns coerced values as an array, JSON as its plain text."""
     whole = _WHOLE.get(kind)
     if whole is None:
         return pa.array(values, storage_type(kind))

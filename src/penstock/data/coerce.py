@@ -165,7 +165,9 @@ def _decimal_number(text: bytes) -> Coerced:
         return None, NOT_JSON if _is_nan(text) else WRONG_TYPE
     value = _decimal(literal)
     if value is None:
-        return (Decimal(0).quantize(_NINE_PLACES), ROUNDED) if _is_tiny(literal) else (None, TOO_BIG)
+        return (
+            (Decimal(0).quantize(_NINE_PLACES), ROUNDED) if _is_tiny(literal) else (None, TOO_BIG)
+        )
     if value and value.adjusted() >= 29:
         return None, TOO_BIG
     if value.adjusted() < -40:

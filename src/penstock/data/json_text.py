@@ -20,6 +20,7 @@ import orjson
 
 from penstock.errors import DataError
 
+_raw_value = msgspec.json.Decoder(msgspec.Raw)
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -99,12 +100,21 @@ def mend(text: bytes) -> bytes:
 
 
 def is_json(text: bytes) -> bool:
-    """Tells whether text is one JSON value by RFC 8259, valid Unicode included."""
+    """Tells whether text is one JSON value by RFC 8259, valid Unicode included.
+
+    Only read, never converted: numbers beyond any machine's size are JSON, too.
+    """
     try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
+        text.decode()
+        _raw_value.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return True
+    return b"\\u" not in text or not has_lone_surrogate(text)
+
+
+def has_lone_surrogate(text: bytes) -> bool:
+    """Tells whether JSON text escapes half of a surrogate pair."""
+    return any(len(found.group()) == 6 for found in _ESCAPE.finditer(text))
 
 
 def row_text(row: Mapping[str, Any]) -> bytes:
@@ -114,10 +124,15 @@ def row_text(row: Mapping[str, Any]) -> bytes:
     base64, NaN and lone surrogates as Python's json writes them (decoding records those).
     Raises DataError for a value that JSON has no place for.
     """
+    return value_text(row)
+
+
+def value_text(value: Any) -> bytes:
+    """Returns one Python value as JSON text; see `row_text`. NaN may have become null."""
     try:
-        return orjson.dumps(row, default=_fragment)
+        return orjson.dumps(value, default=_fragment)
     except (orjson.JSONEncodeError, UnicodeEncodeError):
-        return exact_text(row).encode("ascii")
+        return exact_text(value).encode("ascii")
 
 
 def _fragment(value: Any) -> Any:

@@ -199,9 +199,7 @@ class _Found:
                 for row, line in enumerate(lines.tolist())
                 if line in self.changes
             }
-        texts = Slices(
-            buffer, np.concatenate(self.starts)[order], np.concatenate(self.ends)[order]
-        )
+        texts = Slices(buffer, np.concatenate(self.starts)[order], np.concatenate(self.ends)[order])
         return StreamRecords(lines, texts, np.concatenate(self.emitted)[order], changes)
 
 
@@ -271,7 +269,9 @@ class LineReader:
         is_all = bool(is_match.all())
         rows: Any = slice(None) if is_all else is_match
         lines = rest[rows]
-        pieces.add(lines, starts[rows] + len(shape.head), ends[rows] - len(shape.tail), emitted[rows])
+        pieces.add(
+            lines, starts[rows] + len(shape.head), ends[rows] - len(shape.tail), emitted[rows]
+        )
         if shape.changes is not None:
             pieces.changes.update(dict.fromkeys(lines.tolist(), shape.changes))
         return rest[:0] if is_all else rest[~is_match]
@@ -395,4 +395,3 @@ def _reads_as(line: bytes, record: Record, *, emitted_at: int | float) -> bool:
 def merge_changes(first: str, second: str | None) -> str:
     """Returns one JSON list of two."""
     return first if not second else f"{first[:-1]},{second[1:]}"
-

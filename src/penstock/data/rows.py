@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.careful import CarefulRows, batch_schema, output_columns
-from penstock.data.json_text import is_json, split_object
+from penstock.data.json_text import has_lone_surrogate, is_json, split_object
 from penstock.data.lines import Indexes, Slices, merge_changes
 from penstock.data.types import JSON_TYPE, Column, Kind
 from penstock.data.vector import Parsed, VectorParser, VectorSession
@@ -196,7 +196,9 @@ def _raw_rows(texts: Slices) -> Parsed:
     is_proved = np.ones(len(pieces), np.bool_)
     if not _are_objects(pieces):
         is_proved[:] = [piece[:1] == b"{" and is_json(piece) for piece in pieces]
-    proved = [piece if good else b"" for piece, good in zip(pieces, is_proved.tolist(), strict=True)]
+    proved = [
+        piece if good else b"" for piece, good in zip(pieces, is_proved.tolist(), strict=True)
+    ]
     column: Any = pa.array(proved, pa.binary()).view(pa.string())
     return Parsed([column], is_proved)
 
@@ -208,6 +210,8 @@ def _are_objects(pieces: list[bytes]) -> bool:
         joined.decode()
         items = msgspec.json.decode(b"[" + joined + b"]", type=list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    if b"\\u" in joined and has_lone_surrogate(joined):
         return False
     return [len(bytes(item)) for item in items] == [len(piece) for piece in pieces] and all(
         piece[:1] == b"{" for piece in pieces

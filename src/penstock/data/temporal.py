@@ -125,7 +125,11 @@ def civil_from_days(days: int) -> tuple[int, int, int]:
 def iso_date(days: int) -> str:
     """Returns a date as `date` reads it back; years before 1 carry " BC"."""
     year, month, day = civil_from_days(days)
-    return f"{year:04d}-{month:02d}-{day:02d}" if year > 0 else f"{1 - year:04d}-{month:02d}-{day:02d} BC"
+    return (
+        f"{year:04d}-{month:02d}-{day:02d}"
+        if year > 0
+        else f"{1 - year:04d}-{month:02d}-{day:02d} BC"
+    )
 
 
 def iso_instant(micros: int, *, suffix: str) -> str:

@@ -98,15 +98,16 @@ class VectorParser:
 
     @staticmethod
     def can_read(names: Sequence[str]) -> bool:
-        """Tells whether DuckDB can tell these keys apart: its struct fields ignore case."""
-        return "" not in names and len({name.lower() for name in names}) == len(names)
+        """Tells whether DuckDB can tell these keys apart: struct fields have names, in one case."""
+        return bool(names) and "" not in names and len({name.lower() for name in names}) == len(names)
 
     def parse(self, texts: pa.Array) -> Iterator[Parsed]:
         """Yields the rows in order, in one or several parts."""
         batches = list(_pieces(texts))
         try:
             table = self._session.run(self._query, batches, is_wide=self._is_wide)
-        except (duckdb.InvalidInputException, duckdb.ConversionException):
+        except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
+            # Some text is not JSON, or not UTF-8 (which duckdb then cannot quote in its error).
             table = self._session.run(self._forgiving, batches, is_wide=self._is_wide)
         rows = np.concatenate([np.empty(0, np.int32), *(c.to_numpy() for c in table["i"].chunks)])
         if not np.array_equal(rows, np.arange(len(texts), dtype=np.int32)):

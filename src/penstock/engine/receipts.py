@@ -23,7 +23,7 @@ def data_home() -> Path:
     return home
 
 
-def save_receipt(data_dir: Path, receipt: Receipt) -> Path:
+def save_receipt(receipt: Receipt, data_dir: Path) -> Path:
     """Writes the receipt, durably and whole or not at all; returns its path."""
     path = data_dir / _FOLDER / file_name_of(receipt.connection) / f"{_id_of(receipt)}.json"
     write_durably(path, msgspec.json.encode(receipt))

@@ -24,6 +24,7 @@ from penstock.protocol.codec import stream_state_of
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State as StateMessage
 from penstock.protocol.state import StateType, stream_state
+from penstock.sdk.config import masked_text
 from penstock.sdk.config.parse import nearest
 from penstock.sdk.source import Source
 from penstock.sdk.stream import ReadRequest, State, Stream, descriptor_of
@@ -62,6 +63,7 @@ def read_streams(
     states: Sequence[StateMessage],
     *,
     should_stop: Callable[[], bool] = lambda: False,
+    secrets: frozenset[str] = frozenset(),
 ) -> Iterator[ReadItem]:
     """Yields the configured streams one after the other: STARTED, pages and states, COMPLETE.
 
@@ -71,14 +73,15 @@ def read_streams(
     A ConfigError (AccessDenied, UnknownName) ends the reading at once; any other error makes its
     stream INCOMPLETE, the other streams are read, and the first error is raised at the end. When
     `should_stop` becomes true, the reading ends before the next page, without an error.
+    `secrets` are masked in what a foreign exception says.
     """
     failures: list[PenstockError] = []
     for stream, configured in _chosen(source, catalog):
         descriptor = configured.descriptor
         try:
             is_whole = yield from _read_one(stream, configured, states, should_stop)
-        except Exception as error:  # noqa: BLE001 (the connector boundary)
-            failure = connector_error(error, f"The stream {descriptor}")
+        except Exception as error:
+            failure = connector_error(error, f"The stream {descriptor}", secrets=secrets)
             yield StatusChange(
                 stream=descriptor, status=StreamStatusKind.INCOMPLETE, reason=failure.message
             )
@@ -94,12 +97,15 @@ def read_streams(
         raise failures[0]
 
 
-def connector_error(error: Exception, what: str) -> PenstockError:
+def connector_error(
+    error: Exception, what: str, *, secrets: frozenset[str] = frozenset()
+) -> PenstockError:
     """Returns the error itself if it is one of ours, else ConnectorFailed around it."""
     if isinstance(error, PenstockError):
         return error
+    words = masked_text(f"{type(error).__name__}: {error}", secrets)
     failure = ConnectorFailed(
-        f"{what} failed in a way its connector did not foresee: {type(error).__name__}: {error}",
+        f"{what} failed in a way its connector did not foresee: {words}",
         remedy="Report it to the connector's author with the traceback (--debug).",
     )
     failure.__cause__ = error
