@@ -82,7 +82,8 @@ def same(stored: Any, original: Any) -> bool:  # noqa: PLR0911 (one line a kind)
     if isinstance(original, bool):
         return stored in (original, str(original).lower())
     if isinstance(original, int | float | Decimal) and not isinstance(stored, str):
-        return Decimal(stored) == Decimal(original) or float(stored) == original
+        exact = isinstance(original, int)
+        return Decimal(stored) == original if exact else float(stored) == float(original)
     if isinstance(original, int | float | Decimal):
         return float(stored) == float(original) and (
             isinstance(original, float) or Decimal(stored) == original
@@ -137,7 +138,7 @@ def test_a_value_that_a_foreign_column_cannot_hold_is_null_and_recorded(
 def test_a_table_that_pyairbyte_made_is_continued(target: DuckDBDestination, path: Path) -> None:
     with duckdb.connect(path) as connection:
         connection.execute(
-            "CREATE TABLE users (id BIGINT, price DECIMAL(38,9), at TIMESTAMP, tags VARCHAR,"
+            "CREATE TABLE users (id BIGINT, price DECIMAL(38,9), seen_at TIMESTAMP, tags VARCHAR,"
             " _airbyte_raw_id VARCHAR, _airbyte_extracted_at TIMESTAMP, _airbyte_meta JSON)"
         )
         connection.execute(
@@ -146,7 +147,7 @@ def test_a_table_that_pyairbyte_made_is_continued(target: DuckDBDestination, pat
     columns = [
         ("id", Kind.INTEGER),
         ("price", Kind.NUMBER),
-        ("at", Kind.TIMESTAMP_TZ),
+        ("seen_at", Kind.TIMESTAMP_TZ),
         ("tags", Kind.JSON),
     ]
     instant = datetime(2024, 3, 10, 12, tzinfo=UTC)
@@ -158,7 +159,7 @@ def test_a_table_that_pyairbyte_made_is_continued(target: DuckDBDestination, pat
 
     found = query(
         path,
-        "SELECT id, price, at, tags, _airbyte_extracted_at, _airbyte_generation_id"
+        "SELECT id, price, seen_at, tags, _airbyte_extracted_at, _airbyte_generation_id"
         " FROM users ORDER BY id",
     )
     naive = instant.replace(tzinfo=None)

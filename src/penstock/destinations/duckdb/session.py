@@ -215,7 +215,17 @@ def _memory(_found: re.Match[str], path: Path, message: str) -> PenstockError:
     )
 
 
+def _held(_found: re.Match[str], path: Path, message: str) -> PenstockError:
+    return ConfigError(
+        f"DuckDB file {path}: {message.splitlines()[0]}",
+        remedy="Drop what depends on the table (an index, a foreign key), or write to another"
+        " table.",
+        path=path,
+    )
+
+
 _BY_MESSAGE: Final = (
+    (re.compile("depends on it|entries that depend on it"), _held),
     (
         re.compile(
             r"Could not set lock on file .*?[Cc]onflicting lock is held in"
