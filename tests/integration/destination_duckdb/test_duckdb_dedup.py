@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from duckdb_landing import AT, ID_NAME, KEYED, batch, destination, plan, query, state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from landing import AT, ID_NAME, KEYED, batch, destination, plan, query, state
 
 from penstock.data.types import Kind
 from penstock.destinations.duckdb import DuckDBDestination

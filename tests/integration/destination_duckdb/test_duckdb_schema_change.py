@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from landing import AT, EVERY_KIND, TABLE, batch, destination, plan, query, state, sync
+from duckdb_landing import AT, EVERY_KIND, TABLE, batch, destination, plan, query, state, sync
 
 from penstock.data.types import Kind
 from penstock.destinations.duckdb import DuckDBDestination
@@ -79,6 +79,8 @@ def test_no_change_of_type_loses_a_value_in_silence(
 
 def same(stored: Any, original: Any) -> bool:  # noqa: PLR0911 (one line a kind)
     """Tells whether a stored value still says exactly what the original said."""
+    if stored is None:
+        return False
     if isinstance(original, bool):
         return stored in (original, str(original).lower())
     if isinstance(original, int | float | Decimal) and not isinstance(stored, str):
