@@ -126,8 +126,8 @@ class FileStateStore:
         return self._folder / f"{file_name_of(connection)}.json"
 
     def _write(self, connection: str, checkpoints: tuple[StoredCheckpoint, ...]) -> None:
-        text = msgspec.json.format(msgspec.json.encode(_File(checkpoints=checkpoints)))
-        write_durably(self._path(connection), text)
+        document = _File(checkpoints=checkpoints)
+        write_durably(self._path(connection), msgspec.json.encode(document))
 
     @contextmanager
     def _lock(self, connection: str) -> Iterator[None]:
