@@ -75,7 +75,7 @@ def run(
     if attempt.loop is not None:
         yield from attempt.loop.progress()
     receipt = attempt.receipt(failure)
-    save_receipt(folder, receipt)
+    save_receipt(receipt, folder)
     yield SyncFinished(receipt=receipt)
 
 

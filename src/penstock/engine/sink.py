@@ -123,7 +123,6 @@ class StreamSink:
         rows = self._opened().finish(state)
         self._remembers.stream(self.task, state, is_complete=True)
         event = self._committed(rows, size, started)
-        self.account.prove_whole()
         self.is_published = True
         self._close(None)
         self._ended_at = time.monotonic()

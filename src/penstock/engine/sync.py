@@ -277,6 +277,8 @@ class SyncLoop:
             if not isinstance(failure, ProofFailed):
                 yield from self._keep_covered()
             raise failure
+        for sink in self.sinks.values():
+            sink.account.prove_whole()
 
     def _keep_covered(self) -> Iterator[Event]:
         """Commits what a state covers before a failed sync ends: the next one starts from there."""

@@ -7,6 +7,15 @@ from typing import Any
 
 import msgspec
 
+
+def required_on_the_wire(default: Any) -> Any:
+    """Returns a field that may be missing when read, but is written also with its default.
+
+    The protocol requires it; `omit_defaults` would leave it out (a factory's value it keeps).
+    """
+    return msgspec.field(default_factory=lambda: default)
+
+
 PropertyPath = tuple[str, ...]
 """A property, top level first: ("address", "city")."""
 
@@ -44,8 +53,8 @@ class CatalogStream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """What a source says of one stream (Airbyte protocol, `AirbyteStream`)."""
 
     name: str
-    json_schema: dict[str, Any] = {}
-    supported_sync_modes: tuple[SyncMode, ...] = (SyncMode.FULL_REFRESH,)
+    json_schema: dict[str, Any] = msgspec.field(default_factory=lambda: {})  # noqa: PIE807
+    supported_sync_modes: tuple[SyncMode, ...] = required_on_the_wire((SyncMode.FULL_REFRESH,))
     source_defined_cursor: bool | None = None
     default_cursor_field: PropertyPath | None = None
     source_defined_primary_key: tuple[PropertyPath, ...] | None = None
@@ -68,10 +77,8 @@ class ConfiguredStream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """One chosen stream with its modes and keys (Airbyte protocol, `ConfiguredAirbyteStream`)."""
 
     stream: CatalogStream
-    sync_mode: SyncMode = msgspec.field(default_factory=lambda: SyncMode.FULL_REFRESH)
-    destination_sync_mode: DestinationSyncMode = msgspec.field(
-        default_factory=lambda: DestinationSyncMode.APPEND
-    )
+    sync_mode: SyncMode = required_on_the_wire(SyncMode.FULL_REFRESH)
+    destination_sync_mode: DestinationSyncMode = required_on_the_wire(DestinationSyncMode.APPEND)
     cursor_field: PropertyPath | None = None
     primary_key: tuple[PropertyPath, ...] | None = None
     destination_object_name: str | None = None
@@ -104,7 +111,7 @@ class DestinationOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defau
 
     object_name: str
     sync_mode: DestinationSyncMode
-    json_schema: dict[str, Any] = {}
+    json_schema: dict[str, Any] = msgspec.field(default_factory=lambda: {})  # noqa: PIE807
     matching_keys: tuple[PropertyPath, ...] | None = None
 
 

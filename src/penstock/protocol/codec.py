@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
 import orjson
@@ -15,8 +15,10 @@ from penstock.protocol.catalog import (
     ConfiguredStream,
     StreamDescriptor,
 )
-from penstock.protocol.messages import Log, Message, MessageType
+from penstock.protocol.messages import Log, Message, MessageType, Trace, TraceError
 from penstock.protocol.state import State, StateType, StreamState
+
+T = TypeVar("T")
 
 _message_decoder = msgspec.json.Decoder(Message, strict=False)
 _encoder = msgspec.json.Encoder()
@@ -40,28 +42,36 @@ def decode_line(line: bytes) -> Message:
 
     A line that is not a protocol message (a stray print, a newer message type) comes back as a
     LOG message with the line's text: the protocol asks that it be never fatal. A record, state or
-    answer that is broken raises ProtocolError, since dropping it would lose data.
+    answer that is broken raises ProtocolError, since dropping it would lose data; a broken error
+    trace comes back as an error trace with the line's text, since dropping it would hide a failure.
     """
     try:
         message = _message_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         kind = _claimed_type(line)
         if kind in _LOSSY_TO_DROP:
-            raise ProtocolError(
-                f"The connector sent a {kind} message that breaks the protocol: {error}.",
-                remedy="Report it to the connector's author, or pin another version.",
-                line=line[:500].decode("utf-8", "replace"),
-            ) from error
-        return _as_log(line)
+            raise _broken(str(kind), str(error), line) from error
+        return _as_error(line) if kind == _ERROR_TRACE else _as_log(line)
     if getattr(message, _PAYLOADS[message.type]) is None:
         if message.type.value in _LOSSY_TO_DROP:
-            raise ProtocolError(
-                f"The connector sent a {message.type} message without its payload.",
-                remedy="Report it to the connector's author, or pin another version.",
-                line=line[:500].decode("utf-8", "replace"),
-            )
+            raise _broken(message.type, "its payload is missing", line)
         return _as_log(line)
+    if message.trace is not None and message.trace.type == "ERROR" and message.trace.error is None:
+        return _as_error(line)
+    if message.record is not None and bytes(memoryview(message.record.data)[:1]) != b"{":
+        raise _broken(message.type, "`$.record.data` is not an object", line)
+    if message.state is not None and not message.state.is_whole:
+        raise _broken(message.type, f"a {message.state.kind} state without its part", line)
     return message
+
+
+def _broken(kind: str, how: str, line: bytes) -> ProtocolError:
+    """Returns the error; without the line itself, which may hold personal data or secrets."""
+    return ProtocolError(
+        f"The connector sent a {kind} message that breaks the protocol: {how}.",
+        remedy="Report it to the connector's author, or pin another version.",
+        line_bytes=len(line),
+    )
 
 
 def encode_message(message: Message) -> bytes:
@@ -126,7 +136,7 @@ def _all_are_json(parts: Sequence[msgspec.Raw]) -> bool:
 
 def _decode_state(text: bytes) -> State:
     fields = _decode(text, dict[str, msgspec.Raw], "state")
-    if fields.get("type", b"") == b'"STATE"' and "state" in fields:
+    if bytes(fields.get("type", b"")) == b'"STATE"' and "state" in fields:
         text = bytes(fields["state"])
         fields = _decode(text, dict[str, msgspec.Raw], "state")
     if bytes(fields.get("global", b"null")) == b"null" and "global_" in fields:
@@ -143,7 +153,7 @@ def _own(state: State) -> State:
     return msgspec.json.decode(_encoder.encode(state), type=State)
 
 
-def _decode(text: bytes, shape: Any, what: str) -> Any:
+def _decode(text: bytes, shape: type[T], what: str) -> T:
     try:
         return msgspec.json.decode(text, type=shape, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -159,17 +169,30 @@ def _claimed_type(line: bytes) -> str | None:
     except orjson.JSONDecodeError:
         head = line.lstrip()[:40].replace(b" ", b"")
         return next(
-            (t for t in _LOSSY_TO_DROP if head.startswith(b'{"type":"%b"' % t.encode())), None
+            (kind for kind in _LOSSY_TO_DROP if head.startswith(b'{"type":"%b"' % kind.encode())),
+            None,
         )
     if not isinstance(parsed, Mapping):
         return None
     claimed = parsed.get("type")
+    trace = parsed.get("trace")
+    if claimed == "TRACE" and isinstance(trace, Mapping) and trace.get("type") == "ERROR":
+        return _ERROR_TRACE
     return claimed if isinstance(claimed, str) else None
+
+
+_ERROR_TRACE: Final = "TRACE ERROR"
 
 
 def _as_log(line: bytes) -> Message:
     text = line.decode("utf-8", "replace").rstrip("\r\n")
     return Message(type=MessageType.LOG, log=Log(level="INFO", message=text))
+
+
+def _as_error(line: bytes) -> Message:
+    text = line.decode("utf-8", "replace").rstrip("\r\n")
+    trace = Trace(type="ERROR", error=TraceError(message=text))
+    return Message(type=MessageType.TRACE, trace=trace)
 
 
 def stream_state_of(states: Sequence[State], descriptor: StreamDescriptor) -> StreamState | None:

@@ -7,7 +7,12 @@ from typing import Any
 
 import msgspec
 
-from penstock.protocol.catalog import Catalog, DestinationCatalog, StreamDescriptor
+from penstock.protocol.catalog import (
+    Catalog,
+    DestinationCatalog,
+    StreamDescriptor,
+    required_on_the_wire,
+)
 from penstock.protocol.spec import ConnectorSpec
 from penstock.protocol.state import State
 
@@ -63,7 +68,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     stream: str
     data: msgspec.Raw
-    emitted_at: int | float = 0
+    emitted_at: int | float = required_on_the_wire(0)
     namespace: str | None = None
     meta: RecordMeta | None = None
     file_reference: FileReference | None = None
@@ -76,15 +81,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Log(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One log line; `level` is FATAL, ERROR, WARN, INFO, DEBUG or TRACE."""
 
-    level: str = "INFO"
-    message: str = ""
+    level: str = required_on_the_wire("INFO")
+    message: str = required_on_the_wire("")
     stack_trace: str | None = None
 
 
 class TraceError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A connector's own account of its failure."""
 
-    message: str = ""
+    message: str = required_on_the_wire("")
     internal_message: str | None = None
     stack_trace: str | None = None
     failure_type: str | None = None
@@ -94,8 +99,8 @@ class TraceError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Estimate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much a stream (or the sync) will be; `type` is STREAM or SYNC."""
 
-    name: str = ""
-    type: str = "STREAM"
+    name: str = required_on_the_wire("")
+    type: str = required_on_the_wire("STREAM")
     namespace: str | None = None
     row_estimate: float | None = None
     byte_estimate: float | None = None
@@ -142,7 +147,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A TRACE line; `type` names which of the four parts is set. `emitted_at` may be a float."""
 
     type: str
-    emitted_at: int | float = 0
+    emitted_at: int | float = required_on_the_wire(0)
     error: TraceError | None = None
     estimate: Estimate | None = None
     stream_status: StreamStatus | None = None
@@ -159,7 +164,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A CONTROL line; the only `type` is CONNECTOR_CONFIG."""
 
     type: str
-    emitted_at: int | float = 0
+    emitted_at: int | float = required_on_the_wire(0)
     connector_config: ConnectorConfig | None = msgspec.field(name="connectorConfig", default=None)
 
 

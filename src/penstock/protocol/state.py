@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from penstock.protocol.catalog import StreamDescriptor
+from penstock.protocol.catalog import StreamDescriptor, required_on_the_wire
 
 Blob = msgspec.Raw
 """Opaque JSON text of the source: kept to the byte, read and edited by nobody else."""
@@ -42,7 +42,7 @@ class GlobalState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """A position shared by streams (CDC), with each stream's own."""
 
     shared_state: Blob = NO_BLOB
-    stream_states: tuple[StreamState, ...] = ()
+    stream_states: tuple[StreamState, ...] = required_on_the_wire(())
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,6 +58,17 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def kind(self) -> StateType:
         return self.type or StateType.LEGACY
+
+    @property
+    def is_whole(self) -> bool:
+        """True when the part that its kind names is there."""
+        match self.kind:
+            case StateType.STREAM:
+                return self.stream is not None
+            case StateType.GLOBAL:
+                return self.global_ is not None
+            case StateType.LEGACY:
+                return self.data != NO_BLOB
 
     @property
     def descriptor(self) -> StreamDescriptor | None:

@@ -82,7 +82,8 @@ def test_claims_add_up_over_states() -> None:
 def test_every_recorded_change_is_counted() -> None:
     account = _account()
     one = '[{"field":"a","change":"NULLED","reason":"x"}]'
-    two = '[{"field":"a","change":"NULLED","reason":"x"},{"field":"\\"field\\":","change":"NULLED","reason":"x"}]'
+    quoting = '{"field":"\\"field\\":","change":"NULLED","reason":"x"}'
+    two = f"{one[:-1]},{quoting}]"
     account.note_sent(_rows(1, 2, 3, changes=[one, None, two]), 10)
     assert account.values_changed == 3
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import subprocess
 import sys
@@ -91,7 +90,7 @@ def test_different_connections_have_different_files(one: str, other: str) -> Non
 def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     write_durably(tmp_path / "x" / "f.json", b"{}")
     assert stat.S_IMODE((tmp_path / "x" / "f.json").stat().st_mode) == 0o600
-    assert os.listdir(tmp_path / "x") == ["f.json"]
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["f.json"]
 
 
 def test_a_connection_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) -> None:

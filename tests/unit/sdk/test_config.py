@@ -296,7 +296,7 @@ def test_a_rule_of_the_class_itself_is_one_of_the_problems() -> None:
                 raise ConfigError("first is after last.", remedy="Swap them.")
 
     Span.__annotations__.update(first=int, last=int)
-    with pytest.raises(ConfigError, match="first is after last. Swap them"):
+    with pytest.raises(ConfigError, match="first is after last"):
         parse_config(Span, {"first": 2, "last": 1})
 
 

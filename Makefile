@@ -1,0 +1,45 @@
+# `make demo` shows the main job on real data; `make test` proves that all is well.
+# Needs Python 3.11 or newer, git and make; everything else is fetched into .venv and .cache.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv/bin
+PYTEST_JOBS ?= 2
+
+.PHONY: help setup demo test check bench chaos docs clean
+
+help:
+	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
+	@echo "make test    set up, then lint, types, import rules and all tests"
+	@echo "make check   only lint, types and import rules"
+	@echo "make bench   measure against the peers (long)"
+	@echo "make chaos   kill syncs at random moments and compare (long)"
+	@echo "make docs    write the generated pages anew"
+	@echo "make setup   only .venv"
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	@PATH="$(CURDIR)/$(VENV):$$PATH" examples/demo.sh
+
+check: setup
+	$(VENV)/ruff check src tests examples scripts
+	$(VENV)/ruff format --check src tests examples scripts
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+
+test: check
+	$(VENV)/pytest -n $(PYTEST_JOBS) $(PYTEST_ARGS)
+
+bench: setup
+	$(VENV)/python benchmarks/run.py
+
+chaos: setup
+	$(VENV)/pytest -n 1 tests/chaos
+
+docs: setup
+	$(VENV)/python scripts/generate_docs.py
+
+clean:
+	rm -rf .venv .cache demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,85 @@
+"""Options that several commands share: how a source or destination is named and configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+SOURCE = Group("Source", sort_key=2)
+DESTINATION = Group("Destination", sort_key=3)
+STREAMS = Group("Streams", sort_key=4)
+OUTPUT = Group("Output", sort_key=5)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """How the source is configured and, where it is not a native one, how it is got."""
+
+    source_settings: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--source.KEY",
+            group=SOURCE,
+            negative=(),
+            help="A setting of the source by its name, as in --source.rows 1000. "
+            "`penstock sources NAME` lists them. ${env:X} and ${file:PATH} are read when it runs.",
+        ),
+    ] = None
+    source_config: Annotated[
+        str | None,
+        Parameter(group=SOURCE, help="Settings from a JSON or YAML file; - is standard input."),
+    ] = None
+    source_version: Annotated[
+        str | None,
+        Parameter(group=SOURCE, help="Version of the connector's package; also NAME@VERSION."),
+    ] = None
+    pip_url: Annotated[
+        str | None,
+        Parameter(group=SOURCE, help="Requirement, path or URL to install the connector from."),
+    ] = None
+    python: Annotated[
+        str | None,
+        Parameter(group=SOURCE, help="Python of the connector's own environment, as 3.11."),
+    ] = None
+    executable: Annotated[
+        str | None,
+        Parameter(group=SOURCE, help="A program on this machine that is the connector."),
+    ] = None
+    manifest: Annotated[
+        str | None,
+        Parameter(group=SOURCE, help="Path or URL of a low-code connector's manifest."),
+    ] = None
+    image: Annotated[
+        str | None,
+        Parameter(group=SOURCE, help="Container image of the connector (Docker or Podman)."),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DestinationOptions:
+    """How the destination is configured."""
+
+    destination_settings: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--destination.KEY",
+            group=DESTINATION,
+            negative=(),
+            help="A setting of the destination, as in --destination.path out.duckdb. "
+            "`penstock destinations NAME` lists them.",
+        ),
+    ] = None
+    destination_config: Annotated[
+        str | None,
+        Parameter(
+            group=DESTINATION, help="Settings from a JSON or YAML file; - is standard input."
+        ),
+    ] = None
+
+
+Json = Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Write JSON instead.")]
+Quiet = Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Write only what is wrong.")]

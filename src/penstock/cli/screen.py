@@ -1,0 +1,66 @@
+"""What a person reads: results on standard output, progress and problems on standard error."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import msgspec
+
+from penstock.errors import PenstockError
+
+
+def say_error(error: PenstockError, *, as_json: bool = False) -> None:
+    """Writes one error on standard error: what happened, then what to do."""
+    if as_json:
+        document = msgspec.json.encode({"error": error.as_document()})
+        sys.stderr.write(document.decode() + "\n")
+        return
+    sys.stderr.write(error_text(error.message, error.remedy, color=sys.stderr.isatty()))
+
+
+def error_text(message: str, remedy: str, *, color: bool = False) -> str:
+    """Returns an error as its lines."""
+    red, dim, plain = ("\033[31m", "\033[2m", "\033[0m") if color else ("", "", "")
+    lines = f"{red}error:{plain} {message.rstrip()}\n"
+    return lines + (f"  {dim}→{plain} {remedy}\n" if remedy else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """Where one command writes."""
+
+    is_quiet: bool = False
+    out_file: IO[str] = field(default_factory=lambda: sys.stdout)
+    err_file: IO[str] = field(default_factory=lambda: sys.stderr)
+
+    @property
+    def is_live(self) -> bool:
+        """True when standard error is a terminal that can redraw."""
+        return self.err_file.isatty() and not self.is_quiet
+
+    def note(self, text: str) -> None:
+        """Writes one line about what is being done; nothing when quiet."""
+        if not self.is_quiet:
+            self.err_file.write(text + "\n")
+            self.err_file.flush()
+
+    def warn(self, text: str) -> None:
+        """Writes a warning, also when quiet."""
+        self.err_file.write(f"warning: {text}\n")
+        self.err_file.flush()
+
+    def show(self, renderable: Any) -> None:
+        """Writes a result: a rich table, or text."""
+        from rich.console import Console  # noqa: PLC0415 (75 ms, and --json never needs it)
+
+        Console(file=self.out_file, markup=False, highlight=False, emoji=False).print(
+            renderable, soft_wrap=isinstance(renderable, str)
+        )
+
+    def write_json(self, value: Any) -> None:
+        """Writes one JSON document on a line; decimals keep every digit."""
+        encoder = msgspec.json.Encoder(decimal_format="number")
+        self.out_file.write(encoder.encode(value).decode() + "\n")
+        self.out_file.flush()

@@ -1,0 +1,108 @@
+"""A connector's output, block by block, into items: batches, checkpoints and its other words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from penstock.data.items import Item
+from penstock.data.lines import LineReader
+from penstock.data.rows import RowsBuilder
+from penstock.data.sequence import BlockSequence, RecordCounts
+from penstock.data.types import Column
+from penstock.data.vector import VectorSession
+from penstock.errors import DataError
+from penstock.protocol.catalog import StreamDescriptor
+
+BLOCK_BYTES: Final = 16 << 20
+"""Best size of the blocks given to `MessageDecoder.decode`: smaller ones cost a query each."""
+_MAX_BLOCK_BYTES: Final = 64 << 20
+_MAX_LINE_BYTES: Final = (1 << 31) - 1
+"""Arrow's string views address their buffer with 31 bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamShape:
+    """What the rows of one stream become."""
+
+    columns: tuple[Column, ...]
+    is_raw: bool = False
+
+
+class MessageDecoder:
+    """Decodes one read of one connector. Not thread-safe; close it, or use it as a context.
+
+    Records of streams without a shape are counted for claims and not yielded. Within one block
+    rows are regrouped by stream: a stream's rows up to its last state, that state, then the rest.
+    Every Claim is kept, and no checkpoint overtakes, or falls behind, a row it covers.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[StreamDescriptor, StreamShape],
+        *,
+        threads: int | None = None,
+        memory_limit: str = "512MB",
+    ) -> None:
+        self._session = VectorSession(threads=threads, memory_limit=memory_limit)
+        self._builders = {
+            stream: RowsBuilder(self._session, shape.columns, is_raw=shape.is_raw)
+            for stream, shape in shapes.items()
+        }
+        self._reader = LineReader()
+        self._rest: list[bytes] = []
+        self._counts = RecordCounts()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the parser's memory; items already yielded stay valid."""
+        self._session.close()
+
+    def decode(self, block: bytes) -> Iterator[Item]:
+        """Yields the items of the complete lines so far; an incomplete last line is kept.
+
+        Blocks may be cut anywhere. Exhaust one iterator before asking for the next. Raises
+        ProtocolError for a broken record or state, DataError for a line of 2 GiB.
+        """
+        end = block.rfind(b"\n") + 1
+        if not end:
+            self._rest.append(block)
+            return
+        lines = b"".join([*self._rest, block[:end]]) if self._rest else block[:end]
+        self._rest = [block[end:]] if end < len(block) else []
+        yield from self._decode_lines(lines)
+
+    def finish(self) -> Iterator[Item]:
+        """Yields the items of a last line that did not end with a newline."""
+        line, self._rest = b"".join(self._rest), []
+        if line.strip():
+            yield from self._decode_lines(line + b"\n")
+
+    def _decode_lines(self, lines: bytes) -> Iterator[Item]:
+        start = 0
+        while start < len(lines):
+            end = len(lines)
+            if end - start > _MAX_BLOCK_BYTES:
+                end = lines.rfind(b"\n", start, start + _MAX_BLOCK_BYTES) + 1
+                end = end or lines.index(b"\n", start) + 1
+            if end - start > _MAX_LINE_BYTES:
+                raise DataError(
+                    f"The connector sent a line of {end - start} bytes; 2 GiB is the limit.",
+                    remedy="Leave the large field out of the stream, or split the record.",
+                )
+            part = lines if (start, end) == (0, len(lines)) else lines[start:end]
+            read = self._reader.read(part)
+            yield from BlockSequence(read, self._builders, self._counts).items()
+            start = end

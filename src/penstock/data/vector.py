@@ -1,0 +1,287 @@
+"""Records of one stream parsed by DuckDB, each proved: written back it equals its own text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.data import temporal
+from penstock.data.careful import storage_type
+from penstock.data.types import Column, Kind
+from penstock.errors import BugError
+
+_TEXT: Final = frozenset({Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIME})
+_NATIVE: Final = {Kind.INTEGER: "BIGINT", Kind.BOOLEAN: "BOOLEAN"}
+_SOURCE_SCHEMA: Final = pa.schema([("j", pa.string_view()), ("i", pa.int32())])
+_PREPARED_FROM: Final = 64
+"""Columns from which planning the query anew for every block costs more than a second thread gains."""
+_UTC: Final = pa.timestamp("us", tz="UTC")
+_NAIVE: Final = pa.timestamp("us")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Rows in order: an array a column, and where a row was not proved (its values are void)."""
+
+    columns: list[pa.Array]
+    is_proved: np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class VectorSession:
+    """One in-memory DuckDB shared by the parsers of a read; not for several threads at once."""
+
+    def __init__(self, *, threads: int | None, memory_limit: str) -> None:
+        settings: dict[str, Any] = {"memory_limit": memory_limit}
+        if threads is not None:
+            settings["threads"] = threads
+        self._connection = duckdb.connect(config=settings)
+        self._source = _Source()
+        self._connection.register("source", self._source)
+        self._prepared: dict[str, str] = {}
+
+    def run(self, query: str, batches: list[pa.RecordBatch], *, is_wide: bool) -> pa.Table:
+        """Returns the query's answer over `source`, which is these batches, in order."""
+        self._source.batches = batches
+        try:
+            if not is_wide:
+                return self._connection.sql(query).to_arrow_table()
+            name = self._prepared.get(query)
+            if name is None:
+                name = f"p{len(self._prepared)}"
+                self._connection.execute(f"PREPARE {name} AS {query}")
+                self._prepared[query] = name
+            answer = self._connection.execute(f"EXECUTE {name}")
+            return answer.to_arrow_reader(1 << 20).read_all()
+        finally:
+            self._source.batches = []
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Source:
+    """The table `source` of every query: an Arrow stream over the batches of the moment."""
+
+    def __init__(self) -> None:
+        self.batches: list[pa.RecordBatch] = []
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        reader = pa.RecordBatchReader.from_batches(_SOURCE_SCHEMA, self.batches)
+        return reader.__arrow_c_stream__(requested_schema)
+
+
+class VectorParser:
+    """Parses records whose keys come in one order; others are left unproved.
+
+    The proof of a row is one equality: the parsed values, written as compact JSON under the
+    expected keys, give its text back byte for byte. So nothing in the text was overlooked
+    (undeclared or repeated keys), rounded (long literals), or read as something it is not.
+    """
+
+    def __init__(
+        self, session: VectorSession, columns: tuple[Column, ...], order: tuple[str, ...]
+    ) -> None:
+        kinds = {column.name: column.kind for column in columns}
+        self._session = session
+        self._columns = columns
+        self._is_wide = len(order) > _PREPARED_FROM
+        self._query = _query(columns, order, kinds, parse="from_json")
+        self._forgiving = _query(columns, order, kinds, parse="try_from_json")
+
+    @staticmethod
+    def can_read(names: Sequence[str]) -> bool:
+        """Tells whether DuckDB can tell these keys apart: struct fields have names, in one case."""
+        return bool(names) and "" not in names and len({name.lower() for name in names}) == len(names)
+
+    def parse(self, texts: pa.Array) -> Iterator[Parsed]:
+        """Yields the rows in order, in one or several parts."""
+        batches = list(_pieces(texts))
+        try:
+            table = self._session.run(self._query, batches, is_wide=self._is_wide)
+        except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
+            # Some text is not JSON, or not UTF-8 (which duckdb then cannot quote in its error).
+            table = self._session.run(self._forgiving, batches, is_wide=self._is_wide)
+        rows = np.concatenate([np.empty(0, np.int32), *(c.to_numpy() for c in table["i"].chunks)])
+        if not np.array_equal(rows, np.arange(len(texts), dtype=np.int32)):
+            raise BugError(
+                "DuckDB returned the rows of a block in another order than they were given.",
+                remedy="Report it, with the version of duckdb.",
+                rows=len(texts),
+            )
+        for batch in table.to_batches():
+            yield self._typed(batch)
+
+    def _typed(self, batch: pa.RecordBatch) -> Parsed:
+        is_proved = batch.column("ok").to_numpy(zero_copy_only=False)
+        arrays = []
+        for position, column in enumerate(self._columns):
+            array = batch.column(position)
+            if column.kind in _READERS:
+                array, is_odd = _READERS[column.kind](array)
+                if is_odd is not None:
+                    is_proved = is_proved & ~is_odd
+            elif array.type != storage_type(column.kind):
+                array = array.cast(storage_type(column.kind))
+            arrays.append(array)
+        return Parsed(arrays, is_proved)
+
+
+def _pieces(texts: pa.Array) -> Iterator[pa.RecordBatch]:
+    """Cuts the rows into parts of whole DuckDB vectors, enough for its threads to share."""
+    size = max(2048, -(-len(texts) // 8 // 2048) * 2048)
+    index = pa.array(np.arange(len(texts), dtype=np.int32))
+    for start in range(0, len(texts), size):
+        yield pa.record_batch(
+            [texts.slice(start, size), index.slice(start, size)], schema=_SOURCE_SCHEMA
+        )
+
+
+def _query(
+    columns: tuple[Column, ...], order: tuple[str, ...], kinds: dict[str, Kind], *, parse: str
+) -> str:
+    read = {name: f"c{position}" for position, name in enumerate(order)}
+    shape = {name: _carrier(kinds.get(name)) for name in order}
+    shape.update({c.name: _carrier(c.kind) for c in columns if c.name not in shape})
+    for name in shape.keys() - read.keys():
+        read[name] = f"c{len(read)}"
+    wanted = [_value(read[column.name], column.kind) for column in columns]
+    proofs = [_proof(order, kinds, read)]
+    proofs += [p for column in columns if (p := _check(read[column.name], column.kind))]
+    call = f"from_json(j, {_sql(json.dumps(shape))})"
+    if parse == "try_from_json":
+        call = f"try({call})"
+    names = ", ".join(read[name] for name in shape)
+    inner = f"SELECT unnest({call}), j, i FROM source"
+    picked = ", ".join(f"{value} AS v{n}" for n, value in enumerate(wanted))
+    return (
+        f"SELECT {picked}{', ' if picked else ''}coalesce({' AND '.join(proofs)}, false) AS ok, i "
+        f"FROM ({inner}) AS t({names}, j, i)"
+    )
+
+
+def _carrier(kind: Kind | None) -> str:
+    if kind in _TEXT:
+        return "VARCHAR"
+    return _NATIVE.get(kind, "JSON") if kind is not None else "JSON"
+
+
+def _value(name: str, kind: Kind) -> str:
+    match kind:
+        case Kind.NUMBER:
+            return f"try_cast({name}::VARCHAR AS DOUBLE)"
+        case Kind.BIG_INTEGER:
+            return f"try_cast({name}::VARCHAR AS DECIMAL(38,0))"
+        case Kind.DECIMAL:
+            return f"try_cast({name}::VARCHAR AS DECIMAL(38,9))"
+        case _:
+            return name
+
+
+def _check(name: str, kind: Kind) -> str | None:
+    """Returns what must hold of a proved literal so that its cast is the value itself."""
+    match kind:
+        case Kind.NUMBER:
+            # Fifteen digits fit a double; longer ones with a point were printed from it.
+            return (
+                f"({name} IS NULL OR (isfinite(try_cast({name}::VARCHAR AS DOUBLE)) AND "
+                f"(strlen({name}) <= 15 OR contains({name}, '.'))))"
+            )
+        case Kind.BIG_INTEGER:
+            return f"({name} IS NULL OR regexp_full_match({name}, '-?[0-9]{{1,38}}'))"
+        case Kind.DECIMAL:
+            places = r"-?[0-9]{1,29}(\.[0-9]{1,9})?"
+            return f"({name} IS NULL OR regexp_full_match({name}, '{places}'))"
+        case _:
+            return None
+
+
+def _proof(order: tuple[str, ...], kinds: dict[str, Kind], read: dict[str, str]) -> str:
+    """Returns the equality of a row's text with its values written back.
+
+    First with null for every value that is not there; where that fails, with those keys left
+    out that the text does not show as null. Guessing is safe, since only equality counts.
+    """
+    if not order:
+        return "j = '{}'"
+    texts = [_written(read[name], kinds.get(name)) for name in order]
+    keys = [orjson.dumps(name).decode() + ":" for name in order]
+    full, sparse = [], []
+    for position, (key, text) in enumerate(zip(keys, texts, strict=True)):
+        full.append(_sql(("," if position else "{") + key))
+        full.append(f"coalesce({text}, 'null')")
+        gap = f"if(contains(j, {_sql(key + 'null')}), {_sql(',' + key + 'null')}, '')"
+        sparse.append(f"coalesce({_sql(',' + key)} || {text}, {gap})")
+    return (
+        f"CASE WHEN j = concat({', '.join(full)}, '}}') THEN true "
+        f"ELSE concat(',', j[2:]) = concat({', '.join(sparse)}, '}}') AND j[1] = '{{' END"
+    )
+
+
+def _written(name: str, kind: Kind | None) -> str:
+    if kind is Kind.STRING:
+        return f"to_json({name})::VARCHAR"
+    if kind in _TEXT:
+        return f"('\"' || {name} || '\"')"
+    return f"{name}::VARCHAR"
+
+
+def _sql(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _instants(array: pa.Array) -> tuple[pa.Array, Any]:
+    """Reads instants in UTC. Arrow's reader takes or refuses a whole array, so it cannot err."""
+    for spelling in (_UTC, _NAIVE):
+        try:
+            return pc.cast(array, spelling).view(_UTC), None
+        except pa.ArrowInvalid:
+            continue
+    return _by_reference(array, _UTC, temporal.instant)
+
+
+def _wall_clocks(array: pa.Array) -> tuple[pa.Array, Any]:
+    instants, is_odd = _instants(array)
+    return instants.view(_NAIVE), is_odd
+
+
+def _dates(array: pa.Array) -> tuple[pa.Array, Any]:
+    try:
+        return pc.cast(array, pa.date32()), None
+    except pa.ArrowInvalid:
+        return _by_reference(array, pa.date32(), lambda text: (temporal.date(text), False))
+
+
+def _times(array: pa.Array) -> tuple[pa.Array, Any]:
+    return _by_reference(array, pa.time64("us"), temporal.time)
+
+
+def _by_reference(array: pa.Array, result: pa.DataType, read: Any) -> tuple[pa.Array, Any]:
+    """Reads each distinct text once; rows whose text does not simply fit are marked odd."""
+    coded = array.dictionary_encode()
+    values: list[int | None] = []
+    for text in coded.dictionary.to_pylist():
+        try:
+            value, is_cut = read(text)
+        except temporal.Unfit:
+            is_cut = True
+        values.append(None if is_cut else value)
+    whole = pa.int32() if pa.types.is_date32(result) else pa.int64()
+    read_values = pa.array(values, whole).take(coded.indices)
+    is_odd = pc.and_(read_values.is_null(), array.is_valid()).to_numpy(zero_copy_only=False)
+    return read_values.view(result), is_odd
+
+
+_READERS: Final = {
+    Kind.TIMESTAMP_TZ: _instants,
+    Kind.TIMESTAMP: _wall_clocks,
+    Kind.DATE: _dates,
+    Kind.TIME: _times,
+}

@@ -1,0 +1,250 @@
+"""The DuckDB destination: its settings, its check, and what can be read back."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from penstock.destinations.duckdb.dialect import DuckDBDialect
+from penstock.errors import ConfigError
+from penstock.protocol.catalog import StreamDescriptor
+from penstock.protocol.state import State
+from penstock.sdk.config import setting
+from penstock.sdk.destination import (
+    Capabilities,
+    StoredState,
+    StreamPlan,
+    TableName,
+    WriteMode,
+    Writer,
+)
+from penstock.sdk.sql.state import StateTable
+from penstock.sdk.sql.writer import sql_writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from penstock.destinations.duckdb.session import DuckDBSession
+
+_SCAN_ROWS: Final = 65_536
+_KILOBYTES_PER_COLUMN: Final = 1024
+"""What an INSERT holds for each column of a wide table, measured with 1,600 columns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuckDBConfig:
+    """Where the file is, and how much of the machine it may use."""
+
+    path: str = setting(
+        title="Database file",
+        description="Path of the DuckDB file. It is created, with its folder, when missing.",
+        examples=["warehouse.duckdb", "~/data/warehouse.duckdb"],
+        alias=["destination_path"],
+    )
+    schema: str = setting(
+        default="main",
+        title="Default schema",
+        description="Where streams without a namespace land; created when missing.",
+    )
+    memory_limit_mb: int = setting(
+        default=150,
+        title="Memory limit",
+        description="Megabytes DuckDB may use before it writes to temporary files beside the"
+        " database. Wide tables get more: one megabyte a column.",
+        minimum=64,
+        advanced=True,
+    )
+    threads: int = setting(
+        default=2,
+        title="Threads",
+        description="Threads DuckDB may use for one statement.",
+        minimum=1,
+        advanced=True,
+    )
+
+
+class DuckDBDestination:
+    """Writes streams into a DuckDB file; rows and checkpoint in one transaction."""
+
+    Config: ClassVar[type[DuckDBConfig]] = DuckDBConfig
+    title: ClassVar[str] = "DuckDB"
+    documentation_url: ClassVar[str] = (
+        "https://github.com/penstock-data/penstock/tree/main/docs/connectors/destination-duckdb.md"
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modes=frozenset(WriteMode),
+        exactly_once=True,
+        max_identifier_bytes=DuckDBDialect.max_identifier_bytes,
+        reads_back=True,
+    )
+
+    def __init__(self, config: DuckDBConfig) -> None:
+        if config.path == ":memory:" or config.path.startswith("md:") or not config.path.strip():
+            raise ConfigError(
+                f"{config.path!r} is not the path of a DuckDB file.",
+                remedy="Set `path` to a file, such as warehouse.duckdb: what is synced must outlive"
+                " the sync.",
+                field="path",
+            )
+        self._config = config
+        self._path = Path(config.path).expanduser().absolute()
+        self._dialect = DuckDBDialect(config.schema)
+        self._opening = threading.Lock()
+        """Writers that open side by side would collide in DuckDB's catalogue."""
+
+    def check(self) -> None:
+        """Makes, fills and drops a table: in the file, or in a new one where there is none.
+
+        Raises ConfigError, AccessDenied, ResourceBusy or ResourceExhausted.
+        """
+        if self._path.exists():
+            with self._session(self._path) as session:
+                _try_table(session, self._dialect)
+            return
+        folder = _nearest_folder(self._path)
+        trial = folder / f".penstock-check-{uuid.uuid4().hex}.duckdb"
+        try:
+            with self._session(trial) as session:
+                _try_table(session, self._dialect)
+        finally:
+            for leftover in (trial, trial.with_name(trial.name + ".wal")):
+                leftover.unlink(missing_ok=True)
+
+    @contextmanager
+    def open(self, plan: StreamPlan) -> Iterator[Writer]:
+        """Opens one writer; see `penstock.sdk.sql.writer` for what is durable when."""
+        _make_folder(self._path.parent)
+        with self._opening:
+            session = self._open_session(self._path, columns=len(plan.columns))
+            opened = sql_writer(session, self._dialect, plan)
+            writer = opened.__enter__()
+        try:
+            yield writer
+        finally:
+            opened.__exit__(None, None, None)
+
+    def stored_states(self, connection: str) -> Sequence[StoredState]:
+        """Returns the checkpoints committed for one connection; makes no file."""
+        if not self._path.exists():
+            return ()
+        with self._session(self._path) as session:
+            states = StateTable(session, self._dialect)
+            return states.stored(connection) if states.exists() else ()
+
+    def store_global_state(self, connection: str, state: State, fence: int) -> None:
+        """Makes a global state durable; raises ResourceBusy when a newer attempt has stored one."""
+        _make_folder(self._path.parent)
+        with self._opening, self._session(self._path) as session:
+            states = StateTable(session, self._dialect)
+            session.begin()
+            states.create()
+            states.save_shared(connection, state, fence)
+            session.commit()
+
+    def forget_states(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
+        """Removes checkpoints; the rows they cover stay."""
+        if not self._path.exists():
+            return
+        with self._opening, self._session(self._path) as session:
+            states = StateTable(session, self._dialect)
+            if states.exists():
+                session.begin()
+                states.forget(connection, streams)
+                session.commit()
+
+    def scan(self, table: TableName, *, limit: int | None = None) -> pa.RecordBatchReader:
+        """Returns the rows of a table as they are stored; JSON comes as text.
+
+        Raises ConfigError when there is no such table. The file stays open until the reader ends.
+        """
+        import pyarrow as pa  # noqa: PLC0415 (heavy, and only needed to read back)
+
+        tail = "" if limit is None else f" LIMIT {int(limit)}"
+        query = f"SELECT * FROM {self._dialect.table(table)}{tail}"  # noqa: S608
+        batches = self._scanned(table, query)
+        first = next(batches)
+        return pa.RecordBatchReader.from_batches(first.schema, batches)
+
+    def count(self, table: TableName) -> int:
+        """Returns the rows of a table; 0 when there is no such table."""
+        if not self._path.exists():
+            return 0
+        with self._session(self._path) as session:
+            if session.columns(table) is None:
+                return 0
+            query = f"SELECT count(*) FROM {self._dialect.table(table)}"  # noqa: S608
+            return int(session.rows(query)[0][0])
+
+    def _scanned(self, table: TableName, query: str) -> Iterator[pa.RecordBatch]:
+        if not self._path.exists():
+            raise _no_table(table, self._path)
+        with self._session(self._path) as session:
+            if session.columns(table) is None:
+                raise _no_table(table, self._path)
+            yield from session.stream(query, _SCAN_ROWS)
+
+    @contextmanager
+    def _session(self, path: Path) -> Iterator[DuckDBSession]:
+        session = self._open_session(path)
+        try:
+            yield session
+        finally:
+            session.rollback()
+            session.close()
+
+    def _open_session(self, path: Path, *, columns: int = 0) -> DuckDBSession:
+        from penstock.destinations.duckdb.session import (  # noqa: PLC0415 (loads duckdb)
+            DuckDBSession,
+        )
+
+        limit = max(self._config.memory_limit_mb, columns * _KILOBYTES_PER_COLUMN // 1024)
+        settings = (
+            f"SET memory_limit = '{limit}MB'",
+            f"SET threads = {self._config.threads}",
+            "SET preserve_insertion_order = false",
+            "SET TimeZone = 'UTC'",
+        )
+        return DuckDBSession(path, self._config.schema, settings)
+
+
+def _try_table(session: DuckDBSession, dialect: DuckDBDialect) -> None:
+    """Proves that a table can be made, filled and dropped, and takes it all back."""
+    table = dialect.table(TableName(schema=None, name=f"_penstock_check_{uuid.uuid4().hex}"))
+    session.begin()
+    session.execute(dialect.create_schema(dialect.default_schema))
+    session.execute(f"CREATE TABLE {table} (value BIGINT)")
+    session.change(f"INSERT INTO {table} VALUES (1)")  # noqa: S608
+    session.execute(f"DROP TABLE {table}")
+    session.rollback()
+
+
+def _nearest_folder(path: Path) -> Path:
+    """Returns the folder in which the file, or the first folder to be made, will be made."""
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    _make_folder(folder)
+    return folder
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"Folder {folder} for the DuckDB file cannot be made: {os.strerror(error.errno or 0)}.",
+            remedy="Choose a path in a folder you may write to.",
+            field="path",
+        ) from error
+
+
+def _no_table(table: TableName, path: Path) -> ConfigError:
+    return ConfigError(
+        f"There is no table {table} in {path}.", remedy="Sync the stream first.", table=table
+    )

@@ -1,0 +1,286 @@
+"""One connection to a DuckDB file, with every error of the driver translated at the border."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from penstock.destinations.duckdb.dialect import (
+    INCOMING,
+    insert,
+    kind_of_type,
+    staging_mark,
+)
+from penstock.errors import (
+    AccessDenied,
+    BugError,
+    ConfigError,
+    ConnectionFailed,
+    DataError,
+    PenstockError,
+    ResourceBusy,
+    ResourceExhausted,
+)
+from penstock.sdk.destination import TableName
+from penstock.sdk.sql.dialect import Load, TableColumn
+
+_SMALL_BATCHES: Final = 64
+"""More batches than this in one INSERT are copied together first: each costs a scan of its own."""
+
+
+class DuckDBSession:
+    """One connection; connections of one process to one file share DuckDB's instance of it."""
+
+    def __init__(self, path: Path, default_schema: str, settings: Sequence[str] = ()) -> None:
+        self._path = path
+        self._default_schema = default_schema
+        with translated(path):
+            self._connection = duckdb.connect(path)
+        with translated(path):
+            try:
+                for setting in settings:
+                    self._connection.execute(setting)
+            except duckdb.Error:
+                self._connection.close()
+                raise
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        with translated(self._path):
+            self._connection.execute(sql, list(parameters))
+
+    def change(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        return int(self.rows(sql, parameters)[0][0])
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with translated(self._path):
+            return list(self._connection.execute(sql, list(parameters)).fetchall())
+
+    def begin(self) -> None:
+        self.execute("BEGIN TRANSACTION")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except duckdb.TransactionException:
+            return  # No transaction is active: nothing to end.
+        except duckdb.FatalException:
+            return  # DuckDB has given the instance up; the file keeps what was committed.
+
+    def columns(self, table: TableName) -> tuple[TableColumn, ...] | None:
+        rows = self.rows(
+            "SELECT column_name, data_type FROM duckdb_columns()"
+            " WHERE database_name = current_database() AND lower(schema_name) = lower(?)"
+            " AND lower(table_name) = lower(?) ORDER BY column_index",
+            (table.schema or self._default_schema, table.name),
+        )
+        if not rows:
+            return None
+        return tuple(
+            TableColumn(name=name, type_name=type_name, kind=kind_of_type(type_name))
+            for name, type_name in rows
+        )
+
+    def staging_tables(self, table: TableName) -> tuple[TableName, ...]:
+        schema = table.schema or self._default_schema
+        rows = self.rows(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+            " AND lower(schema_name) = lower(?) AND comment = ? ORDER BY table_name",
+            (schema, staging_mark(table)),
+        )
+        return tuple(TableName(schema=schema, name=name) for (name,) in rows)
+
+    def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
+        incoming = pa.Table.from_batches(batches)
+        if len(batches) > _SMALL_BATCHES:
+            incoming = incoming.combine_chunks()
+        changes = incoming.column(len(load.columns) + 1)
+        has_changes = changes.null_count < len(changes)
+        with translated(self._path):
+            self._connection.register(INCOMING, incoming)
+            try:
+                return self.change(insert(load, has_changes=has_changes))
+            finally:
+                self._connection.unregister(INCOMING)
+
+    def stream(self, sql: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Yields the schema's first (an empty batch), then the batches of a query."""
+        with (
+            translated(self._path),
+            self._connection.sql(sql).to_arrow_reader(batch_rows) as reader,
+        ):
+            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+            yield from reader
+
+    def close(self) -> None:
+        with translated(self._path):
+            self._connection.close()
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raises DuckDB's errors as penstock's, each with what to do about it."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise as_penstock_error(error, path) from error
+    except OSError as error:
+        raise _of_system(error, path) from error
+
+
+def as_penstock_error(error: duckdb.Error, path: Path) -> PenstockError:
+    """Returns the penstock error that says what to do about an error of DuckDB's."""
+    message = str(error).strip()
+    for pattern, build in _BY_MESSAGE:
+        found = pattern.search(message)
+        if found:
+            return build(found, path, message)
+    first = message.split("\n", 1)[0]
+    for driver_class, penstock_class, remedy in _BY_CLASS:
+        if isinstance(error, driver_class):
+            return penstock_class(f"DuckDB file {path}: {first}", remedy=remedy, path=path)
+    return BugError(
+        f"DuckDB file {path}: {type(error).__name__}: {first}",
+        remedy="Report it with the log of this sync.",
+        path=path,
+    )
+
+
+def _of_system(error: OSError, path: Path) -> PenstockError:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return _denied(path)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _full(path, os.strerror(error.errno))
+    return ConfigError(
+        f"DuckDB file {path} cannot be used: {error.strerror or error}.",
+        remedy="Give the path of a file in a folder that exists or can be made.",
+        path=path,
+    )
+
+
+def _denied(path: Path) -> PenstockError:
+    return AccessDenied(
+        f"DuckDB file {path} may not be read and written by this user.",
+        remedy="Give this user write permission on the file and its folder, or choose another.",
+        path=path,
+    )
+
+
+def _full(path: Path, reason: str) -> PenstockError:
+    return ResourceExhausted(
+        f"DuckDB file {path} cannot grow: {reason}.",
+        remedy="Free space on its disk and run the sync again: it continues there.",
+        path=path,
+    )
+
+
+def _busy(found: re.Match[str], path: Path, _message: str) -> PenstockError:
+    return ResourceBusy(
+        f"DuckDB file {path} is open in another process, {found['program']} (PID {found['pid']}).",
+        remedy=f"Close it there (PID {found['pid']}) and run the sync again.",
+        path=path,
+        pid=found["pid"],
+    )
+
+
+def _not_a_database(_found: re.Match[str], path: Path, _message: str) -> PenstockError:
+    return ConfigError(
+        f"File {path} exists but is not a DuckDB database, or is damaged.",
+        remedy="Choose another path; penstock never writes into a file of another kind.",
+        path=path,
+    )
+
+
+def _newer_version(_found: re.Match[str], path: Path, message: str) -> PenstockError:
+    return ConfigError(
+        f"DuckDB file {path} was written by a version of DuckDB that {duckdb.__version__}"
+        f" cannot read: {message.splitlines()[0]}",
+        remedy="Upgrade the package: pip install --upgrade duckdb.",
+        path=path,
+    )
+
+
+def _memory(_found: re.Match[str], path: Path, message: str) -> PenstockError:
+    return ResourceExhausted(
+        f"DuckDB file {path}: {message.splitlines()[0]}",
+        remedy="Raise the setting memory_limit_mb, or lower threads.",
+        path=path,
+    )
+
+
+_BY_MESSAGE: Final = (
+    (
+        re.compile(
+            r"Could not set lock on file .*?[Cc]onflicting lock is held in"
+            r" (?P<program>.*?) \(PID (?P<pid>\d+)\)"
+        ),
+        _busy,
+    ),
+    (
+        re.compile("No space left on device|File too large|Disk quota exceeded"),
+        lambda found, path, _message: _full(path, found[0]),
+    ),
+    (re.compile("[Oo]ut of [Mm]emory|max_temp_directory_size"), _memory),
+    (
+        re.compile(
+            "Permission denied|Read-only file system|Operation not permitted|read-only mode"
+        ),
+        lambda _found, path, _message: _denied(path),
+    ),
+    (re.compile("version number|newer version of DuckDB|storage version"), _newer_version),
+    (
+        re.compile("not a valid DuckDB database file|Corrupt database file"),
+        _not_a_database,
+    ),
+)
+
+_REPORT: Final = "Report it with the log of this sync."
+_BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[PenstockError], str], ...]] = (
+    (
+        duckdb.FatalException,
+        ConnectionFailed,
+        "Run the sync again: it continues after the last commit.",
+    ),
+    (
+        duckdb.TransactionException,
+        ResourceBusy,
+        "Another connection changed the same thing at the same time; run the sync again.",
+    ),
+    (
+        duckdb.DependencyException,
+        ConfigError,
+        "Drop what depends on the table (an index, a foreign key), or write to another table.",
+    ),
+    (
+        duckdb.ConstraintException,
+        ConfigError,
+        "Drop the constraint from the table, or write to another table.",
+    ),
+    (
+        duckdb.CatalogException,
+        ConfigError,
+        "Rename or drop the object in the way, or choose another schema or table prefix.",
+    ),
+    (duckdb.ResourceInUseException, ResourceBusy, "Run the sync again."),
+    (duckdb.PermissionException, AccessDenied, "Give this user the permission named."),
+    (duckdb.IOException, ConnectionFailed, "Check the disk and the path, then run the sync again."),
+    (duckdb.HTTPException, ConnectionFailed, "Check the network, then run the sync again."),
+    (
+        duckdb.ConnectionException,
+        ConfigError,
+        "Close the connection this process holds to the file with other settings.",
+    ),
+    (duckdb.InterruptException, ConnectionFailed, "Run the sync again."),
+    (duckdb.ConversionException, DataError, _REPORT),
+    (duckdb.DataError, DataError, _REPORT),
+)

@@ -1,0 +1,73 @@
+"""`${env:X}` and `${file:P}` in a configuration, replaced only where the connector runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from penstock.errors import ConfigError
+
+_REFERENCE: Final = re.compile(r"\$\{(env|file):([^}]*)\}")
+
+
+def resolve_references(
+    config: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Returns the configuration with every reference in its strings replaced.
+
+    `${env:NAME}` is an environment variable, `${file:PATH}` a file's text without the line break
+    at its end; `~` is the home folder. They may stand anywhere in a string, also more than one.
+    What they bring is not searched again, and any other `$` stays as it is. Raises ConfigError
+    naming the place and the variable or file, never a value.
+    """
+    variables = os.environ if environment is None else environment
+    return {key: _resolved(value, (str(key),), variables) for key, value in config.items()}
+
+
+def has_references(config: Any) -> bool:
+    """Tells whether any string in a configuration holds a reference."""
+    if isinstance(config, str):
+        return _REFERENCE.search(config) is not None
+    if isinstance(config, Mapping):
+        return any(has_references(value) for value in config.values())
+    if isinstance(config, list | tuple):
+        return any(has_references(value) for value in config)
+    return False
+
+
+def _resolved(value: Any, path: tuple[str, ...], variables: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _REFERENCE.sub(lambda found: _text(found, path, variables), value)
+    if isinstance(value, Mapping):
+        return {key: _resolved(v, (*path, str(key)), variables) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_resolved(v, (*path, str(n)), variables) for n, v in enumerate(value)]
+    return value
+
+
+def _text(found: re.Match[str], path: tuple[str, ...], variables: Mapping[str, str]) -> str:
+    kind, name = found[1], found[2].strip()
+    where = ".".join(path)
+    if kind == "env":
+        value = variables.get(name)
+        if value is None:
+            raise ConfigError(
+                f"The setting {where} refers to the environment variable {name}, which is not set.",
+                remedy=f"Set it (export {name}=…), or write the value in its place.",
+                setting=where,
+            )
+        return value
+    file = Path(name).expanduser()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigError(
+            f"The setting {where} refers to the file {file}, which cannot be read: {why}.",
+            remedy="Correct the path, or its permissions.",
+            setting=where,
+        ) from error
+    return text.removesuffix("\n").removesuffix("\r")

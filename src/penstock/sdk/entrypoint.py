@@ -1,0 +1,278 @@
+"""Any native connector as an Airbyte-protocol program: spec, check, discover, read, write."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from penstock.data.items import Checkpoint, StatusChange
+from penstock.errors import AccessDenied, ConfigError, PenstockError
+from penstock.protocol.catalog import Catalog, ConfiguredCatalog, DestinationSyncMode
+from penstock.protocol.codec import decode_configured_catalog, decode_states
+from penstock.protocol.messages import ConnectionStatus, Message, MessageType
+from penstock.protocol.spec import ConnectorSpec
+from penstock.protocol.state import State, StateStats
+from penstock.sdk.config import config_schema, masked_text, parse_config, secret_values, spec_of
+from penstock.sdk.destination import Destination
+from penstock.sdk.program_output import LogMessages, ProgramOutput
+from penstock.sdk.reading import Page, connector_error, fields_of_stream, read_streams
+from penstock.sdk.record_lines import BatchLines, lines_of_rows
+from penstock.sdk.source import Source
+from penstock.sdk.stream import catalog_stream
+
+
+def run_source(source_class: type[Source], argv: Sequence[str], stdout: BinaryIO) -> int:
+    """Runs one command of a source as an Airbyte program and returns its exit status.
+
+    `argv` is `spec | check --config F | discover --config F | read --config F --catalog F
+    [--state F]`, without the program's name. A failure is a TRACE ERROR and a status other than 0;
+    `check` alone answers with CONNECTION_STATUS FAILED and 0.
+    """
+    parser = _parser(source_class.title)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    _verb(verbs, "spec")
+    _verb(verbs, "check", "config")
+    _verb(verbs, "discover", "config")
+    _verb(verbs, "read", "config", "catalog").add_argument("--state", type=Path)
+
+    def run(arguments: argparse.Namespace, output: ProgramOutput) -> None:
+        if arguments.verb == "spec":
+            output.message(Message(type=MessageType.SPEC, spec=source_spec(source_class)))
+            return
+        if arguments.verb == "check":
+            _check(source_class, arguments.config, output)
+            return
+        source: Source = source_class(_config(source_class, arguments.config, output))
+        if arguments.verb == "discover":
+            streams = tuple(catalog_stream(stream) for stream in source.streams())
+            output.message(Message(type=MessageType.CATALOG, catalog=Catalog(streams=streams)))
+            return
+        catalog = _catalog(arguments.catalog)
+        _read(source, catalog, _states(arguments.state), output)
+
+    return _run(parser, argv, stdout, run)
+
+
+def run_destination(
+    destination_class: type[Destination],
+    argv: Sequence[str],
+    stdin: BinaryIO,
+    stdout: BinaryIO,
+) -> int:
+    """Runs one command of a destination as an Airbyte program and returns its exit status.
+
+    `argv` is `spec | check --config F | write --config F --catalog F [--connection NAME]`;
+    `write` reads messages from `stdin` and gives back each state once its rows are durable.
+    """
+    parser = _parser(destination_class.title)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    _verb(verbs, "spec")
+    _verb(verbs, "check", "config")
+    _verb(verbs, "write", "config", "catalog").add_argument("--connection", default="airbyte")
+
+    def run(arguments: argparse.Namespace, output: ProgramOutput) -> None:
+        if arguments.verb == "spec":
+            spec = destination_spec(destination_class)
+            output.message(Message(type=MessageType.SPEC, spec=spec))
+            return
+        if arguments.verb == "check":
+            _check(destination_class, arguments.config, output)
+            return
+        from penstock.sdk.writing import write_messages  # noqa: PLC0415 (the decoder is heavy)
+
+        destination = destination_class(_config(destination_class, arguments.config, output))
+        write_messages(
+            destination,
+            _catalog(arguments.catalog),
+            stdin,
+            connection=arguments.connection,
+            echo=output.state,
+        )
+
+    return _run(parser, argv, stdout, run)
+
+
+def source_spec(source_class: type[Source]) -> ConnectorSpec:
+    """Returns a native source's specification."""
+    return spec_of(
+        source_class.Config,
+        documentation_url=source_class.documentation_url,
+        title=source_class.title,
+    )
+
+
+def destination_spec(destination_class: type[Destination]) -> ConnectorSpec:
+    """Returns a native destination's specification, with the modes it writes."""
+    modes = [
+        mode
+        for mode in DestinationSyncMode
+        if any(mode.value == known.value for known in destination_class.capabilities.modes)
+    ]
+    return spec_of(
+        destination_class.Config,
+        documentation_url=destination_class.documentation_url,
+        title=destination_class.title,
+        destination_sync_modes=modes,
+    )
+
+
+Connector = type[Source] | type[Destination]
+
+
+def _run(
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str],
+    stdout: BinaryIO,
+    run: Callable[[argparse.Namespace, ProgramOutput], None],
+) -> int:
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    output = ProgramOutput(stdout)
+    try:
+        with _logging_to(output, is_debug=arguments.debug):
+            run(arguments, output)
+    except BrokenPipeError:
+        return 1  # nobody listens any more: there is no one to tell
+    except Exception as error:  # noqa: BLE001 (the connector boundary)
+        failure = connector_error(error, "The connector", secrets=output.secrets)
+        output.failure(failure)
+        return failure.exit_status
+    output.flush()
+    return 0
+
+
+def _read(
+    source: Source, catalog: ConfiguredCatalog, states: Sequence[State], output: ProgramOutput
+) -> None:
+    with BatchLines() as encoder:
+        _write_items(source, catalog, states, output, encoder)
+
+
+def _write_items(
+    source: Source,
+    catalog: ConfiguredCatalog,
+    states: Sequence[State],
+    output: ProgramOutput,
+    encoder: BatchLines,
+) -> None:
+    for item in read_streams(source, catalog, states, secrets=output.secrets):
+        match item:
+            case StatusChange():
+                output.status(item.stream, item.status)
+                if item.reason:
+                    output.log("ERROR", f"{item.stream}: {item.reason}")
+            case Checkpoint():
+                counted = sum(claim.counted for claim in item.claims)
+                stats = StateStats(record_count=float(counted))
+                output.state(msgspec.structs.replace(item.state, source_stats=stats))
+            case Page():
+                _write_page(item, output, encoder)
+
+
+def _write_page(page: Page, output: ProgramOutput, encoder: BatchLines) -> None:
+    descriptor, emitted_at = page.configured.descriptor, output.now_ms
+    left_out = _left_out(page)
+    if isinstance(page.rows, list):
+        fields = fields_of_stream(page.configured) if left_out else None
+        wanted = frozenset(fields) if fields is not None else None
+        output.lines(lines_of_rows(descriptor, page.rows, emitted_at=emitted_at, fields=wanted))
+        return
+    batch = page.rows
+    present = [name for name in batch.schema.names if name in left_out]
+    if present:
+        batch = batch.drop_columns(present)
+    for lines in encoder.lines(descriptor, batch, emitted_at=emitted_at):
+        output.lines(lines)
+
+
+def _left_out(page: Page) -> frozenset[str]:
+    """Returns the properties the stream declares and the catalogue does not choose."""
+    chosen = fields_of_stream(page.configured)
+    declared = page.stream.json_schema.get("properties", {})
+    return frozenset() if chosen is None else frozenset(declared) - frozenset(chosen)
+
+
+def _check(connector: Connector, path: Path, output: ProgramOutput) -> None:
+    try:
+        made: Source | Destination = connector(_config(connector, path, output))
+        made.check()
+    except PenstockError as error:
+        output.log("ERROR", str(error))
+        status = ConnectionStatus(status="FAILED", message=masked_text(str(error), output.secrets))
+    else:
+        status = ConnectionStatus(status="SUCCEEDED")
+    output.message(Message(type=MessageType.CONNECTION_STATUS, connection_status=status))
+
+
+def _config(connector: Connector, path: Path, output: ProgramOutput) -> Any:
+    try:
+        values = json.loads(_bytes_of(path, "configuration"))
+    except ValueError as error:
+        raise ConfigError(
+            f"The configuration in {path} is not JSON.", remedy="Write one JSON object there."
+        ) from error
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"The configuration in {path} is not an object.",
+            remedy="Write one JSON object there.",
+        )
+    output.secrets = secret_values(values, config_schema(connector.Config))
+    return parse_config(connector.Config, values)
+
+
+def _catalog(path: Path) -> ConfiguredCatalog:
+    return decode_configured_catalog(_bytes_of(path, "configured catalogue"))
+
+
+def _states(path: Path | None) -> tuple[State, ...]:
+    return () if path is None else decode_states(_bytes_of(path, "state"))
+
+
+def _bytes_of(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise AccessDenied(
+            f"The {what} in {path} cannot be read.", remedy="Allow this user to read it."
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"The {what} in {path} cannot be read: {error.strerror}.",
+            remedy="Give the path of a file.",
+        ) from error
+
+
+def _parser(title: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=title, description=f"{title} as an Airbyte program.")
+
+
+def _verb(verbs: Any, name: str, *files: str) -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(name)
+    verb.add_argument("--debug", action="store_true", help="log more")
+    for file in files:
+        verb.add_argument(f"--{file}", type=Path, required=True)
+    return verb
+
+
+@contextmanager
+def _logging_to(output: ProgramOutput, *, is_debug: bool) -> Iterator[None]:
+    """Sends the process's log into the protocol, for as long as the command runs."""
+    level = logging.DEBUG if is_debug else logging.WARNING
+    handler, root = LogMessages(output, level), logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(min(level, before))
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)

@@ -1,0 +1,64 @@
+"""Deduplication in SQL: which row of a key stays, and how it replaces the one in the table.
+
+Of all rows of one key the one with the largest cursor stays (NULL is the smallest), then the one
+extracted last, then the one that arrived last. The order is total, so it does not matter where a
+commit falls between two rows. Key parts compare as values: NULL equals NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from penstock.sdk.destination import TableName
+from penstock.sdk.sql.dialect import Merge
+
+
+def delete_and_insert(
+    merge: Merge,
+    *,
+    quote: Callable[[str], str],
+    table: Callable[[TableName], str],
+    batch: str,
+) -> tuple[str, str, str]:
+    """Returns the three statements, for databases with DELETE … USING and IS NOT DISTINCT FROM.
+
+    They drop the batch's losers, delete the rows that the winners replace (or that were deleted
+    at the source), and insert the winners that no newer row of the table stands against.
+    """
+    target = table(merge.table)
+    key = ", ".join(quote(name) for name in merge.key)
+    same_key = " AND ".join(f"t.{quote(k)} IS NOT DISTINCT FROM b.{quote(k)}" for k in merge.key)
+    columns = ", ".join(quote(name) for name in merge.columns)
+    alive = f" AND b.{quote(merge.deleted_at)} IS NULL" if merge.deleted_at else ""
+    sequence = quote(merge.sequence)
+    return (
+        f"DELETE FROM {batch} WHERE {sequence} IN (SELECT {sequence} FROM (SELECT {sequence},"  # noqa: S608 (identifiers are quoted)
+        f" row_number() OVER (PARTITION BY {key} ORDER BY {_newest_first(merge, quote)}) AS place"
+        f" FROM {batch}) AS ranked WHERE place > 1)",
+        f"DELETE FROM {target} AS t USING {batch} AS b"  # noqa: S608
+        f" WHERE {same_key} AND NOT ({_is_newer(merge, quote)})",
+        f"INSERT INTO {target} ({columns})"  # noqa: S608
+        f" SELECT {columns} FROM {batch} AS b WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {target} AS t WHERE {same_key}){alive}",
+    )
+
+
+def _newest_first(merge: Merge, quote: Callable[[str], str]) -> str:
+    parts = [merge.cursor, merge.extracted_at] if merge.cursor else [merge.extracted_at]
+    ranked = [f"{quote(name)} DESC NULLS LAST" for name in parts]
+    return ", ".join([*ranked, f"{quote(merge.sequence)} DESC"])
+
+
+def _is_newer(merge: Merge, quote: Callable[[str], str]) -> str:
+    """Returns a condition, never NULL: the row `t` of the table is newer than `b`."""
+    extracted = _is_larger(quote(merge.extracted_at))
+    if merge.cursor is None:
+        return extracted
+    cursor = quote(merge.cursor)
+    same = f"t.{cursor} IS NOT DISTINCT FROM b.{cursor}"
+    return f"{_is_larger(cursor)} OR ({same} AND {extracted})"
+
+
+def _is_larger(name: str) -> str:
+    larger = f"(b.{name} IS NULL OR coalesce(t.{name} > b.{name}, FALSE))"
+    return f"(t.{name} IS NOT NULL AND {larger})"

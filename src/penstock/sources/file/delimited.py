@@ -1,0 +1,296 @@
+"""CSV and TSV: the dialect, the kinds of all values, and rows at the parser's speed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock.data.types import Kind
+from penstock.errors import DataError
+from penstock.sources.file.kinds import TEXT_RULES, first_fitting, holds, text_rule
+from penstock.sources.file.reading import (
+    SQL_TYPES,
+    ColumnFacts,
+    FileFacts,
+    Options,
+    not_what_it_claims,
+    parser,
+    parser_errors,
+    quoted,
+    stream_batches,
+    unique_names,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_HEAD_BYTES: Final = 256 << 10
+_SAMPLE_ROWS: Final = 2_000
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_LINE_BYTES: Final = (4 << 20, 512 << 20)
+"""Longest line: what is tried first, and what after a longer one was met."""
+_CLASSIFIED_AT_ONCE: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class DelimitedReader:
+    """Reads text tables; `delimiter` None finds it among comma, semicolon, tab and bar."""
+
+    delimiter: str | None = None
+
+    def inspect(self, path: Path, url: str, options: Options) -> FileFacts:
+        """Looks at every cell once and finds the kind of each column."""
+        names, delimiter = _head(path, url, options, options.delimiter or self.delimiter)
+        if not names:
+            return FileFacts(columns=(), rows=0, layout={"delimiter": delimiter})
+        unique, notes = unique_names(names)
+        for line_bytes in _LINE_BYTES:
+            table = _table(path, len(unique), delimiter, options, line_bytes)
+            try:
+                with parser(ordered=False) as connection:
+                    kinds, rows = _kinds_of(connection, table, len(unique))
+            except parser_errors() as error:
+                if line_bytes is not _LINE_BYTES[-1] and "aximum line size" in str(error):
+                    continue
+                raise _explained(error, url) from error
+            columns = tuple(
+                ColumnFacts(name=name, kind=kind) for name, kind in zip(unique, kinds, strict=True)
+            )
+            layout = {"delimiter": delimiter, "line_bytes": line_bytes}
+            return FileFacts(columns=columns, rows=rows, notes=notes, layout=layout)
+        raise AssertionError
+
+    def read(
+        self,
+        path: Path,
+        url: str,
+        facts: FileFacts,
+        wanted: Mapping[str, Kind],
+        options: Options,
+        *,
+        skip: int,
+    ) -> Iterator[pa.RecordBatch | list[dict[str, Any]]]:
+        """Yields the rows in order, each column typed where all its values were proved to fit."""
+        if not facts.rows:
+            return
+        kinds = [_travels_as(column, wanted.get(column.name)) for column in facts.columns]
+        cells = ", ".join(
+            _cell(index, kind, wanted.get(column.name))
+            for index, (column, kind) in enumerate(zip(facts.columns, kinds, strict=True))
+        )
+        table = _table(
+            path, len(kinds), facts.layout["delimiter"], options, facts.layout["line_bytes"]
+        )
+        names = [column.name for column in facts.columns]
+        offset = f" offset {skip}" if skip else ""
+        try:
+            with parser(ordered=True) as connection:
+                yield from stream_batches(
+                    connection, f"select {cells} from {table}{offset}", names, kinds
+                )
+        except parser_errors() as error:
+            raise _explained(error, url) from error
+
+
+def _travels_as(column: ColumnFacts, wanted: Kind | None) -> Kind:
+    found = column.kind or wanted or Kind.STRING
+    return found if wanted is None or holds(wanted, found) else Kind.STRING
+
+
+def _cell(index: int, kind: Kind, wanted: Kind | None) -> str:
+    cell = f"c{index}"
+    if kind is Kind.STRING:
+        is_text = wanted in (None, Kind.STRING, Kind.JSON)
+        return cell if is_text else f"nullif({cell}, '') as {cell}"
+    return f"cast(nullif({cell}, '') as {SQL_TYPES[kind]}) as {cell}"
+
+
+def _table(path: Path, width: int, delimiter: str, options: Options, line_bytes: int) -> str:
+    escape = options.quote if options.escape is None else options.escape
+    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(width))
+    nulls = ", ".join(quoted(text) for text in ("", *options.nulls))
+    return (
+        f"read_csv({quoted(str(path))}, auto_detect=false, strict_mode=true, null_padding=false,"
+        f" header={str(options.header).lower()}, skip={options.skip_rows},"
+        f" delim={quoted(delimiter)}, quote={quoted(options.quote)}, escape={quoted(escape)},"
+        f" nullstr=[{nulls}], allow_quoted_nulls=false, compression='none',"
+        f" max_line_size={line_bytes}, columns={{{columns}}})"
+    )
+
+
+def _head(
+    path: Path, url: str, options: Options, delimiter: str | None
+) -> tuple[Sequence[str], str]:
+    """Returns the column names and the delimiter, from the first lines."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        is_whole = len(head) < _HEAD_BYTES
+    if b"\x00" in head[:4] and head[:4].strip(b"\x00"):
+        raise _not_utf8(url, 1)
+    text = head.decode("utf-8-sig", "replace")
+    for _ in range(options.skip_rows):
+        text = re.split(r"\r\n|\n|\r", text, maxsplit=1)[-1]
+    if delimiter is None:
+        delimiter = _delimiter_of(text, options, is_whole=is_whole)
+    first = next(iter(_records(text, delimiter, options)), [])
+    if options.column_names:
+        if first and len(first) != len(options.column_names):
+            raise not_what_it_claims(
+                url,
+                f"has {len(first)} columns; `column_names` gives {len(options.column_names)}.",
+                remedy="Give a name for every column, or leave column_names out.",
+            )
+        return options.column_names, delimiter
+    if not options.header:
+        return [f"f{index}" for index in range(len(first))], delimiter
+    return first, delimiter
+
+
+def _records(text: str, delimiter: str, options: Options) -> Iterator[list[str]]:
+    csv.field_size_limit(_LINE_BYTES[-1])
+    settings: dict[str, Any] = {"delimiter": delimiter}
+    if options.quote:
+        settings["quotechar"] = options.quote
+        if options.escape and options.escape != options.quote:
+            settings |= {"escapechar": options.escape, "doublequote": False}
+    else:
+        settings["quoting"] = csv.QUOTE_NONE
+    for record in csv.reader(io.StringIO(text, newline=""), **settings):
+        if record:
+            yield record
+
+
+def _delimiter_of(text: str, options: Options, *, is_whole: bool) -> str:
+    """Returns the delimiter that gives all first records the same, largest number of cells."""
+    best, best_width = ",", 1
+    for candidate in _DELIMITERS:
+        records = list(_records(text, candidate, options))[:100]
+        if not is_whole and len(records) < 100:
+            records = records[:-1] or records
+        widths = {len(record) for record in records}
+        if len(widths) == 1 and (width := widths.pop()) > best_width:
+            best, best_width = candidate, width
+    if best_width > 1:
+        return best
+    header = next(iter(text.splitlines()), "")
+    return max(_DELIMITERS, key=lambda mark: (header.count(mark), mark == ","))
+
+
+def _kinds_of(
+    connection: duckdb.DuckDBPyConnection, table: str, width: int
+) -> tuple[list[Kind | None], int]:
+    """Finds each column's kind: guessed from the first rows, then proved on every value."""
+    everyone = range(width)
+    sample = f"(select * from {table} limit {_SAMPLE_ROWS})"
+    guesses = _classified(connection, sample, everyone)
+    kinds, rows, refuted = _proved(connection, table, guesses)
+    if refuted:
+        kinds |= _classified(connection, table, refuted)
+    return [kinds[index] for index in everyone], rows
+
+
+def _classified(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[int]
+) -> dict[int, Kind | None]:
+    """Returns the kind of columns by trying every rule on every value of `table`."""
+    kinds: dict[int, Kind | None] = {}
+    for start in range(0, len(columns), _CLASSIFIED_AT_ONCE):
+        part = columns[start : start + _CLASSIFIED_AT_ONCE]
+        counts = []
+        for index in part:
+            counts.append(f"count(nullif(c{index}, ''))")
+            counts.append(f"count(c{index})")
+            counts += [_misfits(index, kind) for kind in TEXT_RULES]
+        row = connection.execute(f"select {', '.join(counts)} from {table}").fetchone() or ()
+        step = len(TEXT_RULES) + 2
+        for offset, index in enumerate(part):
+            values, texts, *misfits = row[offset * step : (offset + 1) * step]
+            if values:
+                kinds[index] = first_fitting(dict(zip(TEXT_RULES, misfits, strict=True)))
+            else:
+                kinds[index] = Kind.STRING if texts else None
+    return kinds
+
+
+def _proved(
+    connection: duckdb.DuckDBPyConnection, table: str, guesses: Mapping[int, Kind | None]
+) -> tuple[dict[int, Kind | None], int, list[int]]:
+    """Returns the guesses that hold for every value, the row count, and the columns refuted."""
+    checked = [index for index, kind in guesses.items() if kind is not Kind.STRING]
+    counts = [
+        _misfits(index, kind) if (kind := guesses[index]) else f"count(c{index})"
+        for index in checked
+    ]
+    # Strings are counted too: a projection without them would leave their bytes unchecked.
+    texts = [f"count(c{index})" for index, kind in guesses.items() if kind is Kind.STRING]
+    row = connection.execute(
+        f"select count(*), {', '.join([*counts, *texts])} from {table}"
+    ).fetchone()
+    if row is None:
+        raise AssertionError
+    rows, *misfits = row
+    refuted = [index for index, count in zip(checked, misfits, strict=False) if count]
+    kept = {index: kind for index, kind in guesses.items() if index not in set(refuted)}
+    return kept, rows, refuted
+
+
+def _misfits(index: int, kind: Kind) -> str:
+    cell = f"c{index}"
+    return f"count_if({cell} <> '' and not coalesce({text_rule(kind, cell)}, false))"
+
+
+_LINE: Final = re.compile(r"CSV Error on Line: (\d+)")
+_WIDTHS: Final = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+
+
+def _explained(error: Exception, url: str) -> DataError:
+    """Returns the parser's error as ours: file, line, what is wrong there, what to do."""
+    text = str(error)
+    found = _LINE.search(text)
+    line = int(found[1]) if found else None
+    where = f"line {line}" if line else "a line"
+    if widths := _WIDTHS.search(text):
+        return not_what_it_claims(
+            url,
+            f"{where} has {widths[2]} cells; the header promises {widths[1]}.",
+            remedy="Correct the line, or set the options delimiter, quote or header.",
+            line=line,
+        )
+    if "unterminated quote" in text or "invalid state" in text:
+        return not_what_it_claims(
+            url,
+            f"{where} has a quote that is not closed, text after one, or mixed line ends.",
+            remedy="Correct the line, or set the options quote and escape (quote: '' for none).",
+            line=line,
+        )
+    if "nvalid unicode" in text or "not utf-8" in text.lower():
+        return _not_utf8(url, line)
+    if "aximum line size" in text:
+        return not_what_it_claims(
+            url,
+            f"{where} is longer than {_LINE_BYTES[-1] >> 20} MiB; a quote may be missing.",
+            remedy="Look for an opening quote without a closing one, or set quote: ''.",
+            line=line,
+        )
+    return not_what_it_claims(
+        url,
+        f"cannot be parsed: {text.splitlines()[0] if text else type(error).__name__}",
+        remedy="Check the file, and the options delimiter, quote, escape and header.",
+        line=line,
+    )
+
+
+def _not_utf8(url: str, line: int | None) -> DataError:
+    where = f"line {line}" if line else "a line"
+    return not_what_it_claims(
+        url,
+        f"{where} is not UTF-8 text.",
+        remedy="Set the option encoding to what the file was written in: cp1252, utf-16, …",
+        line=line,
+    )

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from penstock.engine.runners.pipe import BlockReader, enlarge_pipe
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    read, write = os.pipe()
+    yield read, write
+    os.close(read)
+
+
+def test_a_pipe_is_enlarged_on_linux(pipe: tuple[int, int]) -> None:
+    assert enlarge_pipe(pipe[0]) >= 65536
+    os.close(pipe[1])
+
+
+def test_blocks_together_are_what_was_written(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    content = os.urandom(3_000_000)
+
+    def feed() -> None:
+        with os.fdopen(write, "wb") as file:
+            file.write(content)
+
+    threading.Thread(target=feed).start()
+    reader = BlockReader(read, block_bytes=1_000_000)
+    blocks = []
+    while (block := reader.next_block()) is not None:
+        blocks.append(block)
+    assert b"".join(blocks) == content
+    assert max(map(len, blocks)) == 1_000_000
+    assert reader.next_block() is None
+
+
+def test_a_fast_writer_fills_blocks(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    enlarge_pipe(read)
+
+    def feed() -> None:
+        with os.fdopen(write, "wb", buffering=0) as file:
+            for _ in range(400):
+                file.write(b"x" * 10_000)
+
+    threading.Thread(target=feed).start()
+    reader = BlockReader(read, block_bytes=2_000_000, idle_seconds=1.0, longest_seconds=10.0)
+    assert len(reader.next_block() or b"") == 2_000_000
+    assert len(reader.next_block() or b"") == 2_000_000
+
+
+def test_a_pause_ends_a_block(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    os.write(write, b"early")
+    assert BlockReader(read).next_block() == b"early"
+    os.close(write)
+
+
+def test_a_steady_trickle_cannot_hold_a_block_back(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    done = threading.Event()
+
+    def trickle() -> None:
+        while not done.wait(0.005):
+            os.write(write, b".")
+        os.close(write)
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    started = time.monotonic()
+    block = BlockReader(read, idle_seconds=5.0, longest_seconds=0.2).next_block()
+    took = time.monotonic() - started
+    done.set()
+    thread.join()
+    assert block
+    assert took < 3
+
+
+def test_a_wake_ends_the_wait_for_the_first_bytes(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    wake_read, wake_write = os.pipe()
+    os.write(wake_write, b"w")
+    assert BlockReader(read, wake=wake_read).next_block() == b""
+    for descriptor in (write, wake_read, wake_write):
+        os.close(descriptor)
+
+
+def test_running_out_of_time_gives_an_empty_block(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    assert BlockReader(read).next_block(0.01) == b""
+    os.close(write)
