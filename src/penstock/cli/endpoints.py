@@ -162,7 +162,7 @@ def _tell(line: LogLine, screen: Screen) -> None:
     """Shows what installing a connector, or asking it, has to say."""
     if line.level in ("FATAL", "ERROR", "WARN"):
         screen.warn(line.message)
-    elif line.origin != "source":
+    elif line.level == "INFO":
         screen.note(line.message)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 _KIBI = 1024
 _MINUTE = 60
 _HOUR = 3600
+_SHORTEST_SECONDS = 0.1
 
 
 def rows(count: int) -> str:
@@ -24,8 +25,8 @@ def size(count: float) -> str:
 
 
 def rate(count: int, seconds: float) -> str:
-    """Returns rows a second as "12,345/s"; nothing before there is a time to divide by."""
-    return f"{count / seconds:,.0f}/s" if seconds > 0 and count else ""
+    """Returns rows a second as "12,345/s"; nothing before there is enough time to divide by."""
+    return f"{count / seconds:,.0f}/s" if seconds >= _SHORTEST_SECONDS and count else ""
 
 
 def duration(seconds: float) -> str:
@@ -35,6 +36,11 @@ def duration(seconds: float) -> str:
     if seconds < _HOUR:
         return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE):02d} s"
     return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE):02d} min"
+
+
+def short(description: str) -> str:
+    """Returns how a source runs without the folder it is in, for lines that say it in passing."""
+    return description.partition(" in ")[0]
 
 
 def count_of(number: int, noun: str) -> str:

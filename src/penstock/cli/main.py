@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -59,6 +60,7 @@ def run_command(argv: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     tokens, is_debug = take_flag(argv, "--debug")
+    _show_log(is_debug=is_debug)
     try:
         _require_command(tokens)
         result = make_app()(gather_settings(tokens), print_error=False, exit_on_error=False)
@@ -86,6 +88,28 @@ def installed_version() -> str:
         return version("penstock")
     except PackageNotFoundError:
         return "0 (not installed)"
+
+
+def _show_log(*, is_debug: bool) -> None:
+    """Shows what penstock's own modules log, on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines() if not is_debug else logging.Formatter("%(name)s: %(message)s"))
+    logger = logging.getLogger("penstock")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO if is_debug else logging.WARNING)
+    logger.propagate = False
+
+
+class _Lines(logging.Formatter):
+    """Writes "warning: …", as the command line's own warnings are written.
+
+    A traceback goes to a file, whose place is written instead.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{record.levelname.lower()}: {record.getMessage()}"
+        error = record.exc_info[1] if record.exc_info else None
+        return line if error is None else f"{line} ({_keep_traceback(error)})"
 
 
 def _end(error: PenstockError, tokens: Sequence[str], *, is_debug: bool) -> int:
@@ -119,13 +143,13 @@ def _bug(error: Exception) -> BugError:
     """Returns the error to show for one that nobody expected; its traceback goes to a file."""
     bug = BugError(
         f"Penstock failed in a way it does not know: {type(error).__name__}: {error}",
-        remedy=f"Please report it with {_keep_traceback(error)}",
+        remedy=f"Please report it with {_keep_traceback(error)}.",
     )
     bug.__cause__ = error
     return bug
 
 
-def _keep_traceback(error: Exception) -> str:
+def _keep_traceback(error: BaseException) -> str:
     from penstock.engine.receipts import data_home  # noqa: PLC0415 (only after a crash)
 
     text = "".join(traceback.format_exception(error))
@@ -136,7 +160,7 @@ def _keep_traceback(error: Exception) -> str:
         path.touch(mode=0o600)
         path.write_text(f"penstock {installed_version()}, Python {sys.version}\n\n{text}")
     except OSError as problem:
-        return f"what --debug shows (its traceback could not be kept: {problem})."
+        return f"what --debug shows (its traceback could not be kept: {problem})"
     return f"the traceback in {path}"
 
 

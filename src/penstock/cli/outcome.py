@@ -63,7 +63,7 @@ def summary_lines(receipt: Receipt) -> Iterator[str]:
             yield (f"note: {values} of {stream.stream} did not fit; `_airbyte_meta` tells which.")
     rows = figures.count_of(receipt.rows_committed, "row")
     speed = figures.rate(receipt.rows_committed, receipt.seconds)
-    where = f"{receipt.source} → {receipt.destination}"
+    where = f"{figures.short(receipt.source)} → {receipt.destination}"
     took = f"{figures.duration(receipt.seconds)}{f' ({speed})' if speed else ''}"
     if receipt.is_proved:
         yield f"{where}: {rows} committed and proved in {took}."

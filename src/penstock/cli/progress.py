@@ -235,12 +235,14 @@ class LiveTable:
         match event:
             case SyncStarted():
                 self._board.start(event.streams)
-                self._console.print(_started_line(event))
+                self._console.print(_started_line(event), soft_wrap=True)
                 self._live.start()
             case StreamProgress():
                 self._board.update(event)
             case LogEmitted() if self._levels is None or event.level.upper() in self._levels:
-                self._console.print(f"{event.origin} {event.level.lower()}: {event.message}")
+                self._console.print(
+                    f"{event.origin} {event.level.lower()}: {event.message}", soft_wrap=True
+                )
             case SyncFinished():
                 self._live.stop()
             case _:
@@ -290,7 +292,8 @@ class LiveTable:
 def _started_line(event: SyncStarted) -> str:
     streams = figures.count_of(len(event.streams), "stream")
     going_on = f", {len(event.continuing)} continuing" if event.continuing else ""
-    return f"{event.source} → {event.destination}: {streams}{going_on} ({event.connection})"
+    where = f"{figures.short(event.source)} → {event.destination}"
+    return f"{where}: {streams}{going_on} ({event.connection})"
 
 
 def announcer(follower: Follower, screen: Screen) -> Callable[[str], None]:

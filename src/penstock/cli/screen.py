@@ -55,7 +55,9 @@ class Screen:
         """Writes a result: a rich table, or text."""
         from rich.console import Console  # noqa: PLC0415 (75 ms, and --json never needs it)
 
-        Console(file=self.out_file, markup=False, highlight=False, emoji=False).print(renderable)
+        Console(file=self.out_file, markup=False, highlight=False, emoji=False).print(
+            renderable, soft_wrap=isinstance(renderable, str)
+        )
 
     def write_json(self, value: Any) -> None:
         """Writes one JSON document on a line; decimals keep every digit."""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from penstock.cli import figures
 from penstock.cli.arguments import keys_of, list_of, pairs_of
 from penstock.cli.endpoints import ReadyDestination, ReadySource, ready_both
 from penstock.cli.identity import connection_name
@@ -110,7 +111,7 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
     screen = Screen(is_quiet=quiet or json)
     choices = _choices(streams, mode, primary_key, cursor)
     here, there = ready_both((source, source_options), (destination, destination_options), screen)
-    screen.note(f"Discovering the streams of {here.runner.description}…")
+    screen.note(f"Discovering the streams of {figures.short(here.runner.description)}…")
     configured = _configured(
         here, there, choices, normalisation=normalisation, is_full_refresh=full_refresh
     )

@@ -263,5 +263,6 @@ def _airbyte(ref: ConnectorRef, store: VenvStore, options: RunOptions) -> Source
 def _near(name: str) -> list[str]:
     """Returns the names most like "source-…": native ones, and those of Airbyte's registry."""
     registry = load_registry()
-    others = [entry.name for entry in registry.sources] if registry else []
-    return nearest(name, [*(full_name(own, "source") for own in _own()), *others])
+    others = [_short(entry.name, "source") for entry in registry.sources] if registry else []
+    found = nearest(_short(name, "source"), list(dict.fromkeys([*_own(), *others])))
+    return [full_name(short, "source") for short in found]

@@ -50,6 +50,8 @@ _NO_NETWORK = (
     "failed to clone",
 )
 _NO_PACKAGE = ("was not found in the package registry", "there are no versions of")
+_OF_ANOTHER = ("depends on",)
+"""Said when it is not the package itself that is missing, but one that it needs."""
 _NO_VERSION = ("there is no version of",)
 _NO_SPACE = ("no space left on device", "disk quota exceeded")
 _NO_BUILD = ("failed to build", "build backend", "failed to download and build")
@@ -163,7 +165,7 @@ def install_error(
             remedy="Check the network and the package index (UV_DEFAULT_INDEX), then repeat.",
             connector=name,
         )
-    if failure.says(_NO_PACKAGE):
+    if failure.says(_NO_PACKAGE) and not failure.says(_OF_ANOTHER):
         return unknown_connector(name, near_names(), tried=f"the package {what}")
     if failure.says(_NO_VERSION):
         return UnknownName(

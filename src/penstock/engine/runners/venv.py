@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,7 +25,7 @@ from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions, to_log
 from penstock.engine.runners.pythons import Package, Python, choose_python
 from penstock.engine.runners.uv import OnLog, UvFailed, call_uv, install_error, mask_url
-from penstock.errors import ConfigError, ConnectorFailed
+from penstock.errors import ConfigError, ConnectorFailed, PenstockError, ResourceExhausted
 
 STAMP = "penstock.json"
 """Written last into a venv; one without it is never used."""
@@ -133,11 +134,19 @@ class VenvStore:
             raise install_error(
                 failure, request.requirement, request.name, self.near_names
             ) from failure
-        except PermissionError as error:
-            raise ConfigError(
-                f"The folder for connectors {self.root} cannot be written: {error.strerror}.",
-                remedy="Set install_root to a folder of your own.",
-            ) from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> PenstockError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return ResourceExhausted(
+                f"The disk is full: nothing can be installed in {self.root}.",
+                remedy="Free some space, or set install_root to a folder on another disk.",
+            )
+        return ConfigError(
+            f"The folder for connectors {self.root} cannot be written: {error.strerror}.",
+            remedy="Set install_root to a folder of your own.",
+        )
 
 
 def venv_runner(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from penstock.sdk.config import setting
 
@@ -91,7 +91,7 @@ class FileStreamConfig:
         default="auto", title="Format", description="Found from the name or content by default."
     )
     columns: Mapping[str, str] = setting(
-        default=(),
+        default_factory=dict,
         title="Column kinds",
         description="Column name → string, boolean, integer, big_integer, number, decimal, date,"
         " timestamp, timestamp_tz, time or json, in place of what the values say.",
@@ -140,15 +140,11 @@ class FileConfig:
     streams: tuple[FileStreamConfig, ...] = setting(
         default=(), title="Streams", description="Several streams, each from its own files."
     )
-    storage_options: Mapping[str, str] = field(
+    storage_options: Mapping[str, Any] = setting(
         default_factory=dict,
-        metadata={
-            **setting(
-                default=None,
-                title="Storage options",
-                description="Credentials and settings of the storage, as fsspec's drivers name"
-                " them (s3: key, secret, endpoint_url, anon; http: headers as JSON text).",
-                secret=True,
-            ).metadata
-        },
+        title="Storage options",
+        description="Credentials and settings of the storage, as fsspec's drivers name them"
+        " (s3: key, secret, endpoint_url, anon; http: headers).",
+        examples=({"key": "${env:AWS_KEY}", "secret": "${env:AWS_SECRET}"},),
+        secret=True,
     )

@@ -63,7 +63,7 @@ class JsonReader:
             except parser_errors() as error:
                 if object_bytes is not _OBJECT_BYTES[-1] and "maximum_object_size" in str(error):
                     continue
-                if self.is_document:
+                if self.is_document or "Malformed JSON" not in str(error):
                     raise _malformed(url, error) from error
                 facts = _careful_facts(_loaded_lines(path, url))
             layout = {**facts.layout, "object_bytes": object_bytes}
@@ -160,7 +160,7 @@ def _proved(
     )
     record = f"from_json(json, {_structure(carriers)})" if carriers else "null"
     row = connection.execute(f"""
-        select count(*), count_if(json[1] <> '{{'),
+        select count(*), count_if(not starts_with(json::varchar, '{{')),
             count_if(case when keys = {known} then false else not list_has_all({known}, keys) end),
             count_if(case when keys = {known} then false
                 else len(list_distinct(keys)) <> len(keys) end or {long_numbers})
@@ -191,16 +191,16 @@ def _fits(column: ColumnFacts, index: int) -> str:
         case Kind.DATE | Kind.TIMESTAMP | Kind.TIMESTAMP_TZ:
             return text_rule(column.kind, value)
         case Kind.INTEGER | Kind.BIG_INTEGER | Kind.BOOLEAN:
-            return text_rule(column.kind, f"{value}::varchar")
+            return text_rule(column.kind, f"({value}::varchar)")
         case Kind.NUMBER if column.is_exact:
-            return _is_double(f"{value}::varchar")
+            return _is_double(f"({value}::varchar)")
         case _:
             return "false"
 
 
 def _is_double(text: str) -> str:
     return (
-        f"({text}[1] between '-' and '9' and (contains({text}, '.') or contains({text}, 'e')"
+        f"(left({text}, 1) between '-' and '9' and (contains({text}, '.') or contains({text}, 'e')"
         f" or abs(try_cast({text} as double)) <= 9007199254740992))"
     )
 
@@ -232,18 +232,18 @@ def _classified(
 
 
 def _sorts(value: str) -> list[str]:
-    text = f"{value}::varchar"
+    text = f"({value}::varchar)"
     content = f"json_extract_string({value}, '$')"
     sorts = [
         f"count({value})",
-        f"count_if({text}[1] in ('{{', '['))",
-        f"count_if({text}[1] = '\"')",
+        f"count_if(left({text}, 1) in ('{{', '['))",
+        f"count_if(starts_with({text}, '\"'))",
         f"count_if({text} in ('true', 'false'))",
         f"count_if({text_rule(Kind.INTEGER, text)})",
         f"count_if({text_rule(Kind.BIG_INTEGER, text)})",
         f"count_if({_is_double(text)})",
     ]
-    is_text = f"{text}[1] = '\"'"
+    is_text = f"starts_with({text}, '\"')"
     sorts += [
         f"count_if({is_text} and {text_rule(kind, content)})" for kind in _MOMENTS
     ]
@@ -312,7 +312,7 @@ def _cell(index: int, kind: Kind) -> str:
     if kind in (Kind.STRING, Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER):
         return _at(index)
     if kind is Kind.JSON:
-        return f"{_at(index)}::varchar"
+        return f"({_at(index)}::varchar)"
     return f"cast({_at(index)}::varchar as {SQL_TYPES[kind]})"
 
 

@@ -13,7 +13,8 @@ from penstock.data.types import Kind, widened
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 _SECONDS = r":[0-5][0-9](\.[0-9]{1,6}0*)?"
 _MOMENT = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_CLOCK}({_SECONDS})?"
-_OFFSET = r"(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"
+_MOMENT_TZ = _MOMENT + r"(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"
+_TIME_OF_DAY = _CLOCK + _SECONDS
 _REAL = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?"
 
 # A double has the literal's value, as far as its digits go: at most 15 significant ones always,
@@ -39,17 +40,17 @@ TEXT_RULES: Final[Mapping[Kind, str]] = {
     Kind.INTEGER: "try_cast({x} as bigint)::varchar = {x}",
     Kind.BIG_INTEGER: "try_cast({x} as decimal(38, 0))::varchar = {x}",
     Kind.NUMBER: _EXACT_DOUBLE,
-    Kind.DECIMAL: r"regexp_full_match({x}, '-?(0|[1-9][0-9]{{0,28}})(\.[0-9]{{1,9}}0*)?')",
+    Kind.DECIMAL: r"regexp_full_match({x}, '-?(0|[1-9][0-9]{0,28})(\.[0-9]{1,9}0*)?')",
     Kind.DATE: "strlen({x}) = 10 and try_cast({x} as date)::varchar = {x}",
     Kind.TIMESTAMP: (
-        f"regexp_full_match({{x}}, '{_MOMENT.replace('{', '{{').replace('}', '}}')}')"
+        f"regexp_full_match({{x}}, '{_MOMENT}')"
         " and {x} >= '0001' and try_cast({x} as timestamp) is not null"
     ),
     Kind.TIMESTAMP_TZ: (
-        f"regexp_full_match({{x}}, '{(_MOMENT + _OFFSET).replace('{', '{{').replace('}', '}}')}')"
+        f"regexp_full_match({{x}}, '{_MOMENT_TZ}')"
         " and {x} >= '0001' and try_cast({x} as timestamptz) is not null"
     ),
-    Kind.TIME: f"regexp_full_match({{x}}, '{(_CLOCK + _SECONDS).replace('{', '{{').replace('}', '}}')}')",
+    Kind.TIME: f"regexp_full_match({{x}}, '{_TIME_OF_DAY}')",
 }
 """Kind → the SQL condition that a non-empty text `{x}` is a value of it in its one clear spelling.
 
@@ -63,7 +64,7 @@ _JSON_TEXT_RULES: Final = (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ)
 
 def text_rule(kind: Kind, expression: str) -> str:
     """Returns the condition that `expression` (SQL, text) is exactly a value of `kind`."""
-    return TEXT_RULES[kind].format(x=expression)
+    return f"({TEXT_RULES[kind].replace('{x}', expression)})"
 
 
 def first_fitting(misfits: Mapping[Kind, int]) -> Kind:
@@ -97,7 +98,7 @@ _INT64: Final = range(-(2**63), 2**63)
 _BIG: Final = 10**38
 _DATE_TEXT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT_TEXT: Final = re.compile(_MOMENT)
-_MOMENT_TZ_TEXT: Final = re.compile(_MOMENT + _OFFSET)
+_MOMENT_TZ_TEXT: Final = re.compile(_MOMENT_TZ)
 
 
 class ValueKinds:

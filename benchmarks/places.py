@@ -1,0 +1,15 @@
+"""Where benchmarks keep venvs, generated data and outputs, and where results go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+RESULTS = Path(__file__).resolve().parent / "results"
+CACHE = Path(os.environ.get("PENSTOCK_BENCH_DIR") or PROJECT / ".cache" / "benchmarks")
+"""Outside git; some gigabytes after a full run. Removing it costs only time."""
+DATA = CACHE / "data"
+OUTPUT = CACHE / "output"
+VENVS = CACHE / "venvs"

@@ -1,0 +1,162 @@
+"""What penstock promises of its speed and size, and whether the measured tables keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from benchmarks.contest import Outcome, Table
+from benchmarks.faker import ALONE
+from benchmarks.faker import OURS as THROUGH
+from benchmarks.files import DUCKDB
+from benchmarks.messages import OURS, PYAIRBYTE
+from benchmarks.startup import HELP, IMPORT, NOTHING
+
+LINEAR_TOLERANCE = 1.5
+"""Time per value (or row) may grow by so much over the whole range and still be called linear."""
+MEMORY_TOLERANCE = 1.25
+
+
+class Weighed(Protocol):
+    """An installed environment with its figures."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def packages(self) -> int: ...
+    @property
+    def megabytes(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One promise and what was measured."""
+
+    text: str
+    measured: str
+    is_met: bool
+
+
+def judged_targets(tables: Sequence[Table], environments: Sequence[Weighed]) -> Iterator[Target]:
+    """Yields each target that the given tables can judge."""
+    by_path = {path: [t for t in tables if t.path == path] for path in _PATHS}
+    yield from _messages(by_path["messages"])
+    yield from _faker(by_path["faker"])
+    yield from _files(by_path["files"])
+    yield from _startup(by_path["startup"])
+    yield from _weight(environments)
+
+
+_PATHS = ("messages", "faker", "files", "startup")
+
+
+def _pair(table: Table, ours: str, other: str) -> tuple[Outcome, Outcome] | None:
+    first, second = table.outcome(ours), table.outcome(other)
+    if first and second and first.succeeded and second.succeeded:
+        return first, second
+    return None
+
+
+def _at_most(text: str, value: float, limit: float, unit: str) -> Target:
+    digits = 2 if value < 10 else 0
+    return Target(text=text, measured=f"{value:,.{digits}f}{unit}", is_met=value <= limit)
+
+
+def _messages(tables: Sequence[Table]) -> Iterator[Target]:
+    usual = [table for table in tables if "columns" not in table.title]
+    wide = [table for table in tables if "columns" in table.title]
+    main = usual[1] if len(usual) > 1 else None
+    if main and (pair := _pair(main, OURS, PYAIRBYTE)):
+        ours, theirs = pair
+        wall = theirs.wall_seconds / ours.wall_seconds
+        cpu = theirs.cpu_seconds / ours.cpu_seconds
+        title = main.title
+        yield Target(
+            text=f"{title}: PyAirbyte needs at least 20x the time",
+            measured=f"{wall:.1f}x",
+            is_met=wall >= 20,
+        )
+        yield Target(
+            text=f"{title}: PyAirbyte needs at least 12x the CPU time",
+            measured=f"{cpu:.1f}x",
+            is_met=cpu >= 12,
+        )
+    if main and (pair := _pair(main, OURS, DUCKDB)):
+        ours, alone = pair
+        ratio = ours.wall_seconds / alone.wall_seconds
+        yield _at_most(f"{main.title}: at most 2x DuckDB alone", ratio, 2, "x")
+        yield _at_most(
+            f"{main.title}: below 350 MB at the peak", ours.peak_mib * 1.048576, 350, " MB"
+        )
+    yield from _growth(usual, wide)
+
+
+def _growth(usual: Sequence[Table], wide: Sequence[Table]) -> Iterator[Target]:
+    rows = [(t, o) for t in usual if (o := t.outcome(OURS)) and o.succeeded]
+    if len(rows) > 1:
+        (_, before), (last, after) = rows[-2:]
+        growth = after.peak_mib / before.peak_mib
+        yield Target(
+            text=f"{last.title}: no more memory than for a tenth of them",
+            measured=f"{before.peak_mib:,.0f} → {after.peak_mib:,.0f} MiB",
+            is_met=growth <= MEMORY_TOLERANCE,
+        )
+        slower = (after.wall_seconds / before.wall_seconds) / (last.rows / rows[-2][0].rows)
+        yield _at_most(f"{last.title}: time linear in rows", slower, LINEAR_TOLERANCE, "x a row's")
+    widths = [o for t in wide if (o := t.outcome(OURS)) and o.succeeded]
+    if len(widths) > 1:
+        growth = max(o.wall_seconds for o in widths) / widths[0].wall_seconds
+        yield _at_most(
+            "10 to 1,000 columns, equally many values: time linear in columns",
+            growth,
+            LINEAR_TOLERANCE,
+            "x that of 10",
+        )
+
+
+def _faker(tables: Sequence[Table]) -> Iterator[Target]:
+    for table in tables:
+        if pair := _pair(table, THROUGH, ALONE):
+            ours, alone = pair
+            added = (ours.wall_seconds / alone.wall_seconds - 1) * 100
+            yield Target(
+                text=f"{table.title}: penstock adds less than 5 %",
+                measured=f"{added:+.1f} %",
+                is_met=added < 5,
+            )
+
+
+def _files(tables: Sequence[Table]) -> Iterator[Target]:
+    for table in tables:
+        ours = table.outcome("penstock")
+        if ours is None or not ours.succeeded:
+            continue
+        if pair := _pair(table, "penstock", DUCKDB):
+            ratio = pair[0].wall_seconds / pair[1].wall_seconds
+            yield _at_most(f"{table.title}: at most 1.5x DuckDB alone", ratio, 1.5, "x")
+        peers = [o for o in table.outcomes if o.tool not in ("penstock", "duckdb") and o.succeeded]
+        if peers:
+            best = min(peers, key=lambda outcome: outcome.wall_seconds)
+            yield Target(
+                text=f"{table.title}: ahead of every peer",
+                measured=f"{best.label} needs {best.wall_seconds / ours.wall_seconds:.1f}x",
+                is_met=best.wall_seconds > ours.wall_seconds,
+            )
+
+
+def _startup(tables: Sequence[Table]) -> Iterator[Target]:
+    limits = ((HELP, 300, "`penstock --help`"), (IMPORT, 150, "`import penstock`"))
+    for table in tables:
+        for label, limit, name in (*limits, (NOTHING, 1000, "a sync with nothing new")):
+            outcome = table.outcome(label)
+            if outcome and outcome.succeeded:
+                text = f"{name} under {limit:,} ms"
+                yield _at_most(text, outcome.wall_seconds * 1000, limit, " ms")
+
+
+def _weight(environments: Sequence[Weighed]) -> Iterator[Target]:
+    for env in environments:
+        if env.name == "penstock" and env.packages:
+            yield _at_most("installed below 350 MB", env.megabytes, 350, " MB")
+            yield _at_most("installed at most 60 packages", env.packages, 60, "")

@@ -1,0 +1,3 @@
+"""What the suites try, as data."""
+
+from __future__ import annotations

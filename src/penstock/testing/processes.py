@@ -1,0 +1,179 @@
+"""Real processes that send a feed and are killed with SIGKILL, and real processes that look.
+
+Children come from one fork server that has imported the connector once, so that a round costs
+milliseconds. Nothing here opens the destination in the test's own process: what it would keep
+open (locks, caches) cannot blur the picture. Classes travel by name, so the module of the test
+class must be importable, as it is in pytest's usual import mode.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any, Final
+
+from penstock.sdk.destination import StoredState
+from penstock.testing import expect
+from penstock.testing.cells import Found
+from penstock.testing.feed import Feed, Notebook, send
+from penstock.testing.lab import Makes
+
+_PATIENCE_SECONDS: Final = 60.0
+_SUITE_MODULE: Final = "penstock.testing.destination_suite"
+"""By name, since it imports this module; it brings pytest and pyarrow, which take longest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One feed into one place, through the connector of one test class."""
+
+    suite: type[Makes]
+    place: Path
+    feed: Feed
+
+    def notebook(self, destination: Any) -> Notebook:
+        return Notebook(self.place / "notebook.json", destination)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What a process of its own found: the table's rows (None: no table), and the checkpoint."""
+
+    rows: Sequence[Mapping[str, Found]] | None
+    stored: StoredState | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a sending process ended."""
+
+    was_killed: bool
+    seconds: float
+    """From its first step to its end."""
+    steps: tuple[str, ...]
+
+
+def send_in_process(job: Job, *, fence: int = 0, kill_after_seconds: float | None = None) -> Ending:
+    """Sends in a process of its own, killed that long after it began unless it ended before.
+
+    An error in the process fails the test with the process's own traceback.
+    """
+    process, pipe = _started(_send, job, fence)
+    steps: list[str] = []
+    began = _begun(pipe)
+    deadline = None if kill_after_seconds is None else began + kill_after_seconds
+    try:
+        while pipe.poll(_left(deadline)):
+            kind, value = _received(pipe)
+            if kind == "done":
+                process.join(_PATIENCE_SECONDS)
+                return Ending(
+                    was_killed=False, seconds=time.monotonic() - began, steps=tuple(steps)
+                )
+            steps.append(value)
+        if deadline is None:
+            raise expect.broken(f"the sender said nothing for {_PATIENCE_SECONDS:.0f} seconds")
+        return Ending(was_killed=True, seconds=time.monotonic() - began, steps=tuple(steps))
+    finally:
+        process.kill()
+        process.join(_PATIENCE_SECONDS)
+        process.close()
+        pipe.close()
+
+
+def look_in_process(job: Job) -> Sight:
+    """Reads table and checkpoint in a process of its own."""
+    process, pipe = _started(_look, job, 0)
+    try:
+        _begun(pipe)
+        if not pipe.poll(_PATIENCE_SECONDS):
+            raise expect.broken(f"the reader said nothing for {_PATIENCE_SECONDS:.0f} seconds")
+        _, sight = _received(pipe)
+        process.join(_PATIENCE_SECONDS)
+    finally:
+        process.kill()
+        process.join(_PATIENCE_SECONDS)
+        process.close()
+        pipe.close()
+    if not isinstance(sight, Sight):
+        raise expect.broken(f"the reader answered {sight!r}")
+    return sight
+
+
+def _started(
+    work: Callable[[Job, int, Connection], None], job: Job, fence: int
+) -> tuple[Any, Connection]:
+    context = _fork_server(job)
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(work, job, fence, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _fork_server(job: Job) -> ForkServerContext:
+    """Has no effect on a server already running: then children import what is missing."""
+    context = multiprocessing.get_context("forkserver")
+    connector = job.suite.destination.__module__
+    context.set_forkserver_preload(["__main__", _SUITE_MODULE, connector])
+    return context
+
+
+def _begun(pipe: Connection) -> float:
+    if not pipe.poll(_PATIENCE_SECONDS):
+        raise expect.broken("the process did not start")
+    _received(pipe)
+    return time.monotonic()
+
+
+def _received(pipe: Connection) -> tuple[str, Any]:
+    try:
+        kind, value = pipe.recv()
+    except EOFError as error:
+        raise expect.broken("the process died on its own, without a word") from error
+    if kind == "failed":
+        raise expect.broken(f"the process failed:\n{value}")
+    return kind, value
+
+
+def _left(deadline: float | None) -> float:
+    return _PATIENCE_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _child(
+    work: Callable[[Job, int, Connection], None], job: Job, fence: int, pipe: Connection
+) -> None:
+    try:
+        pipe.send(("begin", None))
+        work(job, fence, pipe)
+    except BaseException:
+        pipe.send(("failed", traceback.format_exc()))
+        raise
+
+
+def _send(job: Job, fence: int, pipe: Connection) -> None:
+    suite = job.suite()
+    destination = suite.destination(suite.config(job.place))
+    send(
+        destination,
+        job.feed,
+        notebook=job.notebook(destination),
+        fence=fence,
+        tell=lambda step: pipe.send(("step", step)),
+    )
+    pipe.send(("done", None))
+
+
+def _look(job: Job, fence: int, pipe: Connection) -> None:
+    del fence
+    suite = job.suite()
+    destination = suite.destination(suite.config(job.place))
+    stored = job.notebook(destination).load(job.feed.plan)
+    rows = suite.read_table(job.place, job.feed.plan.table)
+    pipe.send(("sight", Sight(rows=rows, stored=stored)))

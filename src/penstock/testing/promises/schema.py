@@ -1,0 +1,94 @@
+"""Tables outlive their schema: columns come, go and widen, and no value is lost on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from penstock.data.types import Kind
+from penstock.sdk.destination import StreamPlan, WriteMode
+from penstock.testing import expect
+from penstock.testing.cases.schema_changes import SchemaCase
+from penstock.testing.cells import Found, Row, is_same
+from penstock.testing.feed import state_at
+from penstock.testing.lab import Lab, plan_for
+
+
+class SchemaChanges:
+    """A value may change only where `_airbyte_meta.changes` says so."""
+
+    def test_a_changed_schema_loses_nothing(
+        self, lab: Lab, change: SchemaCase, append_mode: WriteMode
+    ) -> None:
+        first, second = self._plans(lab, change, append_mode)
+        lab.load(first, change.first, state=state_at(first, 1))
+        lab.load(second, change.second, state=state_at(second, 2))
+        found = {row["id"].cell: row for row in lab.rows(first.table)}
+        total = len(change.first) + len(change.second)
+        expect.equal(total, len(found), f"{change}: rows")
+        for row in change.first:
+            self._is_unchanged(row, found[row["id"]], change.before, f"{change}, older row")
+        for row in change.second:
+            self._is_kept_or_recorded(row, found[row["id"]], change.after, f"{change}, new row")
+        self._columns_of_one_sync_are_null_in_the_other(change, found)
+
+    def test_an_overwrite_takes_the_new_schema(
+        self, lab: Lab, change: SchemaCase, overwrite_mode: WriteMode
+    ) -> None:
+        first, second = self._plans(lab, change, overwrite_mode)
+        lab.load(first, change.first)
+        lab.load(second, change.second)
+        lab.holds(second, change.second, f"{change}, overwritten")
+
+    def test_an_open_that_only_changes_the_schema_keeps_every_row(
+        self, lab: Lab, change: SchemaCase, append_mode: WriteMode
+    ) -> None:
+        first, second = self._plans(lab, change, append_mode)
+        lab.load(first, change.first)
+        with lab.connect().open(second):
+            pass
+        found = {row["id"].cell: row for row in lab.rows(first.table)}
+        expect.equal(len(change.first), len(found), f"{change}: rows")
+        for row in change.first:
+            self._is_unchanged(row, found[row["id"]], change.before, f"{change}, older row")
+
+    def _plans(
+        self, lab: Lab, change: SchemaCase, mode: WriteMode
+    ) -> tuple[StreamPlan, StreamPlan]:
+        table = lab.table("changing")
+        return (
+            plan_for(table, change.before, mode, key=["id"], generation_id=1),
+            plan_for(table, change.after, mode, key=["id"], generation_id=2),
+        )
+
+    def _is_unchanged(
+        self, row: Row, found: Mapping[str, Found], kinds: Mapping[str, Kind], what: str
+    ) -> None:
+        expect.columns_present([found], kinds, what=what)
+        for name, kind in kinds.items():
+            expect.value_equal(kind, row.get(name), found[name], f"{what}, column {name}")
+
+    def _is_kept_or_recorded(
+        self, row: Row, found: Mapping[str, Found], kinds: Mapping[str, Kind], what: str
+    ) -> None:
+        expect.columns_present([found], kinds, what=what)
+        meta = json.loads(str(found["_airbyte_meta"].cell))
+        recorded = {entry["field"] for entry in meta["changes"]}
+        for name, kind in kinds.items():
+            is_kept = is_same(kind, row.get(name), found[name])
+            if is_kept is (name in recorded):
+                fate = "recorded as changed" if is_kept else "changed without a record"
+                raise expect.broken(
+                    f"{what}, column {name}: {row.get(name)!r} came back as"
+                    f" {found[name].cell!r} and was {fate}"
+                )
+
+    def _columns_of_one_sync_are_null_in_the_other(
+        self, change: SchemaCase, found: Mapping[object, Mapping[str, Found]]
+    ) -> None:
+        for rows, others in ((change.first, change.after), (change.second, change.before)):
+            own = change.before if rows is change.first else change.after
+            for name in others.keys() - own.keys():
+                for row in rows:
+                    cell = found[row["id"]][name].cell
+                    expect.equal(None, cell, f"{change}: column {name} of the other sync")
