@@ -20,6 +20,41 @@ from penstock.errors import (
     UnknownName,
 )
 
+__all__ = [
+    "AirbyteConnectorCheckFailedError",
+    "AirbyteConnectorConfigurationMissingError",
+    "AirbyteConnectorDiscoverFailedError",
+    "AirbyteConnectorError",
+    "AirbyteConnectorExecutableNotFoundError",
+    "AirbyteConnectorFailedError",
+    "AirbyteConnectorInstallationError",
+    "AirbyteConnectorMissingCatalogError",
+    "AirbyteConnectorMissingSpecError",
+    "AirbyteConnectorNotPyPiPublishedError",
+    "AirbyteConnectorNotRegisteredError",
+    "AirbyteConnectorReadError",
+    "AirbyteConnectorRegistryError",
+    "AirbyteConnectorSpecFailedError",
+    "AirbyteConnectorValidationFailedError",
+    "AirbyteConnectorWriteError",
+    "AirbyteExperimentalFeatureWarning",
+    "AirbyteNoDataFromConnectorError",
+    "AirbyteStateNotFoundError",
+    "AirbyteStreamNotFoundError",
+    "AirbyteSubprocessError",
+    "AirbyteSubprocessFailedError",
+    "PyAirbyteCacheError",
+    "PyAirbyteCacheTableValidationError",
+    "PyAirbyteDataLossWarning",
+    "PyAirbyteError",
+    "PyAirbyteInputError",
+    "PyAirbyteInternalError",
+    "PyAirbyteNameNormalizationError",
+    "PyAirbyteNoStreamsSelectedError",
+    "PyAirbyteSecretNotFoundError",
+    "PyAirbyteWarning",
+]
+
 
 class PyAirbyteError(PenstockError):
     """Any error of the library; `guidance` is penstock's `remedy` under its old name."""
