@@ -171,8 +171,8 @@ def _python_values(array: pa.Array) -> list[Any]:
     if is_fine and plain.type.unit == "ns":
         values: list[Any] = _texts_of_nanos(plain)
         return values
-    values = plain.to_pylist()
-    return values
+    python: list[Any] = plain.to_pylist()
+    return python
 
 
 def _texts_of_nanos(array: pa.Array) -> list[str | None]:
@@ -228,7 +228,7 @@ def _from_nanos(array: pa.Array, column: Column, changes: dict[int, list[Change]
         np.floor_divide(nanos.fill_null(0).to_numpy(), 1000),
         mask=nanos.is_null().to_numpy(zero_copy_only=False),
     )
-    is_cut = pc.not_equal(pc.multiply(micros, 1000), nanos).fill_null(False)
+    is_cut = pc.not_equal(pc.multiply(micros, 1000), nanos).fill_null(pa.scalar(value=False))
     for row in np.flatnonzero(is_cut.to_numpy(zero_copy_only=False)).tolist():
         _record(changes, row, column.name, ROUNDED)
     return micros.view(storage_type(column.kind))

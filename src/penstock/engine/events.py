@@ -130,12 +130,7 @@ def encode_event(event: Event) -> bytes:
 
 
 AnyEvent = (
-    SyncStarted
-    | StreamProgress
-    | CheckpointCommitted
-    | LogEmitted
-    | ConfigChanged
-    | SyncFinished
+    SyncStarted | StreamProgress | CheckpointCommitted | LogEmitted | ConfigChanged | SyncFinished
 )
 
 

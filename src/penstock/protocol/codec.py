@@ -156,7 +156,9 @@ def _claimed_type(line: bytes) -> str | None:
         parsed = orjson.loads(line)
     except orjson.JSONDecodeError:
         head = line.lstrip()[:40].replace(b" ", b"")
-        return next((t for t in _LOSSY_TO_DROP if head.startswith(b'{"type":"%b"' % t.encode())), None)
+        return next(
+            (t for t in _LOSSY_TO_DROP if head.startswith(b'{"type":"%b"' % t.encode())), None
+        )
     if not isinstance(parsed, Mapping):
         return None
     claimed = parsed.get("type")

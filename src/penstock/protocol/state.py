@@ -62,7 +62,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def descriptor(self) -> StreamDescriptor | None:
         """The stream this state covers; None for global and legacy states, which cover all."""
-        return self.stream.stream_descriptor if self.kind is StateType.STREAM and self.stream else None
+        return (
+            self.stream.stream_descriptor if self.kind is StateType.STREAM and self.stream else None
+        )
 
 
 def stream_state(descriptor: StreamDescriptor, blob: bytes) -> State:

@@ -160,7 +160,9 @@ def test_wire_bytes_add_up_to_the_records_lines() -> None:
 def test_emission_time_is_kept_to_the_millisecond() -> None:
     wire = b"".join(line('{"id":1}', emitted_at=at) for at in (1, 1_700_000_000_123, 99))
     items = decoded([wire], ID)
-    stamps = [s for i in items for s in i.rows.column("_airbyte_extracted_at").cast("int64").to_pylist()]  # type: ignore[union-attr]
+    stamps = [
+        s for i in items for s in i.rows.column("_airbyte_extracted_at").cast("int64").to_pylist()
+    ]  # type: ignore[union-attr]
     assert stamps == [1_000, 1_700_000_000_123_000, 99_000]
 
 
@@ -249,7 +251,7 @@ def test_many_rows_of_several_key_orders_and_misfits_stay_in_order() -> None:
     shape = columns(id=Kind.INTEGER, name=Kind.STRING, at=Kind.TIMESTAMP_TZ, n=Kind.NUMBER)
     texts = []
     for n in range(6000):
-        name = json.dumps(f"n\u00e9 {n} \"q\"", ensure_ascii=n % 2 == 0)
+        name = json.dumps(f'n\u00e9 {n} "q"', ensure_ascii=n % 2 == 0)
         at = ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00", "yesterday"][n % 3 if n % 7 else 2]
         number = ["1.5", "7", "0.12345678901234567890", '"x"'][n % 4]
         pairs = [f'"id":{n}', f'"name":{name}', f'"at":"{at}"', f'"n":{number}']
@@ -304,7 +306,7 @@ def test_a_lone_surrogate_spoils_only_its_own_value() -> None:
 
 
 def test_invalid_utf8_spoils_only_its_own_value() -> None:
-    wire = b"".join(line(f"{{\"id\":{n},\"t\":\"{n}\"}}") for n in range(100))
+    wire = b"".join(line(f'{{"id":{n},"t":"{n}"}}') for n in range(100))
     wire = wire.replace(b'"t":"50"', b'"t":"5\xff"')
     rows = rows_of(decoded([wire], columns(id=Kind.INTEGER, t=Kind.STRING)))
     assert [row["t"] for row in rows if row["_airbyte_changes"]] == ["5\ufffd"]
