@@ -63,7 +63,8 @@ class VectorSession:
                 name = f"p{len(self._prepared)}"
                 self._connection.execute(f"PREPARE {name} AS {query}")
                 self._prepared[query] = name
-            return self._connection.execute(f"EXECUTE {name}").to_arrow_table()
+            reader: Any = self._connection.execute(f"EXECUTE {name}").to_arrow_reader(1 << 20)
+            return reader.read_all()
         except duckdb.OutOfMemoryException as error:
             raise ResourceExhausted(
                 "DuckDB's share of memory does not suffice to parse a block of records.",
@@ -264,7 +265,10 @@ def _proof(
     dense = f"j = concat({', '.join(full)}, '}}')"
     if not is_sparse:
         return dense
-    return f"CASE WHEN {dense} THEN true ELSE concat(',', j[2:]) = concat({', '.join(sparse)}, '}}') AND j[1] = '{{' END"
+    return (
+        f"CASE WHEN {dense} THEN true ELSE j[1] = '{{' AND "
+        f"concat(',', j[2:]) = concat({', '.join(sparse)}, '}}') END"
+    )
 
 
 def _written(name: str, kind: Kind | None) -> str:

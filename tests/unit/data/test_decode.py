@@ -171,8 +171,10 @@ SHAPES = {
     "spaces": '{"type": "RECORD", "record": {"stream": "users", "data": %s, "emitted_at": %d}}',
     "carriage return": '{"type":"RECORD","record":{"stream":"users","data":%s,"emitted_at":%d}}\r',
     "time first": '{"record":{"emitted_at":%2$d,"data":%1$s,"stream":"users"},"type":"RECORD"}',
-    "empty namespace": '{"type":"RECORD","record":{"namespace":"","stream":"users","data":%s,"emitted_at":%d}}',
-    "unknown fields": '{"type":"RECORD","record":{"stream":"users","data":%s,"emitted_at":%d,"x":[]},"y":1}',
+    "empty namespace": '{"type":"RECORD","record":{"namespace":"","stream":"users",'
+    '"data":%s,"emitted_at":%d}}',
+    "unknown fields": '{"type":"RECORD","record":{"stream":"users","data":%s,'
+    '"emitted_at":%d,"x":[]},"y":1}',
     "float time": '{"type":"RECORD","record":{"stream":"users","data":%s,"emitted_at":%d.0}}',
 }
 
@@ -280,7 +282,7 @@ def test_numbers_in_a_decimal_column_keep_every_digit() -> None:
 
 def test_a_record_of_fifty_megabytes_in_small_blocks() -> None:
     text = "x" * 50_000_000
-    wire = line('{"id":1}') + line('{"id":2,"t":"%s"}' % text) + line('{"id":3}')
+    wire = line('{"id":1}') + line(f'{{"id":2,"t":"{text}"}}') + line('{"id":3}')
     blocks = [wire[at : at + (1 << 20)] for at in range(0, len(wire), 1 << 20)]
     rows = rows_of(decoded(blocks, columns(id=Kind.INTEGER, t=Kind.STRING)))
     assert [row["id"] for row in rows] == [1, 2, 3]
@@ -289,7 +291,7 @@ def test_a_record_of_fifty_megabytes_in_small_blocks() -> None:
 
 def test_a_block_beyond_the_largest_is_read_in_parts() -> None:
     text = "y" * 1_000_000
-    wire = b"".join(line('{"id":%d,"t":"%s"}' % (n, text)) for n in range(70))
+    wire = b"".join(line(f'{{"id":{n},"t":"{text}"}}') for n in range(70))
     rows = rows_of(decoded([wire + state("users", 70)], columns(id=Kind.INTEGER)))
     assert [row["id"] for row in rows] == list(range(70))
 

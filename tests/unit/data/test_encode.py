@@ -24,7 +24,7 @@ VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.INTEGER: st.integers(-(1 << 63), (1 << 63) - 1),
     Kind.BIG_INTEGER: st.integers(-(10**38) + 1, 10**38 - 1).map(Decimal),
     Kind.NUMBER: st.floats(allow_nan=False, allow_infinity=False),
-    Kind.DECIMAL: st.integers(-(10**38) + 1, 10**38 - 1).map(lambda n: Decimal(n).scaleb(-9)),
+    Kind.DECIMAL: st.integers(-(10**38) + 1, 10**38 - 1).map(lambda n: Decimal(f"{n}e-9")),
     Kind.DATE: st.integers(-3_000_000, 3_000_000),
     Kind.TIMESTAMP_TZ: st.integers(-(1 << 62), 1 << 62),
     Kind.TIMESTAMP: st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999),
@@ -44,9 +44,8 @@ def batch_of(rows: list[dict[str, Any]], changes: list[str | None]) -> pa.Record
             arrays.append(pa.ExtensionArray.from_storage(JSON_TYPE, pa.array(values, pa.string())))
         else:
             arrays.append(pa.array(values, column.arrow_type))
-    arrays.append(
-        pa.array([1_700_000_000_123_000] * len(rows), pa.int64()).view(pa.timestamp("us", tz="UTC"))
-    )
+    stamps = pa.array([1_700_000_000_123_000] * len(rows), pa.int64())
+    arrays.append(stamps.view(pa.timestamp("us", tz="UTC")))
     arrays.append(pa.array(changes, pa.string()))
     return pa.RecordBatch.from_arrays(arrays, schema=batch_schema(SHAPE, is_raw=False))
 
@@ -55,7 +54,7 @@ ROW = st.fixed_dictionaries({kind.value: st.none() | values for kind, values in 
 CHANGE = '[{"field":"x","change":"NULLED","reason":"SOURCE_RETRIEVAL_ERROR"}]'
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=5), st.booleans())
 def test_lines_decode_to_the_batch_they_were_written_from(
     rows: list[dict[str, Any]], has_changes: bool
@@ -87,16 +86,9 @@ def test_nan_and_infinity_are_written_as_null() -> None:
 
 
 def test_raw_batches_are_written_as_the_record_itself() -> None:
-    items = decoded(
-        [b'{"type":"RECORD","record":{"stream":"users","data":{"a": 1.10},"emitted_at":7}}\n'],
-        (),
-        is_raw=True,
-    )
-    lines = b"".join(encode_batch(USERS, items[0].rows))  # type: ignore[union-attr]
-    assert (
-        lines
-        == b'{"type":"RECORD","record":{"stream":"users","data":{"a": 1.10},"emitted_at":7}}\n'
-    )
+    wire = b'{"type":"RECORD","record":{"stream":"users","data":{"a": 1.10},"emitted_at":7}}\n'
+    items = decoded([wire], (), is_raw=True)
+    assert b"".join(encode_batch(USERS, items[0].rows)) == wire  # type: ignore[union-attr]
 
 
 def test_an_empty_batch_writes_nothing() -> None:
