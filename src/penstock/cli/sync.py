@@ -72,7 +72,11 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
     ] = None,
     normalisation: Annotated[
         Normalisation,
-        Parameter(group=STREAMS, help="typed: a column a property; raw: one JSON column."),
+        Parameter(
+            group=STREAMS,
+            show_default=True,
+            help="typed: a column a property; raw: one JSON column.",
+        ),
     ] = Normalisation.TYPED,
     namespace: Annotated[
         str | None, Parameter(group=STREAMS, help="Schema to write to in the destination.")
