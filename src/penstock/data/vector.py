@@ -63,8 +63,7 @@ class VectorSession:
                 name = f"p{len(self._prepared)}"
                 self._connection.execute(f"PREPARE {name} AS {query}")
                 self._prepared[query] = name
-            reader: Any = self._connection.execute(f"EXECUTE {name}").to_arrow_reader(1 << 20)
-            return reader.read_all()
+            return self._connection.sql(f"EXECUTE {name}").to_arrow_table()
         except duckdb.OutOfMemoryException as error:
             raise ResourceExhausted(
                 "DuckDB's share of memory does not suffice to parse a block of records.",

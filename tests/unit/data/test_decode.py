@@ -272,6 +272,18 @@ def test_any_property_name_can_be_a_column(names: tuple[str, str]) -> None:
     assert rows_of(decoded([b"".join(map(line, texts))], shape)) == reference(texts, shape)
 
 
+def test_wide_records_equal_the_reference_block_after_block() -> None:
+    kinds = [Kind.INTEGER, Kind.STRING, Kind.NUMBER, Kind.TIMESTAMP_TZ]
+    shape = columns(**{f"c{n}": kinds[n % 4] for n in range(300)})
+    values = ["7", '"x"', "1.5", '"2024-01-01T00:00:00Z"', '"no"']
+    texts = [
+        "{" + ",".join(f'"c{n}":{values[4 if n == row else n % 4]}' for n in range(300)) + "}"
+        for row in range(90)
+    ]
+    half = [b"".join(map(line, part)) for part in (texts[:45], texts[45:])]
+    assert rows_of(decoded(half, shape)) == reference(texts, shape)
+
+
 def test_numbers_in_a_decimal_column_keep_every_digit() -> None:
     shape = columns(d=Kind.DECIMAL, i=Kind.BIG_INTEGER)
     wire = line('{"d":12345678901234567890.123456789,"i":' + "9" * 38 + "}") * 2
