@@ -54,9 +54,7 @@ class TestNamedGap(SourceSuite):
     source = SmallSource
     gaps = (
         not_done("test_two_full_reads_are_equal", reason="the names are random"),
-        not_done(
-            "test_each_state_continues_with_exactly_the_rows_after_it", reason="the same"
-        ),
+        not_done("test_each_state_continues_with_exactly_the_rows_after_it", reason="the same"),
     )
 
     def config(self, place: Path) -> SmallConfig:
