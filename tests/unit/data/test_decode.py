@@ -272,6 +272,27 @@ def test_any_property_name_can_be_a_column(names: tuple[str, str]) -> None:
     assert rows_of(decoded([b"".join(map(line, texts))], shape)) == reference(texts, shape)
 
 
+def test_many_interleaved_streams_keep_their_own_rows_in_order() -> None:
+    streams = [StreamDescriptor(f"s{n}", "public" if n % 2 else None) for n in range(30)]
+    parts = []
+    for n in range(3000):
+        stream = streams[n * 7 % 30]
+        space = f'"namespace":"{stream.namespace}",' if stream.namespace else ""
+        parts.append(
+            f'{{"type":"RECORD","record":{{{space}"stream":"{stream.name}","data":{{"id":{n}}},'
+            f'"emitted_at":{1_700_000_000_000 + n}}}}}\n'.encode()
+        )
+    shapes = {stream: StreamShape(columns=ID) for stream in streams}
+    with MessageDecoder(shapes, threads=1) as decoder:
+        items = [*decoder.decode(b"".join(parts)), *decoder.decode(b"".join(parts))]
+    found: dict[StreamDescriptor, list[int]] = {}
+    for item in items:
+        assert isinstance(item, Batch)
+        found.setdefault(item.stream, []).extend(row["id"] for row in plain(item.rows))
+    expected = {s: [n for n in range(3000) if streams[n * 7 % 30] == s] * 2 for s in streams}
+    assert found == expected
+
+
 def test_wide_records_equal_the_reference_block_after_block() -> None:
     kinds = [Kind.INTEGER, Kind.STRING, Kind.NUMBER, Kind.TIMESTAMP_TZ]
     shape = columns(**{f"c{n}": kinds[n % 4] for n in range(300)})
