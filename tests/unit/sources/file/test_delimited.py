@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 from penstock.errors import DataError
-from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ _CELLS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 3).flatmap(
         lambda width: st.lists(
@@ -291,7 +291,7 @@ def test_any_table_of_the_csv_module_arrives_with_its_values(
             assert _says(row[name], cell), (name, cell, row[name])
 
 
-def _says(value: object, cell: str) -> bool:
+def _says(value: object, cell: str) -> bool:  # noqa: PLR0911
     """Tells whether a typed value is what the text of the cell says, independently of our rules."""
     match value:
         case None:
