@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from duckdb_landing import destination, position, query
+from tests.integration.destination_duckdb.duckdb_landing import destination, position, query
 
 from penstock.sdk.destination import TableName, WriteMode
 
@@ -23,7 +23,7 @@ LOAD = f"""
 import sys
 sys.path.insert(0, {str(HERE)!r})
 from pathlib import Path
-from duckdb_landing import KEYED, batch, destination, plan, position, state
+from tests.integration.destination_duckdb.duckdb_landing import KEYED, batch, destination, plan, position, state
 from penstock.sdk.destination import WriteMode
 
 target, mode = destination(Path(sys.argv[1])), WriteMode(sys.argv[2])

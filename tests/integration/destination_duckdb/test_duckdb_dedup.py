@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckdb_landing import AT, ID_NAME, KEYED, batch, destination, plan, query, state
+from tests.integration.destination_duckdb.duckdb_landing import AT, ID_NAME, KEYED, batch, destination, plan, query, state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

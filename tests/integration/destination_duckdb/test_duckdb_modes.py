@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 import pytest
-from duckdb_landing import (
+from tests.integration.destination_duckdb.duckdb_landing import (
     AT,
     EVERY_KIND,
     ID_NAME,
