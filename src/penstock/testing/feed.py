@@ -30,6 +30,8 @@ from penstock.testing.cells import Cell, Row, array_of
 EXTRACTED_AT: Final = 1_700_000_000_123_457
 """Microseconds; an odd number, so that lost digits show."""
 
+_SECOND: Final = 1_000_000
+
 Batch = tuple[Row, ...]
 
 
@@ -187,7 +189,7 @@ def send(
         tell("open")
         for number in range(page, feed.end):
             rows = 0
-            for batch in _batches(plan, feed.pages[number - feed.first_page]):
+            for batch in _batches(plan, feed.pages[number - feed.first_page], number):
                 writer.write(batch)
                 rows += batch.num_rows
                 tell("write")
@@ -200,6 +202,9 @@ def send(
         tell("finish")
 
 
-def _batches(plan: StreamPlan, page: Page) -> Iterator[pa.RecordBatch]:
+def _batches(plan: StreamPlan, page: Page, number: int) -> Iterator[pa.RecordBatch]:
+    """Later rows were extracted later, as in life."""
+    start = EXTRACTED_AT + number * _SECOND
     for rows in page.batches:
-        yield batch_of(plan, rows)
+        yield batch_of(plan, rows, extracted_at=start)
+        start += len(rows)

@@ -48,7 +48,7 @@ class Lab:
     suite: Makes
     place: Path
     """A folder of this test's own; a server's database is named after it."""
-    rounds: int = 3
+    rounds: int = 2
     seed: int = 0
 
     @property

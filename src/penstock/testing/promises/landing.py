@@ -125,9 +125,11 @@ class Landing:
         lab.load(plan, rows)
         lab.holds(plan, rows, f"property {name!r}")
 
-    def test_odd_name_of_a_column_is_kept(self, lab: Lab, name: str, mode: WriteMode) -> None:
+    def test_odd_name_of_a_column_is_kept(
+        self, lab: Lab, name: str, merging_mode: WriteMode
+    ) -> None:
         kinds = {name: Kind.INTEGER, "name": Kind.STRING, f"{name} 2": Kind.JSON}
-        plan = plan_for(lab.table("columns"), kinds, mode, key=[name], cursor=name)
+        plan = plan_for(lab.table("columns"), kinds, merging_mode, key=[name], cursor=name)
         rows: list[Row] = [{name: 1, "name": "one", f"{name} 2": "{}"}, {name: 2, "name": "two"}]
         lab.load(plan, rows[:1], rows[1:])
         lab.holds(plan, rows, f"column {name!r}")
