@@ -269,8 +269,13 @@ def _fetch_rest(client: httpx.Client, ref: FileRef, sink: IO[bytes]) -> None:
         if answer.status_code != 206:
             sink.seek(0)
             sink.truncate()
-        for block in answer.iter_bytes(_BLOCK_BYTES):
-            sink.write(block)
+        try:
+            for block in answer.iter_bytes():
+                sink.write(block)
+        except httpx.TransportError:
+            if "content-encoding" in answer.headers:  # positions in it are not the file's
+                sink.seek(0)
+            raise
         now = listing.http_ref(ref.location, answer)
     if ref.has_version and (now.etag, now.modified) != (ref.etag, ref.modified):
         raise TransientError(

@@ -34,7 +34,7 @@ from penstock.sources.file.reading import (
 _SAMPLE_ROWS: Final = 200
 _PAGE_ROWS: Final = 5_000
 _CLASSIFIED_AT_ONCE: Final = 20
-_OBJECT_BYTES: Final = (16 << 20, 1 << 30)
+_OBJECT_BYTES: Final = (4 << 20, 64 << 20, 1 << 30)
 """Longest record: what is tried first, and what after a longer one was met."""
 _LONG_NUMBER: Final = r"[1-9][0-9.]{18}"
 _LOSES_DIGITS: Final = (

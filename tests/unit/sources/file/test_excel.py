@@ -10,6 +10,9 @@ from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, 
 
 from penstock.errors import DataError, UnknownName
 
+AT = datetime.fromisoformat("2024-02-29T10:00:01")
+MIDNIGHT = datetime.fromisoformat("2024-03-01T00:00:00")
+
 
 def workbook(path: Path, **sheets: list[list[Any]]) -> Path:
     book = openpyxl.Workbook()
@@ -30,7 +33,7 @@ def test_cells_arrive_in_their_own_kind(tmp_path: Path) -> None:
             [
                 1,
                 "007",
-                datetime(2024, 2, 29, 10, 0, 1),
+                AT,
                 date(2024, 1, 1),
                 time(1, 2),
                 1.5,
@@ -38,7 +41,7 @@ def test_cells_arrive_in_their_own_kind(tmp_path: Path) -> None:
                 1,
                 None,
             ],
-            [2, "8", datetime(2024, 3, 1), date(2024, 1, 2), None, 2, False, "x", None],  # noqa: DTZ001
+            [2, "8", MIDNIGHT, date(2024, 1, 2), None, 2, False, "x", None],
         ],
     )
     stream = stream_of(path)
@@ -54,8 +57,8 @@ def test_cells_arrive_in_their_own_kind(tmp_path: Path) -> None:
         "empty": "string",
     }
     first, second = rows_of(stream)
-    assert first["at"] == datetime(2024, 2, 29, 10, 0, 1)  # noqa: DTZ001
-    assert second["at"] == datetime(2024, 3, 1)  # noqa: DTZ001
+    assert first["at"] == AT
+    assert second["at"] == MIDNIGHT
     assert (first["pin"], first["clock"], first["mixed"]) == ("007", time(1, 2), "1")
     assert (second["id"], second["n"], second["ok"], second["day"]) == (
         2,
