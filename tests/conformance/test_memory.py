@@ -13,3 +13,8 @@ class TestMemory(DestinationSuite):
 
     def config(self, place: Path) -> MemoryConfig:
         return MemoryConfig(path=str(place / "memory.bin"))
+
+    def wrong_config(self, place: Path) -> MemoryConfig:
+        path = place / "letter.txt"
+        path.write_text("not ours")
+        return MemoryConfig(path=str(path))

@@ -24,7 +24,7 @@ import orjson
 import pyarrow as pa
 
 from penstock.data.types import Kind, arrow_type, widened
-from penstock.errors import ProtocolError, ResourceBusy
+from penstock.errors import ConfigError, ProtocolError, ResourceBusy
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.codec import decode_states, encode_states
 from penstock.protocol.state import State
@@ -86,7 +86,13 @@ class MemoryStore:
             return self._storage
         if not self._path.exists():
             return Storage()
-        storage, states = pickle.loads(self._path.read_bytes())  # noqa: S301 - our own file
+        try:
+            storage, states = pickle.loads(self._path.read_bytes())  # noqa: S301 - our own file
+        except pickle.UnpicklingError as error:
+            raise ConfigError(
+                f"{self._path} was not written by the memory destination.",
+                remedy="Name a file of its own in `path`.",
+            ) from error
         decoded = {key: replace(kept, state=_state_of(text)) for key, (kept, text) in states.items()}
         return cast(Storage, replace(storage, states=decoded))
 
@@ -153,7 +159,11 @@ class MemoryDestination:
     @contextmanager
     def open(self, plan: StreamPlan) -> Iterator[Writer]:
         self.store.apply(lambda storage: prepared(storage, plan))
-        yield MemoryWriter(self.store, plan)
+        yield self.writer(plan)
+
+    def writer(self, plan: StreamPlan) -> MemoryWriter:
+        """Returns the writer of a stream whose table is prepared."""
+        return MemoryWriter(self.store, plan)
 
     def scan(self, table: TableName, *, limit: int | None = None) -> pa.RecordBatchReader:
         stored = self.store.storage.tables.get(table)

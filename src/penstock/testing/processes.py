@@ -27,6 +27,8 @@ from penstock.testing.lab import Makes
 _PATIENCE_SECONDS: Final = 60.0
 _SUITE_MODULE: Final = "penstock.testing.destination_suite"
 """By name, since it imports this module; it brings pytest and pyarrow, which take longest."""
+_LATE_IMPORTS: Final = ("pandas",)
+"""pyarrow imports it, where it is installed, with the first array it makes: a second a child."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ def _fork_server(job: Job) -> ForkServerContext:
     """Has no effect on a server already running: then children import what is missing."""
     context = multiprocessing.get_context("forkserver")
     connector = job.suite.destination.__module__
-    context.set_forkserver_preload(["__main__", _SUITE_MODULE, connector])
+    context.set_forkserver_preload(["__main__", _SUITE_MODULE, connector, *_LATE_IMPORTS])
     return context
 
 

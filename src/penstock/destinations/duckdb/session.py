@@ -14,7 +14,6 @@ import duckdb
 import pyarrow as pa
 
 from penstock.destinations.duckdb.dialect import (
-    INCOMING,
     insert,
     kind_of_type,
     staging_mark,
@@ -101,17 +100,15 @@ class DuckDBSession:
         return tuple(TableName(schema=schema, name=name) for (name,) in rows)
 
     def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
-        incoming = pa.Table.from_batches(batches)
+        # DuckDB finds this variable by its name. `register` would do the same with a view, but
+        # a transaction keeps every dropped view, and with it the rows, until it ends.
+        _penstock_incoming = pa.Table.from_batches(batches)
         if len(batches) > _SMALL_BATCHES:
-            incoming = incoming.combine_chunks()
-        changes = incoming.column(len(load.columns) + 1)
-        has_changes = changes.null_count < len(changes)
+            _penstock_incoming = _penstock_incoming.combine_chunks()
+        changes = _penstock_incoming.column(len(load.columns) + 1)
+        sql = insert(load, has_changes=changes.null_count < len(changes))
         with translated(self._path):
-            self._connection.register(INCOMING, incoming)
-            try:
-                return self.change(insert(load, has_changes=has_changes))
-            finally:
-                self._connection.unregister(INCOMING)
+            return int(self._connection.execute(sql).fetchall()[0][0])
 
     def stream(self, sql: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Yields the schema's first (an empty batch), then the batches of a query."""
@@ -218,7 +215,17 @@ def _memory(_found: re.Match[str], path: Path, message: str) -> PenstockError:
     )
 
 
+def _held(_found: re.Match[str], path: Path, message: str) -> PenstockError:
+    return ConfigError(
+        f"DuckDB file {path}: {message.splitlines()[0]}",
+        remedy="Drop what depends on the table (an index, a foreign key), or write to another"
+        " table.",
+        path=path,
+    )
+
+
 _BY_MESSAGE: Final = (
+    (re.compile("depends on it|entries that depend on it"), _held),
     (
         re.compile(
             r"Could not set lock on file .*?[Cc]onflicting lock is held in"

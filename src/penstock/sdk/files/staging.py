@@ -154,15 +154,16 @@ def first_bytes(
     ref: FileRef, *, compression: Compression | None, storage_options: Mapping[str, Any]
 ) -> bytes:
     """Returns the first plain bytes of a file, enough to tell its format."""
-    with plain_file(
-        ref, compression=compression, encoding=None, storage_options=storage_options
-    ) as plain, plain.path.open("rb") as stream:
+    with (
+        plain_file(
+            ref, compression=compression, encoding=None, storage_options=storage_options
+        ) as plain,
+        plain.path.open("rb") as stream,
+    ):
         return stream.read(1024)
 
 
-def _is_plain(
-    path: Path, url: str, compression: Compression | None, encoding: str | None
-) -> bool:
+def _is_plain(path: Path, url: str, compression: Compression | None, encoding: str | None) -> bool:
     with path.open("rb") as stream:
         head = stream.read(MAGIC_BYTES)
     if (compression or compression_of_bytes(head, url)) is not Compression.NONE:

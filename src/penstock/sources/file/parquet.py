@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from penstock.data.types import JSON_TYPE, Kind
+from penstock.data.types import JSON_TYPE, Kind, kind_of_arrow
 from penstock.sources.file.reading import (
     BATCH_ROWS,
     ColumnFacts,
@@ -24,9 +28,6 @@ from penstock.sources.file.reading import (
     unique_names,
 )
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 _WHOLE_DIGITS: Final = 29
 _PLACES: Final = 9
 """What Kind.DECIMAL, decimal128(38, 9), holds; more travels as text."""
@@ -39,8 +40,6 @@ class ParquetReader:
     def inspect(self, path: Path, url: str, options: Options) -> FileFacts:
         """Reads the footer only: Parquet says itself what every column holds."""
         del options
-        import pyarrow.parquet as pq
-
         try:
             with pq.ParquetFile(path) as file:
                 schema, rows = file.schema_arrow, file.metadata.num_rows
@@ -92,9 +91,6 @@ def _fast(path: Path, names: list[str], skip: int) -> Iterator[pa.RecordBatch]:
 
 
 def _careful(path: Path, names: list[str], skip: int) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH_ROWS):
             if skip >= batch.num_rows:
@@ -106,10 +102,6 @@ def _careful(path: Path, names: list[str], skip: int) -> Iterator[pa.RecordBatch
 
 
 def _kind_of(data_type: pa.DataType) -> Kind:
-    import pyarrow as pa
-
-    from penstock.data.types import kind_of_arrow
-
     types = pa.types
     if types.is_dictionary(data_type):
         return _kind_of(data_type.value_type)
@@ -132,14 +124,12 @@ def _fits_decimal(data_type: pa.DataType) -> bool:
 
 def _is_plain(data_type: pa.DataType) -> bool:
     """Tells whether DuckDB hands the type on unchanged (seen: nanoseconds with a zone are not)."""
-    import pyarrow as pa
-
     types = pa.types
     if types.is_timestamp(data_type):
         return data_type.unit in ("ms", "us") and data_type.tz in (None, "UTC")
     if types.is_decimal(data_type):
         return _fits_decimal(data_type)
-    return (
+    return bool(
         types.is_boolean(data_type)
         or types.is_integer(data_type)
         or types.is_float32(data_type)
@@ -151,10 +141,8 @@ def _is_plain(data_type: pa.DataType) -> bool:
     )
 
 
-def _carried(array: pa.Array) -> pa.Array:
+def _carried(array: pa.Array) -> pa.Array:  # noqa: PLR0911 (one return a type)
     """Returns the array in a type that the engine takes, nothing lost."""
-    import pyarrow as pa
-
     types, data_type = pa.types, array.type
     if isinstance(data_type, pa.BaseExtensionType) and data_type != JSON_TYPE:
         return _carried(array.storage)
@@ -165,8 +153,10 @@ def _carried(array: pa.Array) -> pa.Array:
     if types.is_nested(data_type):
         texts = [None if value is None else _json(value) for value in array.to_pylist()]
         return pa.ExtensionArray.from_storage(JSON_TYPE, pa.array(texts, pa.string()))
-    if types.is_binary(data_type) or types.is_large_binary(data_type) or (
-        types.is_fixed_size_binary(data_type) or types.is_binary_view(data_type)
+    if (
+        types.is_binary(data_type)
+        or types.is_large_binary(data_type)
+        or (types.is_fixed_size_binary(data_type) or types.is_binary_view(data_type))
     ):
         texts = [
             None if value is None else base64.b64encode(value).decode()
@@ -183,11 +173,8 @@ def _carried(array: pa.Array) -> pa.Array:
     return array
 
 
-def _json(value: Any) -> str:
+def _json(value: Any) -> str:  # noqa: PLR0911 (one return a type)
     """Returns exact JSON text: decimals as numbers, maps as lists of pairs, bytes as base64."""
-    from datetime import date, datetime, time, timedelta
-    from decimal import Decimal
-
     match value:
         case dict():
             items = (f"{orjson.dumps(str(k)).decode()}:{_json(v)}" for k, v in value.items())
