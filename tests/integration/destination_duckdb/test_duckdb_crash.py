@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.integration.destination_duckdb.duckdb_landing import destination, position, query
 
 from penstock.sdk.destination import TableName, WriteMode
+from tests.integration.destination_duckdb.duckdb_landing import destination, position, query
 
 HERE = Path(__file__).parent
 ROWS = 60_000
@@ -23,7 +23,7 @@ LOAD = f"""
 import sys
 sys.path.insert(0, {str(HERE)!r})
 from pathlib import Path
-from tests.integration.destination_duckdb.duckdb_landing import KEYED, batch, destination, plan, position, state
+from duckdb_landing import KEYED, batch, destination, plan, position, state
 from penstock.sdk.destination import WriteMode
 
 target, mode = destination(Path(sys.argv[1])), WriteMode(sys.argv[2])
