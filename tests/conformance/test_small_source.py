@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import pytest
-from small_source import Flaw, SmallConfig, SmallSource
 
 from penstock.testing.gaps import not_done
 from penstock.testing.source_suite import SourceSuite
+from tests.conformance.small_source import Flaw, SmallConfig, SmallSource
 
 FLAWS = {
     "skips a row when it resumes": "test_each_state_continues_with_exactly_the_rows_after_it",

@@ -32,7 +32,7 @@ from penstock.sdk.destination import (
 from penstock.testing import expect
 from penstock.testing.cases.dedup import DEDUP_CASES
 from penstock.testing.cases.identifiers import ODD_NAMES
-from penstock.testing.cases.schema_changes import SCHEMA_CASES
+from penstock.testing.cases.schema_changes import REPLACING, SCHEMA_CASES
 from penstock.testing.cases.values import value_cases
 from penstock.testing.cells import Found, found_rows
 from penstock.testing.gaps import Gap
@@ -92,6 +92,7 @@ _ARGUMENTS: Final[dict[str, Callable[[Capabilities], list[Argument]]]] = {
     "value": lambda _: _named(list(value_cases())),
     "dedup": lambda c: _named(DEDUP_CASES) if _modes(c, lambda mode: mode.is_dedup) else [],
     "change": lambda _: _named(SCHEMA_CASES),
+    "replacing": lambda _: _named(REPLACING),
     "name": lambda c: _named([n for n in ODD_NAMES if len(n.encode()) <= c.max_identifier_bytes]),
 }
 """What a test asks for by the name of its argument, from what the destination can do."""

@@ -71,7 +71,9 @@ class Feed:
 def by_key(rows: Sequence[Row], plan: StreamPlan) -> list[Row]:
     """Returns the rows that stay of each key: largest cursor (null least), then the last."""
     ranked = sorted(enumerate(rows), key=lambda each: (_rank(each[1], plan), each[0]))
-    return list({tuple(row[column] for column in plan.primary_key): row for _, row in ranked}.values())
+    return list(
+        {tuple(row[column] for column in plan.primary_key): row for _, row in ranked}.values()
+    )
 
 
 def _rank(row: Row, plan: StreamPlan) -> tuple[bool, Cell]:

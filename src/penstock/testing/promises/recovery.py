@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -44,10 +45,8 @@ class Recovery:
             stored = notebook_of_before.load(before.plan)
             if stored is not None:
                 notebook.save(before.plan, page_of(stored.state), is_complete=stored.is_complete)
-            try:
+            with contextlib.suppress(Injected):
                 send(faults.destination(destination), feed, notebook=notebook)
-            except Injected:
-                pass
             return before, feed
 
         for faults in every_call(attempt, _moments(lab)):
@@ -68,8 +67,8 @@ class Recovery:
         for number in range(lab.rounds):
             chance = random.Random(f"{lab.seed} {mode} {number}")  # noqa: S311 - repeatable
             place = lab.beside(f"round_{number}")
-            send_in_process(Job(suite=lab.suite_class, place=place, feed=before))
-            job = Job(suite=lab.suite_class, place=place, feed=feed)
+            send_in_process(Job.of(lab.suite_class, place, before))
+            job = Job.of(lab.suite_class, place, feed)
             for attempt in range(_KILLS_PER_ROUND):
                 ending = send_in_process(
                     job, fence=attempt, kill_after_seconds=chance.uniform(0, seconds * 1.1)
@@ -86,13 +85,13 @@ class Recovery:
 
     def _clean_seconds(self, lab: Lab, before: Feed, feed: Feed) -> float:
         place = lab.beside("clean")
-        send_in_process(Job(suite=lab.suite_class, place=place, feed=before))
-        job = Job(suite=lab.suite_class, place=place, feed=feed)
+        send_in_process(Job.of(lab.suite_class, place, before))
+        job = Job.of(lab.suite_class, place, feed)
         ending = send_in_process(job)
         self._is_whole(lab, before, feed, look_in_process(job).rows or [], "a clean run")
         return ending.seconds
 
-    def _is_in_order(
+    def _is_in_order(  # noqa: PLR0917 - each call has all six
         self,
         lab: Lab,
         before: Feed,
@@ -126,7 +125,9 @@ class Recovery:
         if lab.capabilities.exactly_once:
             expect.rows_equal(expected, found, kinds_of(feed.plan), what=f"{what}, then continued")
         else:
-            expect.rows_covered(expected, found, kinds_of(feed.plan), what=f"{what}, then continued")
+            expect.rows_covered(
+                expected, found, kinds_of(feed.plan), what=f"{what}, then continued"
+            )
 
 
 def _moments(lab: Lab) -> tuple[Moment, ...]:

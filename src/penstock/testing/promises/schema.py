@@ -35,12 +35,12 @@ class SchemaChanges:
         self._columns_of_one_sync_are_null_in_the_other(change, found)
 
     def test_an_overwrite_takes_the_new_schema(
-        self, lab: Lab, change: SchemaCase, overwrite_mode: WriteMode
+        self, lab: Lab, replacing: SchemaCase, overwrite_mode: WriteMode
     ) -> None:
-        first, second = self._plans(lab, change, overwrite_mode)
-        lab.load(first, change.first)
-        lab.load(second, change.second)
-        lab.holds(second, change.second, f"{change}, overwritten")
+        first, second = self._plans(lab, replacing, overwrite_mode)
+        lab.load(first, replacing.first)
+        lab.load(second, replacing.second)
+        lab.holds(second, replacing.second, f"{replacing}, overwritten")
 
     def _plans(
         self, lab: Lab, change: SchemaCase, mode: WriteMode
