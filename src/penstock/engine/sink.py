@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 
 from penstock.data.items import Batch
@@ -14,7 +15,7 @@ from penstock.engine.remember import Remembers
 from penstock.errors import ProofFailed
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State
-from penstock.sdk.destination import Destination, Writer
+from penstock.sdk.destination import Destination, StreamPlan, WriteMode, Writer
 
 
 class StreamSink:
@@ -138,7 +139,7 @@ class StreamSink:
         if self.task.is_full_refresh:
             return None
         started = time.monotonic()
-        rows = self._opened().finish(state)
+        rows = self._opened(_beside_published(self.task.plan)).finish(state)
         self._remembers.stream(self.task, state, is_complete=True)
         self.committed_state = state
         event = self._committed(rows, 0, started)
@@ -150,9 +151,9 @@ class StreamSink:
         self._ended_at = time.monotonic()
         self._close(error)
 
-    def _opened(self) -> Writer:
+    def _opened(self, plan: StreamPlan | None = None) -> Writer:
         if self._writer is None:
-            self._context = self._destination.open(self.task.plan)
+            self._context = self._destination.open(plan or self.task.plan)
             self._writer = self._context.__enter__()
             self._last_commit_at = time.monotonic()
         return self._writer
@@ -175,3 +176,11 @@ class StreamSink:
         else:
             trace: TracebackType | None = error.__traceback__
             context.__exit__(type(error), error, trace)
+
+
+def _beside_published(plan: StreamPlan) -> StreamPlan:
+    """Returns the plan for a last state after publishing: an overwrite would swap in nothing."""
+    if not plan.mode.is_overwrite:
+        return plan
+    mode = WriteMode.APPEND_DEDUP if plan.mode.is_dedup else WriteMode.APPEND
+    return replace(plan, mode=mode)
