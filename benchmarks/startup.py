@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -64,13 +65,12 @@ def _help(_: Path) -> Attempt:
 
 def _nothing(folder: Path) -> Attempt:
     """Syncs once, unmeasured; the measured sync continues from that state and finds no row."""
-    source = folder / "visits.csv"
-    source.write_text("id,name\n1,Asha\n2,Ravi\n")
+    (folder / "visits.csv").write_text("id,name\n1,Asha\n2,Ravi\n")
     text = {"type": ["null", "string"]}
     properties = {"id": {"type": ["null", "integer"]}, "name": text}
     properties |= {
         "_ab_source_file_url": text,
-        "_ab_source_file_last_modified": {**text, "format": "date-time"},
+        "_ab_source_file_last_modified": text,
     }
     stream = {
         "stream": {
@@ -84,7 +84,7 @@ def _nothing(folder: Path) -> Attempt:
         "destination_sync_mode": "append",
     }
     spec = run_spec(
-        source={"name": "file", "config": {"path": str(source), "name": "visits"}},
+        source={"name": "file", "config": {"path": str(folder / "visits*.csv"), "name": "visits"}},
         database=folder / "out.duckdb",
         streams=[stream],
     )
@@ -97,7 +97,7 @@ def _nothing(folder: Path) -> Attempt:
     subprocess.run(
         attempt.command,
         input=json.dumps(spec).encode(),
-        env={**attempt.environment},
+        env={**os.environ, **attempt.environment},
         capture_output=True,
         check=True,
     )

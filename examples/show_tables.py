@@ -19,10 +19,12 @@ def main(path: str, limit: int = 3) -> None:
         for schema, name in tables:
             if name.startswith(INTERNAL):
                 continue
-            relation = connection.sql(f'SELECT * FROM "{schema}"."{name}"')
-            shown = [column for column in relation.columns if not column.startswith(INTERNAL)]
-            print(f"\n{schema}.{name}: {relation.count('*').fetchone()[0]:,} rows")
-            relation.select(*shown[:7]).limit(limit).show(max_width=100, max_col_width=24)
+            table = f'"{schema}"."{name}"'
+            ((rows,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+            columns = connection.execute(f"SELECT * FROM {table} LIMIT 0").description or []
+            shown = [f'"{column[0]}"' for column in columns if not column[0].startswith(INTERNAL)]
+            print(f"\n{schema}.{name}: {rows:,} rows, {len(shown)} columns")
+            print(connection.sql(f"SELECT {', '.join(shown[:6])} FROM {table} LIMIT {limit}"))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,6 @@ def is_destination(name: str) -> bool:
     """Tells whether a name means a destination: by its prefix, or as no source has it."""
     if name.startswith("destination-"):
         return True
-    known = {each.name for each in list_sources()}
-    if name.startswith("source-") or f"source-{name}" in known:
+    if name.startswith("source-") or any(each.name == name for each in list_sources()):
         return False
-    return f"destination-{name}" in {each.name for each in list_destinations()}
+    return any(each.name == name for each in list_destinations())

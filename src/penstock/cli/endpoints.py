@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from penstock.cli.configuration import Given, assemble, secrets_in_flags
 from penstock.cli.options import DestinationOptions, SourceOptions
 from penstock.cli.screen import Screen
 from penstock.data.items import LogLine
-from penstock.engine.references import resolve_references
-from penstock.engine.registry import load_destination_class, source_runner
+from penstock.engine.references import resolved_config
+from penstock.engine.registry import list_sources, load_destination_class, source_runner
 from penstock.engine.runners.program import RunOptions
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.settings import ConnectorRef
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, PenstockError
 from penstock.protocol.catalog import Catalog, DestinationSyncMode
 from penstock.protocol.spec import ConnectorSpec
 from penstock.sdk.config import parse_config, spec_of, validate_against_spec
@@ -97,10 +98,10 @@ def ready_source(name: str, options: SourceOptions | None, screen: Screen) -> Re
     options = options or SourceOptions()
     ref = source_ref(name, options)
     runner = source_runner(ref, options=RunOptions(on_log=lambda line: _tell(line, screen)))
-    spec = runner.spec()
+    spec = _spec(runner, ref)
     given = Given("source", settings_of(options.source_settings or ()), options.source_config)
     config = _assembled(given, spec, screen)
-    resolved = resolve_references(config)
+    resolved = resolved_config(config, lambda: spec)
     with _naming(f"Source {ref.name}"):
         validate_against_spec(resolved, spec)
     return ReadySource(
@@ -122,7 +123,8 @@ def ready_destination(
     )
     config = _assembled(given, spec, screen)
     with _naming(f"Destination {name}"):
-        destination = connector(parse_config(connector.Config, resolve_references(config)))
+        resolved = resolved_config(config, lambda: spec)
+        destination = connector(parse_config(connector.Config, resolved))
     return ReadyDestination(
         ref=ConnectorRef(name=name, config=config), spec=spec, destination=destination
     )
@@ -156,6 +158,19 @@ def _assembled(given: Given, spec: ConnectorSpec, screen: Screen) -> dict[str, A
             f"--{given.side}.{name} '${{env:NAME}}', or use --{given.side}-config FILE."
         )
     return config
+
+
+def _spec(runner: SourceRunner, ref: ConnectorRef) -> ConnectorSpec:
+    """Returns the specification; one that cannot be got may be a native name misspelt."""
+    try:
+        return runner.spec()
+    except PenstockError as error:
+        known = [listed.name for listed in list_sources()]
+        bare = ref.name.removeprefix("source-")
+        near = get_close_matches(bare, known, n=1, cutoff=0.7) if bare not in known else []
+        if near:
+            error.remedy = f"Did you mean {near[0]}? {error.remedy}"
+        raise
 
 
 def _tell(line: LogLine, screen: Screen) -> None:

@@ -19,16 +19,11 @@ if TYPE_CHECKING:
 
 
 def connectors_table(connectors: Iterable[Listed]) -> Table:
-    """Returns one row a connector; its name is written without "source-" or "destination-"."""
+    """Returns one row a connector."""
     table = _table("name", "title", "how it runs")
     for each in connectors:
-        table.add_row(bare_name(each.name), each.title, each.runs)
+        table.add_row(each.name, each.title, each.runs)
     return table
-
-
-def bare_name(name: str) -> str:
-    """Returns "faker" for "source-faker"."""
-    return name.removeprefix("source-").removeprefix("destination-")
 
 
 def settings_table(spec: ConnectorSpec, *, side: str) -> Table:

@@ -30,7 +30,11 @@ class SourceOptions:
     ] = None
     source_config: Annotated[
         str | None,
-        Parameter(group=SOURCE, help="Settings from a JSON or YAML file; - is standard input."),
+        Parameter(
+            group=SOURCE,
+            allow_leading_hyphen=True,
+            help="Settings from a JSON or YAML file; - is standard input.",
+        ),
     ] = None
     source_version: Annotated[
         str | None,
@@ -76,7 +80,9 @@ class DestinationOptions:
     destination_config: Annotated[
         str | None,
         Parameter(
-            group=DESTINATION, help="Settings from a JSON or YAML file; - is standard input."
+            group=DESTINATION,
+            allow_leading_hyphen=True,
+            help="Settings from a JSON or YAML file; - is standard input.",
         ),
     ] = None
 

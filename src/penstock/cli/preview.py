@@ -34,7 +34,7 @@ def preview(
     /,
     *,
     source_options: SourceOptions | None = None,
-    limit: Annotated[int, Parameter(help="How many rows at most.")] = 10,
+    limit: Annotated[int, Parameter(show_default=True, help="How many rows at most.")] = 10,
     json: Json = False,
 ) -> None:
     """Shows the first rows of a stream; nothing is written or remembered.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -9,6 +10,9 @@ from typing import IO, Any
 import msgspec
 
 from penstock.errors import PenstockError
+
+_WIDTH_OF_FILES = 120
+"""Columns of a table that goes to a file or a pipe."""
 
 
 def say_error(error: PenstockError, *, as_json: bool = False) -> None:
@@ -55,9 +59,15 @@ class Screen:
         """Writes a result: a rich table, or text."""
         from rich.console import Console  # noqa: PLC0415 (75 ms, and --json never needs it)
 
-        Console(file=self.out_file, markup=False, highlight=False, emoji=False).print(
-            renderable, soft_wrap=isinstance(renderable, str)
+        is_unbounded = not self.out_file.isatty() and "COLUMNS" not in os.environ
+        console = Console(
+            file=self.out_file,
+            width=_WIDTH_OF_FILES if is_unbounded else None,
+            markup=False,
+            highlight=False,
+            emoji=False,
         )
+        console.print(renderable, soft_wrap=isinstance(renderable, str))
 
     def write_json(self, value: Any) -> None:
         """Writes one JSON document on a line; decimals keep every digit."""

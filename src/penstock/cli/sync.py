@@ -27,7 +27,8 @@ from penstock.cli.progress import announcer, follow, giving_back, make_follower
 from penstock.cli.screen import Screen, say_error
 from penstock.engine.catalog import Choices, Mode, configure, parse_mode
 from penstock.engine.events import Receipt
-from penstock.engine.receipts import data_home, load_receipts
+from penstock.engine.home import data_home
+from penstock.engine.receipts import load_receipts
 from penstock.engine.run import run
 from penstock.engine.settings import RunSpec, SyncSettings
 from penstock.errors import ConfigError
@@ -72,7 +73,11 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
     ] = None,
     normalisation: Annotated[
         Normalisation,
-        Parameter(group=STREAMS, help="typed: a column a property; raw: one JSON column."),
+        Parameter(
+            group=STREAMS,
+            show_default=True,
+            help="typed: a column a property; raw: one JSON column.",
+        ),
     ] = Normalisation.TYPED,
     namespace: Annotated[
         str | None, Parameter(group=STREAMS, help="Schema to write to in the destination.")

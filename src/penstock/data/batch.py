@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,6 +22,7 @@ from penstock.data.vector import VectorSession
 from penstock.protocol.messages import Change
 
 _INSTANTS: Final = frozenset({Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIME})
+_NEVER_NAN: Final = frozenset({str, int, bool, type(None)})
 _EXACT_CASTS: Final = frozenset(
     {
         (Kind.INTEGER, Kind.NUMBER),
@@ -88,12 +89,7 @@ class BatchBuilder:
         if not rows:
             empty = [pa.array([], field.type) for field in self._schema]
             return BuiltBatch(rows=pa.RecordBatch.from_arrays(empty, schema=self._schema))
-        texts = [
-            exact_text(row).encode()
-            if b"null" in (text := row_text(row)) and _hides_nan(row)
-            else text
-            for row in rows
-        ]
+        texts = [_row_text(row) for row in rows]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
         starts = np.concatenate(([0], ends[:-1]))
         emitted = np.full(len(texts), extracted_at_ms, np.int64)
@@ -142,17 +138,26 @@ def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return pa.Table.from_batches(batches, schema).combine_chunks().to_batches()[0]
 
 
+def _row_text(row: Mapping[str, Any]) -> bytes:
+    """Returns a row as JSON in which every NaN stands; orjson alone writes those as null."""
+    text = row_text(row)
+    if text.count(b"null") != list(row.values()).count(None) and _hides_nan(row):
+        return exact_text(row).encode()
+    return text
+
+
 def _hides_nan(value: Any) -> bool:
     """Tells whether orjson wrote null for a NaN or an infinity in a value."""
-    match value:
-        case float():
-            return not math.isfinite(value)
-        case Mapping():
-            return any(_hides_nan(item) for item in value.values())
-        case list() | tuple():
-            return any(_hides_nan(item) for item in value)
-        case _:
-            return False
+    kind = type(value)
+    if kind in _NEVER_NAN:
+        return False
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if kind is dict:
+        return any(map(_hides_nan, value.values()))
+    if isinstance(value, list | tuple | Set):
+        return any(map(_hides_nan, value))
+    return isinstance(value, Mapping) and any(map(_hides_nan, value.values()))
 
 
 def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
@@ -171,8 +176,8 @@ def _python_values(array: pa.Array) -> list[Any]:
     if is_fine and plain.type.unit == "ns":
         values: list[Any] = _texts_of_nanos(plain)
         return values
-    values = plain.to_pylist()
-    return values
+    python: list[Any] = plain.to_pylist()
+    return python
 
 
 def _texts_of_nanos(array: pa.Array) -> list[str | None]:
@@ -228,7 +233,7 @@ def _from_nanos(array: pa.Array, column: Column, changes: dict[int, list[Change]
         np.floor_divide(nanos.fill_null(0).to_numpy(), 1000),
         mask=nanos.is_null().to_numpy(zero_copy_only=False),
     )
-    is_cut = pc.not_equal(pc.multiply(micros, 1000), nanos).fill_null(False)
+    is_cut = pc.not_equal(pc.multiply(micros, 1000), nanos).fill_null(pa.scalar(value=False))
     for row in np.flatnonzero(is_cut.to_numpy(zero_copy_only=False)).tolist():
         _record(changes, row, column.name, ROUNDED)
     return micros.view(storage_type(column.kind))

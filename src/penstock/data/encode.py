@@ -111,7 +111,7 @@ def _rewritten(
     texts: pa.Array, is_odd: pa.Array, values: pa.Array, write: Callable[[Any], str]
 ) -> pa.Array:
     """Replaces the texts of odd values by what `write` makes of each."""
-    is_odd = is_odd.fill_null(False)
+    is_odd = is_odd.fill_null(pa.scalar(value=False))
     if not pc.any(is_odd).as_py():
         return texts
     odd = [write(value) for value in values.filter(is_odd).to_pylist()]

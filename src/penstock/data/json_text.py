@@ -24,12 +24,12 @@ _raw_value = msgspec.json.Decoder(msgspec.Raw)
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_SPACE_OR_STRING: Final = re.compile(rb"(" + _STRING + rb")|[ \t\r\n]+", re.S)
-_NOT_A_NUMBER: Final = re.compile(rb"(" + _STRING + rb")|-?\b(?:NaN|Infinity)\b", re.S)
+_SPACE_OR_STRING: Final = re.compile(rb"(" + _STRING + rb")|[ \t\r\n]+", re.DOTALL)
+_NOT_A_NUMBER: Final = re.compile(rb"(" + _STRING + rb")|-?\b(?:NaN|Infinity)\b", re.DOTALL)
 _ESCAPE: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.",
-    re.S,
+    re.DOTALL,
 )
 _HAS_SPACE: Final = re.compile(rb"[ \t\r\n]")
 
@@ -139,7 +139,7 @@ def _fragment(value: Any) -> Any:
     return orjson.Fragment(exact_text(value))
 
 
-def exact_text(value: Any) -> str:
+def exact_text(value: Any) -> str:  # noqa: PLR0911 - one return a type
     """Returns one Python value as JSON text in ASCII; see `row_text`."""
     if isinstance(value, enum.Enum):
         return exact_text(value.value)

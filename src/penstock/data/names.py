@@ -41,9 +41,8 @@ def identifier(name: str, max_bytes: int) -> str:
     """Returns one name as PyAirbyte writes it, at most `max_bytes` long (at least 16)."""
     plain = _UNLIKE_ASCII.sub("_", name.lower())
     if not plain.strip("_"):
-        return _with_hash(_transliterated(name) or "unnamed", name, max_bytes)
-    if plain[0].isdigit():
-        plain = f"_{plain}"
+        return _with_hash(_letter_first(_transliterated(name)) or "unnamed", name, max_bytes)
+    plain = _letter_first(plain)
     return plain if len(plain) <= max_bytes else _with_hash(plain, name, max_bytes)
 
 
@@ -70,6 +69,10 @@ def staging_name(table: str, generation_id: int, max_bytes: int) -> str:
     """Returns the table beside `table` that collects a new generation until it is complete."""
     name = f"{table}__gen{generation_id}"
     return name if len(name.encode()) <= max_bytes else _with_hash(name, name, max_bytes)
+
+
+def _letter_first(name: str) -> str:
+    return f"_{name}" if name[:1].isdigit() else name
 
 
 def _distinct(names: Iterable[str], reserved: frozenset[str], max_bytes: int) -> tuple[str, ...]:

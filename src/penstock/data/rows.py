@@ -53,11 +53,10 @@ class RowsBuilder:
         """Yields the records as canonical batches, in order. Raises ProtocolError."""
         extracted = pa.array(emitted_at_ms * 1000).view(pa.timestamp("us", tz="UTC"))
         first = 0
-        for columns, changes in self._parts(texts):
-            count = len(changes)
+        for columns, own_changes in self._parts(texts):
+            count = len(own_changes)
             own = {row - first: text for row, text in source_changes.items() if row >= first}
-            if own:
-                changes = _merged(changes, own)
+            changes = _merged(own_changes, own) if own else own_changes
             arrays = [
                 pa.ExtensionArray.from_storage(JSON_TYPE, array)
                 if column.kind is Kind.JSON
@@ -81,7 +80,12 @@ class RowsBuilder:
     def _parsed(self, texts: Slices, level: int) -> list[tuple[list[pa.Array], pa.Array]]:
         if level >= len(self._parsers) or (level and len(texts) < _MIN_VECTOR_ROWS):
             return [self._careful(texts)]
-        parts = list(self._parsers[level][1].parse(texts.views()))
+        parser = self._parsers[level][1]
+        parts = list(parser.parse(texts))
+        odd = sum(int(np.count_nonzero(~part.is_proved)) for part in parts)
+        if odd >= _MIN_VECTOR_ROWS and not parser.is_sparse:
+            parser.is_sparse = True
+            return self._spliced(texts, parts, level)
         return self._spliced(texts, parts, level + 1)
 
     def _spliced(

@@ -15,14 +15,19 @@ import pyarrow.compute as pc
 
 from penstock.data import temporal
 from penstock.data.careful import storage_type
+from penstock.data.lines import Slices
 from penstock.data.types import Column, Kind
-from penstock.errors import BugError
+from penstock.errors import BugError, ResourceExhausted
 
 _TEXT: Final = frozenset({Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIME})
 _NATIVE: Final = {Kind.INTEGER: "BIGINT", Kind.BOOLEAN: "BOOLEAN"}
 _SOURCE_SCHEMA: Final = pa.schema([("j", pa.string_view()), ("i", pa.int32())])
+_VECTOR_ROWS: Final = 2048
+_PIECE_BYTES: Final = 4 << 20
+_MAX_ROW_BYTES: Final = 8 << 20
+"""Longer records are left unproved: read value by value they need less memory."""
 _PREPARED_FROM: Final = 64
-"""Columns from which planning the query anew for every block costs more than a second thread gains."""
+"""Columns from which planning a query for every block costs more than its second thread saves."""
 _UTC: Final = pa.timestamp("us", tz="UTC")
 _NAIVE: Final = pa.timestamp("us")
 
@@ -58,12 +63,17 @@ class VectorSession:
                 name = f"p{len(self._prepared)}"
                 self._connection.execute(f"PREPARE {name} AS {query}")
                 self._prepared[query] = name
-            answer = self._connection.execute(f"EXECUTE {name}")
-            return answer.to_arrow_reader(1 << 20).read_all()
+            return self._connection.sql(f"EXECUTE {name}").to_arrow_table()
+        except duckdb.OutOfMemoryException as error:
+            raise ResourceExhausted(
+                "DuckDB's share of memory does not suffice to parse a block of records.",
+                remedy="Give the decoder a larger memory limit, or read smaller blocks.",
+            ) from error
         finally:
             self._source.batches = []
 
     def close(self) -> None:
+        """Frees DuckDB's memory; tables already returned stay valid."""
         self._connection.close()
 
 
@@ -93,22 +103,31 @@ class VectorParser:
         self._session = session
         self._columns = columns
         self._is_wide = len(order) > _PREPARED_FROM
-        self._query = _query(columns, order, kinds, parse="from_json")
-        self._forgiving = _query(columns, order, kinds, parse="try_from_json")
+        self.is_sparse = False
+        """Whether records may leave keys out; proving these, too, costs a tenth more."""
+        self._queries = {
+            (is_sparse, is_forgiving): _query(
+                columns, order, kinds, is_sparse=is_sparse, is_forgiving=is_forgiving
+            )
+            for is_sparse in (False, True)
+            for is_forgiving in (False, True)
+        }
 
     @staticmethod
     def can_read(names: Sequence[str]) -> bool:
         """Tells whether DuckDB can tell these keys apart: struct fields have names, in one case."""
-        return bool(names) and "" not in names and len({name.lower() for name in names}) == len(names)
+        return (
+            bool(names) and "" not in names and len({name.lower() for name in names}) == len(names)
+        )
 
-    def parse(self, texts: pa.Array) -> Iterator[Parsed]:
+    def parse(self, texts: Slices) -> Iterator[Parsed]:
         """Yields the rows in order, in one or several parts."""
         batches = list(_pieces(texts))
         try:
-            table = self._session.run(self._query, batches, is_wide=self._is_wide)
+            table = self._run(batches, is_forgiving=False)
         except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
             # Some text is not JSON, or not UTF-8 (which duckdb then cannot quote in its error).
-            table = self._session.run(self._forgiving, batches, is_wide=self._is_wide)
+            table = self._run(batches, is_forgiving=True)
         rows = np.concatenate([np.empty(0, np.int32), *(c.to_numpy() for c in table["i"].chunks)])
         if not np.array_equal(rows, np.arange(len(texts), dtype=np.int32)):
             raise BugError(
@@ -118,6 +137,10 @@ class VectorParser:
             )
         for batch in table.to_batches():
             yield self._typed(batch)
+
+    def _run(self, batches: list[pa.RecordBatch], *, is_forgiving: bool) -> pa.Table:
+        query = self._queries[self.is_sparse, is_forgiving]
+        return self._session.run(query, batches, is_wide=self._is_wide)
 
     def _typed(self, batch: pa.RecordBatch) -> Parsed:
         is_proved = batch.column("ok").to_numpy(zero_copy_only=False)
@@ -134,18 +157,33 @@ class VectorParser:
         return Parsed(arrays, is_proved)
 
 
-def _pieces(texts: pa.Array) -> Iterator[pa.RecordBatch]:
-    """Cuts the rows into parts of whole DuckDB vectors, enough for its threads to share."""
-    size = max(2048, -(-len(texts) // 8 // 2048) * 2048)
-    index = pa.array(np.arange(len(texts), dtype=np.int32))
-    for start in range(0, len(texts), size):
+def _pieces(texts: Slices) -> Iterator[pa.RecordBatch]:
+    """Cuts the rows into parts of whole DuckDB vectors, enough for its threads to share.
+
+    DuckDB holds a vector of 2,048 rows several times over, so long rows come in shorter parts.
+    """
+    views = texts.views(max_bytes=_MAX_ROW_BYTES)
+    count = len(texts)
+    index = pa.array(np.arange(count, dtype=np.int32))
+    size = max(_VECTOR_ROWS, -(-count // 8 // _VECTOR_ROWS) * _VECTOR_ROWS)
+    filled = np.cumsum(texts.ends - texts.starts)
+    start = 0
+    while start < count:
+        limit = int(filled[start]) + _PIECE_BYTES
+        length = min(size, int(np.searchsorted(filled, limit, side="right")) - start)
         yield pa.record_batch(
-            [texts.slice(start, size), index.slice(start, size)], schema=_SOURCE_SCHEMA
+            [views.slice(start, length), index.slice(start, length)], schema=_SOURCE_SCHEMA
         )
+        start += length
 
 
 def _query(
-    columns: tuple[Column, ...], order: tuple[str, ...], kinds: dict[str, Kind], *, parse: str
+    columns: tuple[Column, ...],
+    order: tuple[str, ...],
+    kinds: dict[str, Kind],
+    *,
+    is_sparse: bool,
+    is_forgiving: bool,
 ) -> str:
     read = {name: f"c{position}" for position, name in enumerate(order)}
     shape = {name: _carrier(kinds.get(name)) for name in order}
@@ -153,18 +191,16 @@ def _query(
     for name in shape.keys() - read.keys():
         read[name] = f"c{len(read)}"
     wanted = [_value(read[column.name], column.kind) for column in columns]
-    proofs = [_proof(order, kinds, read)]
+    proofs = [_proof(order, kinds, read, is_sparse=is_sparse)]
     proofs += [p for column in columns if (p := _check(read[column.name], column.kind))]
     call = f"from_json(j, {_sql(json.dumps(shape))})"
-    if parse == "try_from_json":
+    if is_forgiving:
         call = f"try({call})"
     names = ", ".join(read[name] for name in shape)
-    inner = f"SELECT unnest({call}), j, i FROM source"
-    picked = ", ".join(f"{value} AS v{n}" for n, value in enumerate(wanted))
-    return (
-        f"SELECT {picked}{', ' if picked else ''}coalesce({' AND '.join(proofs)}, false) AS ok, i "
-        f"FROM ({inner}) AS t({names}, j, i)"
-    )
+    inner = f"SELECT unnest({call}), j, i FROM source"  # noqa: S608 - quoted by _sql
+    proof = f"coalesce({' AND '.join(proofs)}, false) AS ok"
+    outputs = ", ".join([*(f"{value} AS v{n}" for n, value in enumerate(wanted)), proof, "i"])
+    return f"SELECT {outputs} FROM ({inner}) AS t({names}, j, i)"  # noqa: S608 - quoted by _sql
 
 
 def _carrier(kind: Kind | None) -> str:
@@ -194,6 +230,10 @@ def _check(name: str, kind: Kind) -> str | None:
                 f"({name} IS NULL OR (isfinite(try_cast({name}::VARCHAR AS DOUBLE)) AND "
                 f"(strlen({name}) <= 15 OR contains({name}, '.'))))"
             )
+        case Kind.JSON:
+            # DuckDB reads and writes these two words, which are not JSON.
+            words = f"contains({name}, 'NaN') OR contains({name}, 'Infinity')"
+            return f"({name} IS NULL OR NOT ({words}))"
         case Kind.BIG_INTEGER:
             return f"({name} IS NULL OR regexp_full_match({name}, '-?[0-9]{{1,38}}'))"
         case Kind.DECIMAL:
@@ -203,11 +243,13 @@ def _check(name: str, kind: Kind) -> str | None:
             return None
 
 
-def _proof(order: tuple[str, ...], kinds: dict[str, Kind], read: dict[str, str]) -> str:
+def _proof(
+    order: tuple[str, ...], kinds: dict[str, Kind], read: dict[str, str], *, is_sparse: bool
+) -> str:
     """Returns the equality of a row's text with its values written back.
 
-    First with null for every value that is not there; where that fails, with those keys left
-    out that the text does not show as null. Guessing is safe, since only equality counts.
+    First with null for every value that is not there; where that fails and keys may be left
+    out, without those that the text does not show as null. Guessing is safe: equality decides.
     """
     if not order:
         return "j = '{}'"
@@ -219,9 +261,12 @@ def _proof(order: tuple[str, ...], kinds: dict[str, Kind], read: dict[str, str])
         full.append(f"coalesce({text}, 'null')")
         gap = f"if(contains(j, {_sql(key + 'null')}), {_sql(',' + key + 'null')}, '')"
         sparse.append(f"coalesce({_sql(',' + key)} || {text}, {gap})")
+    dense = f"j = concat({', '.join(full)}, '}}')"
+    if not is_sparse:
+        return dense
     return (
-        f"CASE WHEN j = concat({', '.join(full)}, '}}') THEN true "
-        f"ELSE concat(',', j[2:]) = concat({', '.join(sparse)}, '}}') AND j[1] = '{{' END"
+        f"CASE WHEN {dense} THEN true ELSE j[1] = '{{' AND "
+        f"concat(',', j[2:]) = concat({', '.join(sparse)}, '}}') END"
     )
 
 

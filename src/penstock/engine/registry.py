@@ -58,9 +58,9 @@ class Listed:
     """One line of `penstock sources` or `penstock destinations`."""
 
     name: str
-    """Short for native connectors and plugins: "faker"."""
+    """With its prefix: "source-faker"."""
     title: str
-    how: str
+    runs: str
     """native, plugin (a third party's entry point), python, manifest, or image."""
 
 
@@ -80,7 +80,7 @@ def list_sources(*, airbyte: bool = False) -> list[Listed]:
     """
     listed = _listed("source", NATIVE_SOURCES, SOURCES_GROUP)
     registry = load_registry() if airbyte else None
-    return listed + _of_airbyte(registry, {full_name(one.name, "source") for one in listed})
+    return listed + _of_airbyte(registry, {one.name for one in listed})
 
 
 def list_destinations() -> list[Listed]:
@@ -89,9 +89,12 @@ def list_destinations() -> list[Listed]:
 
 
 def _listed(kind: Kind, native: Mapping[str, str], group: str) -> list[Listed]:
-    own = [Listed(name=name, title=TITLES[full_name(name, kind)], how="native") for name in native]
+    own = [
+        Listed(name=full_name(name, kind), title=TITLES[full_name(name, kind)], runs="native")
+        for name in native
+    ]
     plugins = {_short(name, kind) for name in _plugins(group)} - native.keys()
-    own += [Listed(name=name, title=name, how="plugin") for name in plugins]
+    own += [Listed(name=full_name(name, kind), title=name, runs="plugin") for name in plugins]
     return sorted(own, key=lambda listed: listed.name)
 
 
@@ -99,7 +102,7 @@ def _of_airbyte(registry: AirbyteRegistry | None, known: set[str]) -> list[Liste
     if registry is None:
         return []
     return [
-        Listed(name=entry.name, title=entry.title, how=_how(entry.language, entry.package))
+        Listed(name=entry.name, title=entry.title, runs=_how(entry.language, entry.package))
         for entry in registry.sources
         if entry.name not in known
     ]
@@ -125,7 +128,7 @@ def _load_class(name: str, kind: Kind, native: Mapping[str, str], group: str) ->
     found = _find_class(name, kind, native, group)
     if found is not None:
         return found()
-    known = [listed.name for listed in _listed(kind, native, group)]
+    known = [_short(listed.name, kind) for listed in _listed(kind, native, group)]
     raise _unknown(name, kind, nearest(_short(name, kind), known))
 
 
@@ -212,7 +215,7 @@ def _check_ref(ref: ConnectorRef) -> None:
 
 
 def _own() -> list[str]:
-    return [listed.name for listed in list_sources()]
+    return [_short(listed.name, "source") for listed in list_sources()]
 
 
 def _program(name: str, executable: str, options: RunOptions) -> SourceRunner:
@@ -244,11 +247,12 @@ def _airbyte(ref: ConnectorRef, store: VenvStore, options: RunOptions) -> Source
         return venv_runner(request, store=store, options=options)
     registry = load_registry()
     if registry is None:
-        _log.warning(
-            "Airbyte's registry cannot be had: %s is looked for on PyPI, where connectors that "
-            "became manifests are out of date.",
-            name,
-        )
+        if ref.version is None:
+            _log.warning(
+                "Airbyte's registry cannot be had: %s is looked for on PyPI, where connectors "
+                "that became manifests are out of date.",
+                name,
+            )
         return venv_runner(request, store=store, options=options)
     entry = registry.source(name)
     if entry is None:

@@ -37,6 +37,8 @@ class StreamSink:
         self.status: StreamStatusKind | None = None
         self.is_published = False
         self.newest_state: State | None = None
+        self.committed_state: State | None = None
+        """The newest state that is durable with its rows, if this sync committed any."""
         self._destination = destination
         self._remembers = remembers
         self._context: AbstractContextManager[Writer] | None = None
@@ -112,6 +114,7 @@ class StreamSink:
         rows = self._opened().commit(state)
         if state is not None:
             self._remembers.stream(self.task, state, is_complete=False)
+            self.committed_state = state
         return self._committed(rows, size, started)
 
     def publish(self) -> CheckpointCommitted:
@@ -122,6 +125,7 @@ class StreamSink:
         started = time.monotonic()
         rows = self._opened().finish(state)
         self._remembers.stream(self.task, state, is_complete=True)
+        self.committed_state = state
         event = self._committed(rows, size, started)
         self.is_published = True
         self._close(None)
@@ -136,6 +140,7 @@ class StreamSink:
         started = time.monotonic()
         rows = self._opened().finish(state)
         self._remembers.stream(self.task, state, is_complete=True)
+        self.committed_state = state
         event = self._committed(rows, 0, started)
         self._close(None)
         return event

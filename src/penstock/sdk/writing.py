@@ -21,9 +21,10 @@ from penstock.protocol.catalog import (
     ConfiguredStream,
     DestinationSyncMode,
     StreamDescriptor,
+    SyncMode,
 )
 from penstock.protocol.messages import StreamStatusKind
-from penstock.protocol.state import State, StateStats, StateType
+from penstock.protocol.state import State, StateStats
 from penstock.sdk.destination import (
     ColumnPlan,
     Destination,
@@ -75,8 +76,10 @@ def write_messages(
     }
     with MessageDecoder(shapes) as decoder, _Writing(destination, plans, echo) as writing:
         for block in _blocks(stdin):
-            writing.take_all(decoder.decode(block))
-        writing.take_all(decoder.finish())
+            for item in decoder.decode(block):
+                writing.take(item)
+        for item in decoder.finish():
+            writing.take(item)
         writing.finish()
 
 
@@ -147,12 +150,19 @@ def plan_of(
         generation_id=generation,
         sync_id=configured.sync_id or 0,
         fence=known.fence if known else 0,
-        resumes=given is not None
+        resumes=_can_resume(configured)
+        and given is not None
         and known is not None
         and given == last
         and known.state is not None
         and not known.is_complete,
     )
+
+
+def _can_resume(configured: ConfiguredStream) -> bool:
+    """Tells whether the source continues from the states given back, rather than starting over."""
+    is_incremental = configured.sync_mode is SyncMode.INCREMENTAL
+    return is_incremental or bool(configured.stream.is_resumable)
 
 
 def _mode(configured: ConfiguredStream) -> WriteMode:
@@ -192,8 +202,66 @@ def _stored(
     return {stored.stream: stored for stored in destination.stored_states(connection)}
 
 
+class _Stream:
+    """One open writer: what it was sent, what is durable, and the state that waits."""
+
+    def __init__(self, name: StreamDescriptor, writer: Writer) -> None:
+        self.name = name
+        self.writer = writer
+        self.waiting: State | None = None
+        self.counted = 0
+        """Rows the waiting state and those it replaced stand for."""
+        self.is_covered = True
+        """False when rows came after the waiting state: a commit would make them durable too."""
+        self._sent = 0
+        self._durable = 0
+        self._bytes = 0
+        self._committed_at = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        since = time.monotonic() - self._committed_at
+        return self._bytes >= _COMMIT_BYTES or since >= _COMMIT_SECONDS
+
+    def write(self, batch: Batch) -> None:
+        self.writer.write(batch.rows)
+        self._sent += batch.rows.num_rows
+        self._bytes += batch.wire_bytes
+        self.is_covered = False
+
+    def wait(self, state: State, counted: int) -> None:
+        self.waiting = state
+        self.counted += counted
+        self.is_covered = True
+
+    def commit(self, state: State | None) -> None:
+        self._prove(self.writer.commit(state))
+
+    def finish(self) -> None:
+        self._prove(self.writer.finish(self.waiting))
+
+    def take_waiting(self) -> tuple[State, int] | None:
+        """Returns the state that is durable now, to be given back once."""
+        state, counted = self.waiting, self.counted
+        self.waiting, self.counted = None, 0
+        return None if state is None else (state, counted)
+
+    def _prove(self, durable: int) -> None:
+        """Holds what the destination counted against what it was sent."""
+        self._durable += durable
+        self._bytes = 0
+        self._committed_at = time.monotonic()
+        if self._durable != self._sent:
+            raise ProofFailed(
+                f"Of {self._sent} rows of {self.name}, the destination made"
+                f" {self._durable} durable.",
+                remedy="Run the sync again; if it happens again, report it.",
+                stream=self.name,
+            )
+
+
 class _Writing(AbstractContextManager["_Writing"]):
-    """The open writers of one run, and the states that wait for their rows to be durable."""
+    """The open writers of one run; leaving by an error rolls back what is not committed."""
 
     def __init__(
         self,
@@ -205,35 +273,20 @@ class _Writing(AbstractContextManager["_Writing"]):
         self._plans = plans
         self._echo = echo
         self._stack = ExitStack()
-        self._writers: dict[StreamDescriptor, Writer] = {}
-        self._waiting: dict[StreamDescriptor | None, tuple[State, int]] = {}
+        self._streams: dict[StreamDescriptor, _Stream] = {}
         self._statuses: dict[StreamDescriptor, StreamStatusKind] = {}
         self._errors: list[ErrorTrace] = []
-        self._sent: dict[StreamDescriptor, int] = {}
-        self._durable: dict[StreamDescriptor, int] = {}
-        self._bytes = 0
-        self._committed_at = time.monotonic()
 
     def __exit__(self, *failure: object) -> bool | None:
         return self._stack.__exit__(*failure)  # type: ignore[arg-type]  # as given to us
 
-    def take_all(self, items: Iterator[Item]) -> None:
-        """Takes items in order, committing where it is time to."""
-        for item in items:
-            self._take(item)
-            since = time.monotonic() - self._committed_at
-            is_due = self._bytes >= _COMMIT_BYTES or since >= _COMMIT_SECONDS
-            if is_due and isinstance(item, Checkpoint):
-                self._commit()
-
-    def _take(self, item: Item) -> None:
+    def take(self, item: Item) -> None:
+        """Takes one item, in order; a state commits when enough has come since the last commit."""
         match item:
             case Batch() if item.stream in self._plans:
-                self._writer(item.stream).write(item.rows)
-                self._sent[item.stream] = self._sent.get(item.stream, 0) + item.rows.num_rows
-                self._bytes += item.wire_bytes
+                self._stream(item.stream).write(item)
             case Checkpoint():
-                self._wait(item)
+                self._checkpoint(item)
             case StatusChange() if item.stream in self._plans:
                 self._statuses[item.stream] = item.status
             case ErrorTrace():
@@ -241,70 +294,63 @@ class _Writing(AbstractContextManager["_Writing"]):
             case _:
                 return
 
-    def _writer(self, stream: StreamDescriptor) -> Writer:
-        if stream not in self._writers:
-            opened = self._destination.open(self._plans[stream])
-            self._writers[stream] = self._stack.enter_context(opened)
-        return self._writers[stream]
+    def _stream(self, name: StreamDescriptor) -> _Stream:
+        if name not in self._streams:
+            opened = self._destination.open(self._plans[name])
+            self._streams[name] = _Stream(name, self._stack.enter_context(opened))
+        return self._streams[name]
 
-    def _wait(self, item: Checkpoint) -> None:
-        stream = item.state.descriptor if item.state.kind is StateType.STREAM else None
-        _, counted = self._waiting.pop(stream, (item.state, 0))
-        for claim in item.claims:
-            if claim.claimed != claim.counted:
-                raise ProofFailed(
-                    f"The source says it sent {claim.claimed:g} rows of {stream or 'all streams'}"
-                    f" before a state, and {claim.counted} came.",
-                    remedy="Run the sync again; it continues from the last state given back.",
-                )
-            counted += claim.counted
-        self._waiting[stream] = (item.state, counted)
+    def _checkpoint(self, item: Checkpoint) -> None:
+        counted = _proved_count(item)
+        name = item.state.descriptor
+        if name is None:
+            self._commit_global(item.state, counted)
+        elif name not in self._plans:
+            self._give_back(item.state, counted)
+        else:
+            stream = self._stream(name)
+            stream.wait(item.state, counted)
+            if stream.is_due:
+                self._commit(stream)
 
-    def _commit(self) -> None:
-        """Makes durable what the waiting states cover, and gives them back in order."""
-        waiting, self._waiting = self._waiting, {}
-        for stream, (state, counted) in waiting.items():
-            if stream is None:
-                for each, writer in self._writers.items():
-                    self._prove(each, writer.commit(None))
-                if isinstance(self._destination, StoresState):
-                    plan = next(iter(self._plans.values()))
-                    self._destination.store_global_state(plan.connection, state, plan.fence)
-            elif stream in self._plans:
-                self._prove(stream, self._writer(stream).commit(state))
-            self._give_back(state, counted)
-        self._bytes = 0
-        self._committed_at = time.monotonic()
+    def _commit(self, stream: _Stream) -> None:
+        stream.commit(stream.waiting)
+        self._give_back_waiting(stream)
 
-    def _prove(self, stream: StreamDescriptor, durable: int) -> None:
-        """Holds what the destination counted against what it was sent."""
-        total = self._durable.get(stream, 0) + durable
-        self._durable[stream] = total
-        sent = self._sent.get(stream, 0)
-        if total != sent:
-            raise ProofFailed(
-                f"Of {sent} rows of {stream}, the destination made {total} durable.",
-                remedy="Run the sync again; if it happens again, report it.",
-                stream=stream,
-            )
+    def _commit_global(self, state: State, counted: int) -> None:
+        """Makes the rows of all streams durable, then the state that covers them."""
+        for stream in self._streams.values():
+            stream.commit(None)
+        if isinstance(self._destination, StoresState):
+            plan = next(iter(self._plans.values()))
+            self._destination.store_global_state(plan.connection, state, plan.fence)
+        self._give_back(state, counted)
+
+    def _give_back_waiting(self, stream: _Stream) -> None:
+        durable = stream.take_waiting()
+        if durable is not None:
+            self._give_back(*durable)
 
     def _give_back(self, state: State, counted: int) -> None:
         stats = StateStats(record_count=float(counted))
         self._echo(msgspec.structs.replace(state, destination_stats=stats))
 
     def finish(self) -> None:
-        """Commits the rest, publishes what is complete, and raises if anything is not."""
-        self._commit()
+        """Publishes what is complete, keeps what a state covers, and raises for the rest."""
         says_nothing = not self._statuses
-        complete = [
-            stream
-            for stream in self._plans
-            if says_nothing or self._statuses.get(stream) is StreamStatusKind.COMPLETE
-        ]
-        if not self._errors:
-            for stream in complete:
-                self._prove(stream, self._writer(stream).finish(None))
-        self._raise_unfinished([stream for stream in self._plans if stream not in complete])
+        unfinished = []
+        for name in self._plans:
+            is_complete = says_nothing or self._statuses.get(name) is StreamStatusKind.COMPLETE
+            if is_complete and not self._errors:
+                stream = self._stream(name)
+                stream.finish()
+                self._give_back_waiting(stream)
+                continue
+            unfinished.append(name)
+            open_stream = self._streams.get(name)
+            if open_stream and open_stream.waiting is not None and open_stream.is_covered:
+                self._commit(open_stream)
+        self._raise_unfinished(unfinished)
 
     def _raise_unfinished(self, streams: Sequence[StreamDescriptor]) -> None:
         if self._errors:
@@ -317,3 +363,16 @@ class _Writing(AbstractContextManager["_Writing"]):
                 f"The input ended before {', '.join(map(str, streams))} completed.",
                 remedy="Run the sync again; it continues from the last state given back.",
             )
+
+
+def _proved_count(item: Checkpoint) -> int:
+    """Returns the rows a state stands for; another count of the source's own raises."""
+    for claim in item.claims:
+        if claim.claimed != claim.counted:
+            raise ProofFailed(
+                f"The source says it sent {claim.claimed:g} rows of"
+                f" {item.state.descriptor or 'all streams'} before a state;"
+                f" {claim.counted} came.",
+                remedy="Run the sync again; it continues from the last state given back.",
+            )
+    return sum(claim.counted for claim in item.claims)

@@ -200,16 +200,17 @@ def test_an_executable_that_is_not_there_is_told(tmp_path: Path) -> None:
     ids=["sources", "destinations"],
 )
 def test_the_table_of_titles_is_that_of_the_classes(listed: Any, load: Any, native: Any) -> None:
-    found = {one.name: one.title for one in listed() if one.how == "native"}
-    assert found == {name: load(name).title for name in native}
+    found = {one.name: one.title for one in listed() if one.runs == "native"}
+    assert len(found) == len(native)
+    assert found == {name: load(name).title for name in found}
 
 
 def test_airbytes_sources_are_listed_on_request(airbyte: None) -> None:
-    listed = {one.name: one.how for one in registry.list_sources(airbyte=True)}
+    listed = {one.name: one.runs for one in registry.list_sources(airbyte=True)}
     assert listed["source-stripe"] == "manifest"
     assert listed["source-github"] == "python"
     assert listed["source-postgres"] == "image"
-    assert listed["faker"] == "native"
+    assert listed["source-faker"] == "native"
 
 
 @pytest.mark.parametrize("name", ["duckdb", "destination-duckdb"])
@@ -231,6 +232,8 @@ def test_a_third_partys_source_is_found_by_its_entry_point(
     (package / "entry_points.txt").write_text("[penstock.sources]\nacme = acme_source:Acme\n")
     (tmp_path / "site" / "acme_source.py").write_text("class Acme:\n    title = 'Acme'\n")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    assert registry.Listed(name="acme", title="acme", how="plugin") in registry.list_sources()
+    assert (
+        registry.Listed(name="source-acme", title="acme", runs="plugin") in registry.list_sources()
+    )
     assert registry.load_source_class("source-acme").title == "Acme"
     assert runner_of("acme", tmp_path).name == "source-acme"

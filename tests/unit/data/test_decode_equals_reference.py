@@ -6,8 +6,7 @@ import json
 import math
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.data.types import Kind
@@ -90,7 +89,7 @@ def _same(row: dict[str, Any]) -> dict[str, Any]:
     return {k: repr(v) if isinstance(v, float) and math.isfinite(v) else v for k, v in row.items()}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(records(), st.booleans(), st.data())
 def test_rows_equal_the_reference_at_any_cut(
     case: tuple[dict[str, Kind], list[str]], is_raw: bool, data: st.DataObject

@@ -61,9 +61,10 @@ class DuckDBConfig:
         advanced=True,
     )
     threads: int = setting(
-        default=2,
+        default=1,
         title="Threads",
-        description="Threads DuckDB may use for one statement.",
+        description="Threads DuckDB may use for one statement. One loads into full row groups;"
+        " with more, merging keys is quicker, but files grow and have to be rewritten at the end.",
         minimum=1,
         advanced=True,
     )

@@ -33,7 +33,7 @@ _ROUNDED_TYPES: Final = ("DOUBLE", "FLOAT", "DECIMAL")
 _NUMBERS: Final = frozenset({Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.DECIMAL})
 
 INCOMING: Final = "_penstock_incoming"
-"""The name under which a session offers Arrow batches to SQL."""
+"""The variable of `DuckDBSession.load` that holds the Arrow batches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ import duckdb
 import pyarrow as pa
 
 from penstock.destinations.duckdb.dialect import (
-    INCOMING,
     insert,
     kind_of_type,
     staging_mark,
@@ -35,6 +35,10 @@ from penstock.sdk.sql.dialect import Load, TableColumn
 _SMALL_BATCHES: Final = 64
 """More batches than this in one INSERT are copied together first: each costs a scan of its own."""
 
+_INSTANCES: Final = threading.Lock()
+"""Guards DuckDB's own process-wide table of open files: a connect that meets the close of the
+last other connection to its file fails with "Unique file handle conflict"."""
+
 
 class DuckDBSession:
     """One connection; connections of one process to one file share DuckDB's instance of it."""
@@ -42,14 +46,14 @@ class DuckDBSession:
     def __init__(self, path: Path, default_schema: str, settings: Sequence[str] = ()) -> None:
         self._path = path
         self._default_schema = default_schema
-        with translated(path):
+        with translated(path), _INSTANCES:
             self._connection = duckdb.connect(path)
         with translated(path):
             try:
                 for setting in settings:
                     self._connection.execute(setting)
             except duckdb.Error:
-                self._connection.close()
+                self.close()
                 raise
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
@@ -101,17 +105,15 @@ class DuckDBSession:
         return tuple(TableName(schema=schema, name=name) for (name,) in rows)
 
     def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
-        incoming = pa.Table.from_batches(batches)
+        # DuckDB finds this variable by its name. `register` would do the same with a view, but
+        # a transaction keeps every dropped view, and with it the rows, until it ends.
+        _penstock_incoming = pa.Table.from_batches(batches)
         if len(batches) > _SMALL_BATCHES:
-            incoming = incoming.combine_chunks()
-        changes = incoming.column(len(load.columns) + 1)
-        has_changes = changes.null_count < len(changes)
+            _penstock_incoming = _penstock_incoming.combine_chunks()
+        changes = _penstock_incoming.column(len(load.columns) + 1)
+        sql = insert(load, has_changes=changes.null_count < len(changes))
         with translated(self._path):
-            self._connection.register(INCOMING, incoming)
-            try:
-                return self.change(insert(load, has_changes=has_changes))
-            finally:
-                self._connection.unregister(INCOMING)
+            return int(self._connection.execute(sql).fetchall()[0][0])
 
     def stream(self, sql: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Yields the schema's first (an empty batch), then the batches of a query."""
@@ -123,7 +125,7 @@ class DuckDBSession:
             yield from reader
 
     def close(self) -> None:
-        with translated(self._path):
+        with translated(self._path), _INSTANCES:
             self._connection.close()
 
 
@@ -218,7 +220,17 @@ def _memory(_found: re.Match[str], path: Path, message: str) -> PenstockError:
     )
 
 
+def _held(_found: re.Match[str], path: Path, message: str) -> PenstockError:
+    return ConfigError(
+        f"DuckDB file {path}: {message.splitlines()[0]}",
+        remedy="Drop what depends on the table (an index, a foreign key), or write to another"
+        " table.",
+        path=path,
+    )
+
+
 _BY_MESSAGE: Final = (
+    (re.compile("depends on it|entries that depend on it"), _held),
     (
         re.compile(
             r"Could not set lock on file .*?[Cc]onflicting lock is held in"

@@ -50,7 +50,7 @@ _NO_NETWORK = (
     "failed to clone",
 )
 _NO_PACKAGE = ("was not found in the package registry", "there are no versions of")
-_OF_ANOTHER = ("depends on",)
+_OF_ANOTHER = ("depend on", "depends on")
 """Said when it is not the package itself that is missing, but one that it needs."""
 _NO_VERSION = ("there is no version of",)
 _NO_SPACE = ("no space left on device", "disk quota exceeded")

@@ -329,7 +329,6 @@ class SqlWriter:
             columns=tuple(columns),
             key=tuple(stored[name] for name in self._plan.primary_key),
             cursor=stored[self._plan.cursor] if self._plan.cursor else None,
-            extracted_at=EXTRACTED_AT,
             sequence=_SEQUENCE,
             deleted_at=stored[deleted] if deleted else None,
         )

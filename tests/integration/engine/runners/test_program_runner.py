@@ -23,7 +23,6 @@ from penstock.protocol.catalog import (
 from penstock.protocol.state import stream_state
 from tests.integration.engine.runners.programs import (
     CATALOG,
-    HEADER,
     Row,
     Scripted,
     is_alive,
@@ -473,7 +472,3 @@ def test_no_open_files_are_left_behind(scripted: Scripted) -> None:
     for _ in range(3):
         read_all(runner)
     assert sorted(path.name for path in Path("/proc/self/fd").iterdir()) == before
-
-
-def test_the_header_of_the_test_programs_is_what_they_begin_with(scripted: Scripted) -> None:
-    assert scripted.write("pass").read_text().startswith(HEADER)

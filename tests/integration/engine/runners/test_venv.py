@@ -178,7 +178,7 @@ def test_a_killed_installation_leaves_nothing_that_is_used(index: Index, store: 
     assert list(store.root.glob(".making-*")) == []
 
 
-def test_a_local_folder_is_installed_and_again_after_a_change(
+def test_a_local_file_is_installed_and_again_after_a_change(
     index: Index, store: VenvStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = index.add("1.0.0", word="one")
@@ -214,10 +214,16 @@ def test_no_network_is_a_failed_connection(
         spec_of(tiny(), store)
 
 
-def test_a_package_no_python_fits_is_told(index: Index, store: VenvStore) -> None:
-    index.add("1.0.0", python=">=3.8,<3.9")
-    with pytest.raises(ConfigError, match=r"asks for Python >=3\.8,<3\.9|<3\.9,>=3\.8"):
-        store.ensure(PackageRequest(name="source-tiny", python="3.11"))
+def test_a_python_the_package_does_not_allow_is_told(index: Index, store: VenvStore) -> None:
+    index.add("1.0.0", python="<3.9")
+    with pytest.raises(ConfigError, match=r"asks for Python <3\.9; python is set to 3\.11"):
+        spec_of(tiny(python="3.11"), store)
+
+
+def test_a_package_for_no_python_there_is_any_more_is_told(index: Index, store: VenvStore) -> None:
+    index.add("1.0.0", python="<3")
+    with pytest.raises((ConfigError, UnknownName), match="<3"):
+        spec_of(tiny(), store)
 
 
 def test_a_python_that_is_not_there_is_told(index: Index, store: VenvStore) -> None:

@@ -1,0 +1,102 @@
+"""An Airbyte source of a few lines, whose settings say how it behaves."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+SPEC = {
+    "connectionSpecification": {
+        "type": "object",
+        "required": ["rows"],
+        "properties": {
+            "rows": {"type": "integer", "description": "How many rows."},
+            "token": {"type": "string", "airbyte_secret": True},
+            "fails_after": {"type": "integer"},
+            "seconds_a_row": {"type": "number"},
+            "renews_token": {"type": "boolean"},
+        },
+    }
+}
+STREAM = {
+    "name": "items",
+    "json_schema": {
+        "type": "object",
+        "properties": {"id": {"type": "integer"}, "code": {"type": "string"}},
+    },
+    "supported_sync_modes": ["full_refresh", "incremental"],
+    "source_defined_cursor": True,
+    "default_cursor_field": ["id"],
+    "source_defined_primary_key": [["id"]],
+}
+
+
+def say(kind: str, **payload: Any) -> None:
+    print(json.dumps({"type": kind, **payload}), flush=True)
+
+
+def trace(kind: str, **payload: Any) -> None:
+    say("TRACE", trace={"type": kind, "emitted_at": 1, **payload})
+
+
+def status(word: str) -> None:
+    about = {"stream_descriptor": {"name": "items"}, "status": word}
+    trace("STREAM_STATUS", stream_status=about)
+
+
+def state(at: int, rows: int) -> None:
+    say(
+        "STATE",
+        state={
+            "type": "STREAM",
+            "stream": {"stream_descriptor": {"name": "items"}, "stream_state": {"at": at}},
+            "sourceStats": {"recordCount": float(rows)},
+        },
+    )
+
+
+def read(config: dict[str, Any], states: list[dict[str, Any]]) -> int:
+    start = states[0]["stream"]["stream_state"].get("at", 0) if states else 0
+    if config.get("renews_token"):
+        renewed = {**config, "token": "renewed-canary"}
+        control = {"type": "CONNECTOR_CONFIG", "emitted_at": 1}
+        say("CONTROL", control={**control, "connectorConfig": {"config": renewed}})
+    status("STARTED")
+    for at in range(start, config["rows"]):
+        if at == config.get("fails_after"):
+            # Connectors do write their secrets into errors.
+            message = f"the vendor says no to {config.get('token')}"
+            trace("ERROR", error={"message": message, "failure_type": "system_error"})
+            return 1
+        data = {"id": at, "code": f"{at:03d}"}
+        say("RECORD", record={"stream": "items", "data": data, "emitted_at": 1})
+        time.sleep(config.get("seconds_a_row", 0))
+        if at % 10 == 9:
+            state(at + 1, 10)
+    state(config["rows"], (config["rows"] - start) % 10 if config["rows"] > start else 0)
+    status("COMPLETE")
+    return 0
+
+
+def main(argv: list[str]) -> int:
+    files = dict(zip(argv[1::2], argv[2::2], strict=True))
+    loaded = {name: json.loads(Path(path).read_text()) for name, path in files.items()}
+    match argv[0]:
+        case "spec":
+            say("SPEC", spec=SPEC)
+        case "check":
+            ok = loaded["--config"].get("token") != "wrong"
+            answer = {"status": "SUCCEEDED"} if ok else {"status": "FAILED", "message": "bad token"}
+            say("CONNECTION_STATUS", connectionStatus=answer)
+        case "discover":
+            say("CATALOG", catalog={"streams": [STREAM]})
+        case "read":
+            return read(loaded["--config"], loaded.get("--state", []))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
