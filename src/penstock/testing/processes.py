@@ -111,32 +111,55 @@ class Ending:
     steps: tuple[str, ...]
 
 
-def send_in_process(job: Job, *, fence: int = 0, kill_after_seconds: float | None = None) -> Ending:
-    """Sends in a process of its own, killed that long after it began unless it ended before.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """When a sender is killed: so long after it has told of that many steps.
+
+    Counted in steps, since a busy machine stretches time.
+    """
+
+    after_steps: int
+    after_seconds: float
+
+
+def send_in_process(job: Job, *, fence: int = 0, kill: Kill | None = None) -> Ending:
+    """Sends in a process of its own, killed with SIGKILL as asked unless it ended before.
 
     An error in the process fails the test with the process's own traceback.
     """
     process, pipe = _started(_send, job, fence)
     steps: list[str] = []
     began = _begun(pipe)
-    deadline = None if kill_after_seconds is None else began + kill_after_seconds
+    deadline: float | None = None
     try:
-        while pipe.poll(_left(deadline)):
+        while True:
+            if kill is not None and deadline is None and len(steps) >= kill.after_steps:
+                deadline = time.monotonic() + kill.after_seconds
+            if not pipe.poll(_left(deadline)):
+                break
             kind, value = _received(pipe)
             if kind == "done":
                 process.join(_PATIENCE_SECONDS)
-                return Ending(
-                    was_killed=False, seconds=time.monotonic() - began, steps=tuple(steps)
-                )
+                return _ending(began, steps, was_killed=False)
             steps.append(value)
         if deadline is None:
             raise expect.broken(f"the sender said nothing for {_PATIENCE_SECONDS:.0f} seconds")
-        return Ending(was_killed=True, seconds=time.monotonic() - began, steps=tuple(steps))
-    finally:
         process.kill()
-        process.join(_PATIENCE_SECONDS)
-        process.close()
-        pipe.close()
+        return _ending(began, steps, was_killed=True)
+    finally:
+        _end(process, pipe)
+
+
+def _ending(began: float, steps: list[str], *, was_killed: bool) -> Ending:
+    seconds = time.monotonic() - began
+    return Ending(was_killed=was_killed, seconds=seconds, steps=tuple(steps))
+
+
+def _end(process: Any, pipe: Connection) -> None:
+    process.kill()
+    process.join(_PATIENCE_SECONDS)
+    process.close()
+    pipe.close()
 
 
 def look_in_process(job: Job) -> Sight:
@@ -149,10 +172,7 @@ def look_in_process(job: Job) -> Sight:
         _, sight = _received(pipe)
         process.join(_PATIENCE_SECONDS)
     finally:
-        process.kill()
-        process.join(_PATIENCE_SECONDS)
-        process.close()
-        pipe.close()
+        _end(process, pipe)
     if not isinstance(sight, Sight):
         raise expect.broken(f"the reader answered {sight!r}")
     return sight

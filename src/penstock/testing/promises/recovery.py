@@ -14,7 +14,7 @@ from penstock.testing.cells import Found, Row
 from penstock.testing.faults import Faults, Injected, Moment, every_call
 from penstock.testing.feed import Feed, Page, page_of, send
 from penstock.testing.lab import Lab, kinds_of, plan_for
-from penstock.testing.processes import Job, look_in_process, send_in_process
+from penstock.testing.processes import Ending, Job, Kill, look_in_process, send_in_process
 
 _KILLS_PER_ROUND = 5
 _KINDS = {"id": Kind.INTEGER, "at": Kind.INTEGER, "name": Kind.STRING}
@@ -63,16 +63,19 @@ class Recovery:
         self, lab: Lab, mode: WriteMode
     ) -> None:
         before, feed = _feeds(lab, mode, "killed", seed=lab.seed)
-        seconds = self._clean_seconds(lab, before, feed)
+        clean = self._clean_run(lab, before, feed)
+        step_seconds = clean.seconds / len(clean.steps)
         for number in range(lab.rounds):
             chance = random.Random(f"{lab.seed} {mode} {number}")  # noqa: S311 - repeatable
             place = lab.beside(f"round_{number}")
             send_in_process(Job.of(lab.suite_class, place, before))
             job = Job.of(lab.suite_class, place, feed)
             for attempt in range(_KILLS_PER_ROUND):
-                ending = send_in_process(
-                    job, fence=attempt, kill_after_seconds=chance.uniform(0, seconds * 1.1)
+                kill = Kill(
+                    after_steps=chance.randrange(len(clean.steps)),
+                    after_seconds=chance.uniform(0, 2 * step_seconds),
                 )
+                ending = send_in_process(job, fence=attempt, kill=kill)
                 steps = " ".join(ending.steps)
                 what = f"seed {lab.seed}, round {number}, attempt {attempt}, killed after [{steps}]"
                 sight = look_in_process(job)
@@ -83,13 +86,13 @@ class Recovery:
             what = f"seed {lab.seed}, round {number}, at the end"
             self._is_whole(lab, before, feed, look_in_process(job).rows or [], what)
 
-    def _clean_seconds(self, lab: Lab, before: Feed, feed: Feed) -> float:
+    def _clean_run(self, lab: Lab, before: Feed, feed: Feed) -> Ending:
         place = lab.beside("clean")
         send_in_process(Job.of(lab.suite_class, place, before))
         job = Job.of(lab.suite_class, place, feed)
         ending = send_in_process(job)
         self._is_whole(lab, before, feed, look_in_process(job).rows or [], "a clean run")
-        return ending.seconds
+        return ending
 
     def _is_in_order(  # noqa: PLR0917 - each call has all six
         self,
