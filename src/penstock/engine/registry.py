@@ -184,7 +184,7 @@ def source_runner(
     if ref.executable:
         return _program(ref.name, ref.executable, options)
     if ref.image:
-        return container_runner(ref.name, ref.image, options=options)
+        return container_runner(ref.name, ref.image, network=ref.network, options=options)
     root = Path(install_root).expanduser().absolute() if install_root else default_install_root()
     name = full_name(ref.name, "source")
     store = VenvStore(root=root, on_log=options.on_log, near_names=lambda: _near(name))
@@ -261,7 +261,8 @@ def _airbyte(ref: ConnectorRef, store: VenvStore, options: RunOptions) -> Source
         return _manifest(ref, manifest_url(name, ref.version), store, options)
     if entry.package is not None:
         return venv_runner(replace(request, package=entry.package), store=store, options=options)
-    return container_runner(name, entry.image_of(ref.version), options=options)
+    image = entry.image_of(ref.version)
+    return container_runner(name, image, network=ref.network, options=options)
 
 
 def _near(name: str) -> list[str]:

@@ -46,16 +46,23 @@ logger = logging.getLogger(__name__)
 
 
 def run(
-    spec: RunSpec, *, stop: threading.Event | None = None, data_dir: Path | None = None
+    spec: RunSpec,
+    *,
+    stop: threading.Event | None = None,
+    data_dir: Path | None = None,
+    runner: SourceRunner | None = None,
 ) -> Iterator[Event]:
     """Runs one sync and yields what happens; the last event is SyncFinished with the receipt.
 
     A sync that fails raises nothing: its receipt says what went wrong and what to do. Setting
     `stop` cancels it at the next step. The receipt is saved before the last event is yielded.
+    `runner` runs the source instead of the one its reference names: one that is ready already.
     """
     folder = data_dir or data_home()
     spec = msgspec.structs.replace(spec, run_id=spec.run_id or uuid.uuid4().hex)
-    attempt = _Attempt(spec=spec, stop=stop or threading.Event(), data_dir=folder)
+    attempt = _Attempt(
+        spec=spec, stop=stop or threading.Event(), data_dir=folder, given_runner=runner
+    )
     failure: PenstockError | None = None
     try:
         yield from attempt.events()
@@ -90,6 +97,7 @@ class _Attempt:
     spec: RunSpec
     stop: threading.Event
     data_dir: Path
+    given_runner: SourceRunner | None = None
     loop: SyncLoop | None = None
     tasks: tuple[StreamTask, ...] = ()
     source_text: str = ""
@@ -99,7 +107,9 @@ class _Attempt:
         spec = self.spec
         with ExitStack() as stack:
             stack.enter_context(exclusive(self.data_dir / "locks", spec.connection))
-            runner = source_runner(spec.source, install_root=spec.settings.install_root)
+            runner = self.given_runner or source_runner(
+                spec.source, install_root=spec.settings.install_root
+            )
             self.source_text = runner.description
             destination = open_destination(spec.destination)
             store = open_state_store(self.data_dir)

@@ -28,6 +28,8 @@ class ConnectorRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     manifest: str | None = None
     """Path, URL or YAML text of a low-code manifest."""
     image: str | None = None
+    network: str | None = None
+    """The container's network: "host" lets it reach servers on this machine."""
 
 
 class SyncSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -198,6 +198,27 @@ class ReadsBack(Protocol):
 
 
 @runtime_checkable
+class RunsSql(Protocol):
+    """Optional power: the database behind the destination takes SQL of the user's own."""
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
+        """Returns the rows of one SELECT as they come; ConfigError when the SQL is wrong."""
+        ...
+
+    def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Runs statements, each with its parameters, in one transaction; durable on return."""
+        ...
+
+    def table_sql(self, table: TableName) -> str:
+        """Returns a table's name as SQL: quoted, in its schema."""
+        ...
+
+    def has_table(self, table: TableName) -> bool:
+        """Tells whether there is such a table; makes nothing."""
+        ...
+
+
+@runtime_checkable
 class LoadsFiles(Protocol):
     """Optional power: whole files are loaded without passing through Python."""
 

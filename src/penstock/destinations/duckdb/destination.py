@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from penstock.destinations.duckdb.dialect import DuckDBDialect
 from penstock.errors import ConfigError
@@ -181,6 +181,50 @@ class DuckDBDestination:
                 return 0
             query = f"SELECT count(*) FROM {self._dialect.table(table)}"  # noqa: S608
             return int(session.rows(query)[0][0])
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
+        """Returns the rows of one SELECT, with all memory and threads DuckDB wants for it.
+
+        The file stays open until the reader ends. Raises ConfigError for SQL that is wrong.
+        """
+        import pyarrow as pa  # noqa: PLC0415 (heavy, and only needed to read back)
+
+        batches = self._queried(sql, parameters)
+        first = next(batches)
+        return pa.RecordBatchReader.from_batches(first.schema, batches)
+
+    def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Runs statements in one transaction; makes the file when there is none."""
+        _make_folder(self._path.parent)
+        with self._opening, self._session(self._path) as session:
+            session.begin()
+            for sql, parameters in statements:
+                session.execute(sql, parameters)
+            session.commit()
+
+    def table_sql(self, table: TableName) -> str:
+        """Returns a table's name as SQL: quoted, in its schema."""
+        return self._dialect.table(table)
+
+    def has_table(self, table: TableName) -> bool:
+        """Tells whether there is such a table; makes no file."""
+        if not self._path.exists():
+            return False
+        with self._session(self._path) as session:
+            return session.columns(table) is not None
+
+    def _queried(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+        from penstock.destinations.duckdb.session import (  # noqa: PLC0415 (loads duckdb)
+            DuckDBSession,
+        )
+
+        _make_folder(self._path.parent)
+        session = DuckDBSession(self._path, self._config.schema, ("SET TimeZone = 'UTC'",))
+        try:
+            yield from session.stream(sql, _SCAN_ROWS, parameters)
+        finally:
+            session.rollback()
+            session.close()
 
     def _scanned(self, table: TableName, query: str) -> Iterator[pa.RecordBatch]:
         if not self._path.exists():

@@ -115,14 +115,25 @@ class DuckDBSession:
         with translated(self._path):
             return int(self._connection.execute(sql).fetchall()[0][0])
 
-    def stream(self, sql: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def stream(
+        self, sql: str, batch_rows: int, parameters: Sequence[Any] = ()
+    ) -> Iterator[pa.RecordBatch]:
         """Yields the schema's first (an empty batch), then the batches of a query."""
         with (
             translated(self._path),
-            self._connection.sql(sql).to_arrow_reader(batch_rows) as reader,
+            self._selected(sql, parameters).to_arrow_reader(batch_rows) as reader,
         ):
             yield pa.RecordBatch.from_pylist([], schema=reader.schema)
             yield from reader
+
+    def _selected(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyRelation:
+        relation = self._connection.sql(sql, params=list(parameters) or None)
+        if relation is None:
+            raise ConfigError(
+                f"The SQL returns no rows: {sql.strip()[:100]}",
+                remedy="Ask with a SELECT; use execute for statements that change something.",
+            )
+        return relation
 
     def close(self) -> None:
         with translated(self._path), _INSTANCES:
@@ -278,6 +289,8 @@ _BY_CLASS: Final[tuple[tuple[type[duckdb.Error], type[PenstockError], str], ...]
         ConfigError,
         "Drop the constraint from the table, or write to another table.",
     ),
+    (duckdb.ParserException, ConfigError, "Correct the SQL."),
+    (duckdb.BinderException, ConfigError, "Correct the SQL: it names what is not there."),
     (
         duckdb.CatalogException,
         ConfigError,

@@ -16,8 +16,16 @@ from penstock.protocol.state import State
 class LateRunner:
     """Stands for the runner that `prepare` returns; prepares once, at the first question."""
 
-    def __init__(self, name: str, description: str, prepare: Callable[[], SourceRunner]) -> None:
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        prepare: Callable[[], SourceRunner],
+        *,
+        needs_install: bool = False,
+    ) -> None:
         """`description` is how it will run, until it is prepared and can say how it runs."""
+        self._needs_install = needs_install
         self._name = name
         self._description = description
         self._prepare = prepare
@@ -33,6 +41,11 @@ class LateRunner:
     def description(self) -> str:
         """How it runs, or will run once it is prepared."""
         return self._prepared.description if self._prepared else self._description
+
+    @property
+    def needs_install(self) -> bool:
+        """True while a package has to be installed before the first answer."""
+        return self._needs_install and self._prepared is None
 
     def prepare(self) -> SourceRunner:
         """Returns the runner, installed and ready; the first call may take minutes."""

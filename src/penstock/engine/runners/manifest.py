@@ -82,11 +82,12 @@ def manifest_runner(
     place = folder or cache_root() / "manifests"
     shown = request.manifest if _is_reference(request.manifest) else "a manifest given as text"
 
+    package = PackageRequest(
+        name=PROGRAM, package="airbyte-cdk", version=request.cdk_version, python=request.python
+    )
+
     def prepare() -> ProgramRunner:
         manifest = load_manifest(request, place, store.on_log)
-        package = PackageRequest(
-            name=PROGRAM, package="airbyte-cdk", version=request.cdk_version, python=request.python
-        )
         venv = store.ensure(package)
         program = program_of(venv)
         return ProgramRunner(
@@ -101,7 +102,9 @@ def manifest_runner(
             spec=manifest_spec(manifest.document),
         )
 
-    return LateRunner(request.name, shown, prepare)
+    return LateRunner(
+        request.name, shown, prepare, needs_install=store.find(package) is None
+    )
 
 
 def _arguments(manifest: Manifest) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def venv_runner(
 
     found = store.find(request)
     description = found.description if found else f"{mask_url(request.requirement)} (to install)"
-    return LateRunner(request.name, description, prepare)
+    return LateRunner(request.name, description, prepare, needs_install=found is None)
 
 
 def program_of(venv: Venv) -> Program:

@@ -1,0 +1,127 @@
+"""PyAirbyte's own tables in a cache: streams registered so that its users' SQL keeps working.
+
+`_airbyte_streams` is read and written, in PyAirbyte's columns. `_airbyte_state` is only read: as
+where to start when penstock itself has no checkpoint of the source. It is never written, so it
+stays what PyAirbyte left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from penstock.errors import ConfigError
+from penstock.protocol.catalog import CatalogStream
+from penstock.protocol.codec import decode_states
+from penstock.protocol.state import State, StateType
+from penstock.sdk.destination import RunsSql, TableName
+from penstock.sdk.sql.state import TABLE_NAME as PENSTOCK_STATE
+
+STREAMS: Final = "_airbyte_streams"
+STATE: Final = "_airbyte_state"
+
+_CREATE_STREAMS: Final = (
+    "CREATE TABLE IF NOT EXISTS {table} (stream_name VARCHAR, source_name VARCHAR,"
+    " table_name VARCHAR PRIMARY KEY, catalog_metadata VARCHAR)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """One stream of a cache."""
+
+    stream_name: str
+    source_name: str
+    table_name: str
+    """Prefix and stream name, as the source writes it; not the table's normalised name."""
+    json_schema: dict[str, Any]
+
+
+class Bookkeeping:
+    """Reads and writes PyAirbyte's tables in one schema of a cache."""
+
+    def __init__(self, database: RunsSql, schema: str) -> None:
+        self._database = database
+        self._schema = schema
+
+    def streams(self) -> tuple[Registered, ...]:
+        """Returns the streams registered, in the order of their tables."""
+        columns = "stream_name, source_name, table_name, catalog_metadata"
+        return tuple(
+            Registered(
+                stream_name=row["stream_name"],
+                source_name=row["source_name"],
+                table_name=row["table_name"],
+                json_schema=_schema_of(row["catalog_metadata"]),
+            )
+            for row in self._rows(STREAMS, columns, "ORDER BY table_name")
+        )
+
+    def register(self, source_name: str, streams: Iterable[CatalogStream], prefix: str) -> None:
+        """Records streams and their schemas, replacing what was recorded of their tables."""
+        table = self._table(STREAMS)
+        statements: list[tuple[str, Sequence[Any]]] = [(_CREATE_STREAMS.format(table=table), ())]
+        for stream in streams:
+            name = f"{prefix}{stream.name}"
+            schema = msgspec.json.encode(stream.json_schema).decode()
+            statements += [
+                (f"DELETE FROM {table} WHERE table_name = ?", (name,)),  # noqa: S608
+                (
+                    f"INSERT INTO {table} (stream_name, source_name, table_name, catalog_metadata)"  # noqa: S608
+                    " VALUES (?, ?, ?, ?)",
+                    (stream.name, source_name, name, schema),
+                ),
+            ]
+        self._database.execute(statements)
+
+    def states_to_adopt(self, source_name: str, stream_names: Iterable[str]) -> tuple[State, ...]:
+        """Returns what PyAirbyte stored of a source, while penstock has stored nothing of it.
+
+        PyAirbyte keeps states by the source's name alone. So they are taken once, by the first
+        connection of that name: a second account must not continue where the first one stood.
+        """
+        if self._is_known_to_penstock(source_name):
+            return ()
+        wanted = set(stream_names)
+        rows = self._rows(STATE, "source_name, stream_name, state_json", "ORDER BY table_name")
+        return tuple(
+            state
+            for row in rows
+            if row["source_name"] == source_name and row["stream_name"] in wanted
+            for state in _states_of(row["state_json"], row["stream_name"])
+        )
+
+    def _is_known_to_penstock(self, source_name: str) -> bool:
+        tail = "WHERE saved_at IS NOT NULL AND starts_with(connection, ?) LIMIT 1"
+        return bool(self._rows(PENSTOCK_STATE, "connection", tail, (f"{source_name}-",)))
+
+    def _rows(
+        self, name: str, columns: str, tail: str, parameters: Sequence[Any] = ()
+    ) -> list[dict[str, Any]]:
+        if not self._database.has_table(TableName(schema=self._schema, name=name)):
+            return []
+        sql = f"SELECT {columns} FROM {self._table(name)} {tail}"  # noqa: S608
+        rows: list[dict[str, Any]] = self._database.query(sql, parameters).read_all().to_pylist()
+        return rows
+
+    def _table(self, name: str) -> str:
+        return self._database.table_sql(TableName(schema=self._schema, name=name))
+
+
+def _schema_of(text: str | None) -> dict[str, Any]:
+    return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
+
+
+def _states_of(text: str, stream: str) -> tuple[State, ...]:
+    """Returns a stored state; one that PyAirbyte could not have meant raises ConfigError."""
+    states = decode_states(text.encode())
+    if any(state.kind is StateType.LEGACY for state in states):
+        raise ConfigError(
+            f"The state that PyAirbyte stored of stream {stream} is not one that can be continued.",
+            remedy=f"Delete its row from {STATE}; the next read begins at the first record.",
+            stream=stream,
+        )
+    return states

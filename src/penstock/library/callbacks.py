@@ -1,0 +1,9 @@
+"""Functions a caller may give, by type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+ConfigChangeCallback = Callable[[dict[str, Any]], None]
+"""Is told the configuration a connector asks to be kept, such as a renewed refresh token."""
