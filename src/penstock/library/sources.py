@@ -175,7 +175,7 @@ class Source:
 
     def print_config_spec(
         self,
-        format: Literal["yaml", "json"] = "yaml",  # noqa: A002 (PyAirbyte's own name)
+        format: Literal["yaml", "json"] = "yaml",
         *,
         output_file: Path | str | None = None,
         stderr: bool = False,
@@ -326,7 +326,7 @@ class Source:
             )
         return chosen
 
-    def read(  # noqa: PLR0913 (PyAirbyte's own signature, and the state)
+    def read(
         self,
         cache: CacheBase | None = None,
         *,

@@ -14,11 +14,11 @@ import pandas as pd
 import polars as pl
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_in, rows_of, stream_of
 
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, TransientError
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.stream import State
+from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_in, rows_of, stream_of
 
 LINES = b"id,code\n" + b"".join(b"%d,%05d\n" % (row, row) for row in range(50_000))
 

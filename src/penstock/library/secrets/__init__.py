@@ -17,8 +17,8 @@ from penstock.library.secrets.managers import (
     GoogleGSMSecretManager,
     SecretHandle,
     SecretManager,
-    SecretsPrompt,
     SecretSourceEnum,
+    SecretsPrompt,
 )
 from penstock.library.secrets.values import SecretString
 

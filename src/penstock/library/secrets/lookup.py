@@ -13,8 +13,8 @@ from penstock.library.secrets.managers import (
     DotenvSecretManager,
     EnvVarSecretManager,
     SecretManager,
-    SecretsPrompt,
     SecretSourceEnum,
+    SecretsPrompt,
 )
 from penstock.library.secrets.values import SecretString
 

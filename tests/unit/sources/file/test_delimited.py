@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 from penstock.errors import DataError
+from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 
 @pytest.mark.parametrize(

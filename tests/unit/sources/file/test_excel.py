@@ -6,9 +6,9 @@ from typing import Any
 
 import openpyxl
 import pytest
-from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 from penstock.errors import DataError, UnknownName
+from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 AT = datetime.fromisoformat("2024-02-29T10:00:01")
 MIDNIGHT = datetime.fromisoformat("2024-03-01T00:00:00")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 from penstock.errors import DataError
 from penstock.sources.file.long_numbers import may_hold_long_numbers
+from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 
 def lines_of(*records: str) -> str:

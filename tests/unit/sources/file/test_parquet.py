@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_of, stream_of, written
 
 from penstock.errors import DataError
+from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_of, stream_of, written
 
 NOW = datetime(2024, 2, 29, 10, 0, 0, 123_456, tzinfo=UTC)
 

@@ -11,14 +11,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.unit.sources.file.reading_files import (
-    items_of,
-    kinds_of,
-    rows_in,
-    rows_of,
-    stream_of,
-    written,
-)
 
 from penstock.errors import AccessDenied, ConfigError, DataError, TransientError
 from penstock.protocol.catalog import SyncMode
@@ -29,6 +21,14 @@ from penstock.sources.file import history as history_module
 from penstock.sources.file.config import FileOptions, FileStreamConfig
 from penstock.sources.file.history import History, history_of
 from penstock.sources.file.source import stream_name
+from tests.unit.sources.file.reading_files import (
+    items_of,
+    kinds_of,
+    rows_in,
+    rows_of,
+    stream_of,
+    written,
+)
 
 REPOSITORY = Path(__file__).parents[4]
 
