@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -19,6 +19,7 @@ from penstock.cli.options import (
     STREAMS,
     DestinationOptions,
     Json,
+    LimitOptions,
     Quiet,
     SourceOptions,
 )
@@ -101,6 +102,7 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
             help="Begin anew: read everything, and replace what is there once it is complete.",
         ),
     ] = False,
+    limits: LimitOptions | None = None,
     verbose: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Show every line the connectors log.")
     ] = False,
@@ -131,7 +133,10 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
         destination=there.ref,
         catalog=configured,
         settings=SyncSettings(
-            normalisation=normalisation.value, namespace=namespace, prefix=prefix
+            normalisation=normalisation.value,
+            namespace=namespace,
+            prefix=prefix,
+            **asdict(limits or LimitOptions()),
         ),
     )
     follower = make_follower(screen, is_json=json, is_verbose=verbose)
