@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import mmap
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from penstock.sources.file.kinds import (
     holds,
 )
 from penstock.sources.file.reading import (
+    BATCH_ROWS,
+    LONG_BATCH_ROWS,
     SQL_TYPES,
     ColumnFacts,
     FileFacts,
@@ -63,13 +66,13 @@ class DelimitedReader:
             return FileFacts(columns=(), rows=0, layout={"delimiter": delimiter})
         unique, notes = unique_names(head.names)
         guesses = _guesses(head, options)
-        for line_bytes in _LINE_BYTES:
+        for line_bytes in _line_bytes(path):
             table = _table(path, len(unique), delimiter, options, line_bytes)
             try:
                 with parser(ordered=False) as connection:
                     kinds, rows = _kinds_of(connection, table, guesses)
             except parser_errors() as error:
-                if line_bytes is not _LINE_BYTES[-1] and "aximum line size" in str(error):
+                if line_bytes is not _LINE_BYTES[-1] and _TOO_LONG.search(str(error)):
                     continue
                 raise _explained(error, url) from error
             columns = tuple(
@@ -100,12 +103,17 @@ class DelimitedReader:
         table = _table(
             path, len(kinds), facts.layout["delimiter"], options, facts.layout["line_bytes"]
         )
+        is_usual = facts.layout["line_bytes"] == _LINE_BYTES[0]
         names = [column.name for column in facts.columns]
         offset = f" offset {skip}" if skip else ""
         try:
             with parser(ordered=True) as connection:
                 yield from stream_batches(
-                    connection, f"select {cells} from {table}{offset}", names, kinds
+                    connection,
+                    f"select {cells} from {table}{offset}",
+                    names,
+                    kinds,
+                    batch_rows=BATCH_ROWS if is_usual else LONG_BATCH_ROWS,
                 )
         except parser_errors() as error:
             raise _explained(error, url) from error
@@ -136,6 +144,38 @@ def _table(path: Path, width: int, delimiter: str, options: Options, line_bytes:
         f" max_line_size={line_bytes}, buffer_size={line_bytes * _BUFFERED_LINES},"
         f" columns={{{columns}}})"
     )
+
+
+_TOO_LONG: Final = re.compile("aximum line size|unterminated quote|Not implemented")
+"""How the parser ends when a record is longer than it was told; a real fault stays one."""
+
+
+def _line_bytes(path: Path) -> Sequence[int]:
+    """Returns the line lengths to try, without those that a line of the file is longer than.
+
+    A last line longer than its buffer is dropped by DuckDB 2.0 without an error. Every line is
+    shorter than a length when every stretch of half that length holds a line end.
+    """
+    for number, line_bytes in enumerate(_LINE_BYTES):
+        if _has_line_ends(path, line_bytes // 2):
+            return _LINE_BYTES[number:]
+    raise not_what_it_claims(
+        str(path),
+        f"a line is longer than {_LINE_BYTES[-1] >> 21} MiB.",
+        remedy="Check that the file is a text table.",
+    )
+
+
+def _has_line_ends(path: Path, stretch: int) -> bool:
+    size = path.stat().st_size
+    if size <= stretch:
+        return True
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return all(
+            text.find(b"\n", start, start + stretch) >= 0
+            or text.find(b"\r", start, start + stretch) >= 0
+            for start in range(0, size - stretch, stretch)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

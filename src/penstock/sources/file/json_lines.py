@@ -20,6 +20,8 @@ from penstock.errors import BugError, DataError
 from penstock.sources.file.kinds import ValueKinds, holds, text_rule
 from penstock.sources.file.long_numbers import may_hold_long_numbers
 from penstock.sources.file.reading import (
+    BATCH_ROWS,
+    LONG_BATCH_ROWS,
     SQL_TYPES,
     ColumnFacts,
     FileFacts,
@@ -99,7 +101,9 @@ class JsonReader:
             yield from _pages(_loaded_values(records), skip)
         else:
             try:
-                yield from _batches(records, facts.columns, wanted, skip)
+                is_usual = facts.layout["object_bytes"] == _OBJECT_BYTES[0]
+                batch_rows = BATCH_ROWS if is_usual else LONG_BATCH_ROWS
+                yield from _batches(records, facts.columns, wanted, skip, batch_rows=batch_rows)
             except parser_errors() as error:
                 raise _malformed(url, error) from error
 
@@ -281,7 +285,12 @@ def _judged(key: str, counts: Sequence[int]) -> ColumnFacts:
 
 
 def _batches(
-    records: str, columns: Sequence[ColumnFacts], wanted: Mapping[str, Kind], skip: int
+    records: str,
+    columns: Sequence[ColumnFacts],
+    wanted: Mapping[str, Kind],
+    skip: int,
+    *,
+    batch_rows: int,
 ) -> Iterator[pa.RecordBatch]:
     kinds = [_travels_as(column, wanted.get(column.name)) for column in columns]
     carriers = {
@@ -295,7 +304,8 @@ def _batches(
         f" from {records}{offset})"
     )
     with parser(ordered=True) as connection:
-        yield from stream_batches(connection, query, [column.name for column in columns], kinds)
+        names = [column.name for column in columns]
+        yield from stream_batches(connection, query, names, kinds, batch_rows=batch_rows)
 
 
 _CARRIERS: Final = {

@@ -18,10 +18,15 @@ _MOMENT_TZ = _MOMENT + r"(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"
 _TIME_OF_DAY = _CLOCK + _SECONDS
 _REAL = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?"
 
+_LONGEST_NUMBER = 400
+# DuckDB works out what occurs twice in a CASE before it: megabytes of text would go through it.
+_SHORT = f"left({{x}}, {_LONGEST_NUMBER})"
+
 # A double has the literal's value, as far as its digits go: at most 15 significant ones always,
 # 16 and 17 when writing the double (shortest, or with 17 digits as %.17g) gives them back.
 _DIGITS = (
-    "rtrim(ltrim(regexp_replace(regexp_replace({x}, '[eE].*$', ''), '[-.]', '', 'g'), '0'), '0')"
+    f"rtrim(ltrim(regexp_replace(regexp_replace({_SHORT}, '[eE].*$', ''), '[-.]', '', 'g'), '0'),"
+    " '0')"
 )
 _WRITTEN = (
     "rtrim(regexp_replace(printf('%.16e', try_cast({x} as double)), '[-.]|e.*$', '', 'g'), '0')"
@@ -31,7 +36,7 @@ _SHORTEST = (
     " '[-.]', '', 'g'), '0'), '0')"
 )
 _EXACT_DOUBLE = f"""case
-    when not regexp_full_match({{x}}, '{_REAL}') then false
+    when strlen({{x}}) > {_LONGEST_NUMBER} or not regexp_full_match({{x}}, '{_REAL}') then false
     when strlen({{x}}) <= 16 and not contains(lower({{x}}), 'e') then true
     when not isfinite(try_cast({{x}} as double)) then false
     when {_DIGITS} = '' then true
@@ -42,18 +47,20 @@ end"""
 
 TEXT_RULES: Final[Mapping[Kind, str]] = {
     Kind.BOOLEAN: "{x} in ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')",
-    Kind.INTEGER: "try_cast({x} as bigint)::varchar = {x}",
-    Kind.BIG_INTEGER: "try_cast({x} as decimal(38, 0))::varchar = {x}",
+    Kind.INTEGER: "try_cast(left({x}, 40) as bigint)::varchar = {x}",
+    Kind.BIG_INTEGER: "try_cast(left({x}, 40) as decimal(38, 0))::varchar = {x}",
     Kind.NUMBER: _EXACT_DOUBLE,
     Kind.DECIMAL: r"regexp_full_match({x}, '-?(0|[1-9][0-9]{0,28})(\.[0-9]{1,9}0*)?')",
-    Kind.DATE: "strlen({x}) = 10 and try_cast({x} as date)::varchar = {x}",
+    Kind.DATE: "strlen({x}) = 10 and try_cast(left({x}, 10) as date)::varchar = {x}",
     Kind.TIMESTAMP: (
         f"regexp_full_match({{x}}, '{_MOMENT}')"
-        " and {x} >= '0001' and try_cast({x} as timestamp) is not null"
+        " and strlen({x}) <= 60 and {x} >= '0001'"
+        " and try_cast(left({x}, 60) as timestamp) is not null"
     ),
     Kind.TIMESTAMP_TZ: (
         f"regexp_full_match({{x}}, '{_MOMENT_TZ}')"
-        " and {x} >= '0001' and try_cast({x} as timestamptz) is not null"
+        " and strlen({x}) <= 60 and {x} >= '0001'"
+        " and try_cast(left({x}, 60) as timestamptz) is not null"
     ),
     Kind.TIME: f"regexp_full_match({{x}}, '{_TIME_OF_DAY}')",
 }

@@ -16,6 +16,9 @@ from penstock.data.types import JSON_TYPE, Kind
 from penstock.errors import DataError
 
 BATCH_ROWS: Final = 65_536
+LONG_BATCH_ROWS: Final = 2_048
+"""Rows a batch of files with records of megabytes: DuckDB moves all of a batch's text anew for
+every row that follows a huge one."""
 _PARSER_MEMORY: Final = "1GB"
 
 
@@ -136,10 +139,15 @@ def parser_errors() -> tuple[type[Exception], ...]:
 
 
 def stream_batches(
-    connection: duckdb.DuckDBPyConnection, query: str, names: Sequence[str], kinds: Sequence[Kind]
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    names: Sequence[str],
+    kinds: Sequence[Kind],
+    *,
+    batch_rows: int,
 ) -> Iterator[pa.RecordBatch]:
     """Yields the rows of a query under other column names; JSON columns become JSON by type."""
-    reader = connection.sql(query).to_arrow_reader(BATCH_ROWS)
+    reader = connection.sql(query).to_arrow_reader(batch_rows)
     json_columns = [index for index, kind in enumerate(kinds) if kind is Kind.JSON]
     for batch in reader:
         if not batch.num_rows:

@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_of, stream_of, written
 
 from penstock.errors import DataError
-from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
 
 
 @pytest.mark.parametrize(
@@ -236,9 +237,25 @@ def test_five_thousand_columns_are_read(tmp_path: Path) -> None:
     assert (rows[2]["n0"], rows[2]["n4999"]) == (1, "02")
 
 
-def test_a_cell_of_ten_megabytes_is_read(tmp_path: Path) -> None:
-    long = "x" * 10_000_000
-    assert rows_of(stream_of(written(tmp_path / "a.csv", f"a,b\n1,{long}\n")))[0]["b"] == long
+@pytest.mark.parametrize("cell", ["x" * 10, '"' + "x" * 8 + '"', '"' + "x" * 7 + '\n"'])
+@pytest.mark.parametrize("megabytes", [3, 9])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (300_000, 0), (0, 300_000)])
+def test_very_long_lines_are_never_lost(
+    tmp_path: Path, cell: str, megabytes: float, before: int, after: int
+) -> None:
+    inner = cell.strip('"')
+    long = inner * int(megabytes * 1_000_000 / len(inner))
+    written_cell = f'"{long}"' if cell.startswith('"') else long
+    line = "1,2\n"
+    text = f"a,b\n{line * before}1,{written_cell}\n{line * after}"
+    batches = [
+        batch
+        for batch in items_of(stream_of(written(tmp_path / "a.csv", text)))
+        if isinstance(batch, pa.RecordBatch)
+    ]
+    column = pa.chunked_array([batch.column("b") for batch in batches])
+    assert len(column) == before + 1 + after
+    assert column[before].as_py() == long
 
 
 def test_quoted_line_ends_do_not_change_the_count(tmp_path: Path) -> None:

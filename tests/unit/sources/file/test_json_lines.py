@@ -130,6 +130,17 @@ def test_an_empty_file_has_no_rows(tmp_path: Path, content: str) -> None:
     assert rows_of(stream_of(written(tmp_path / "a.jsonl", content))) == []
 
 
+@pytest.mark.parametrize("megabytes", [3, 9])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_very_long_records_are_never_lost(tmp_path: Path, megabytes: int, name: str) -> None:
+    long = "x" * (megabytes * 1_000_000)
+    filler = ['{"a": "y"}'] * 1_000
+    path = written(tmp_path / name, lines_of(*filler, json.dumps({"a": long}), *filler[:1]))
+    rows = rows_of(stream_of(path))
+    assert len(rows) == 1_002
+    assert rows[1_000]["a"] == long
+
+
 def test_empty_objects_are_rows(tmp_path: Path) -> None:
     assert rows_of(stream_of(written(tmp_path / "a.jsonl", "{}\n{}\n"))) == [{}, {}]
 
