@@ -186,6 +186,8 @@ def _line(table: Table, outcome: Outcome, ours: Outcome | None) -> str:
 def _arrived(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
+    if not verdict.table:
+        return "every row"
     if verdict.is_exact:
         return "every value"
     words = []

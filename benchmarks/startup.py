@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.contest import Attempt, Contender, Table, contest
 from benchmarks.measure import Measurement
-from benchmarks.ours import receipt_of, run_spec, sync_attempt
+from benchmarks.ours import receipt_of, run_attempt, run_spec
 from benchmarks.peers import install
 from benchmarks.verify import Verdict
 
@@ -93,7 +93,7 @@ def _nothing(folder: Path) -> Attempt:
         read = sum(stream.get("rows_read", 0) for stream in receipt_of(done)["streams"])
         return Verdict(rows_expected=0, rows=read)
 
-    attempt = sync_attempt(install("penstock"), folder, spec, judge=judge)
+    attempt = run_attempt(install("penstock"), folder, spec, judge=judge)
     subprocess.run(
         attempt.command,
         input=json.dumps(spec).encode(),
