@@ -62,6 +62,8 @@ if TYPE_CHECKING:
         new_local_cache as new_local_cache,
     )
     from penstock.library.datasets import CachedDataset as CachedDataset
+    from penstock.library.destinations import Destination as Destination
+    from penstock.library.destinations import get_destination as get_destination
     from penstock.library.records import StreamRecord as StreamRecord
     from penstock.library.registry import get_available_connectors as get_available_connectors
     from penstock.library.registry import get_connector_metadata as get_connector_metadata
@@ -82,6 +84,7 @@ _MODULES: Final = (
 _NAMES: Final = {
     "BigQueryCache": "caches",
     "CachedDataset": "datasets",
+    "Destination": "destinations",
     "DuckDBCache": "caches",
     "ReadResult": "results",
     "SecretSourceEnum": "secrets",
@@ -93,6 +96,7 @@ _NAMES: Final = {
     "get_colab_cache": "caches",
     "get_connector_metadata": "registry",
     "get_default_cache": "caches",
+    "get_destination": "destinations",
     "get_secret": "secrets",
     "get_source": "sources",
     "new_local_cache": "caches",

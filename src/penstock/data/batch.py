@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -162,11 +164,24 @@ def _hides_nan(value: Any) -> bool:
 
 def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     columns = {
-        name: _python_values(batch.column(place)) for place, name in enumerate(batch.schema.names)
+        name: _json_values(array) if isinstance(array.type, pa.JsonType) else _python_values(array)
+        for name, array in zip(batch.schema.names, batch.columns, strict=True)
     }
     return [
         {name: values[row] for name, values in columns.items()} for row in range(batch.num_rows)
     ]
+
+
+def _json_values(array: pa.Array) -> list[Any]:
+    """Returns what JSON texts say, numbers digit by digit; a text that is no JSON stays one."""
+    return [None if text is None else _said(text) for text in _unwrapped(array).to_pylist()]
+
+
+def _said(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return text
 
 
 def _python_values(array: pa.Array) -> list[Any]:

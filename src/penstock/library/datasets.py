@@ -65,11 +65,21 @@ class SQLDataset(Dataset):
     """The rows of a SELECT on a cache; nothing is read before it is asked for."""
 
     def __init__(
-        self, cache: CacheBase, stream_name: str, query_statement: str | None = None
+        self,
+        cache: CacheBase,
+        stream_name: str,
+        query_statement: str | None = None,
+        *,
+        conditions: tuple[str, ...] = (),
     ) -> None:
+        """Without `query_statement` it is the stream's table, of which `conditions` hold."""
         super().__init__(stream_name)
         self._cache = cache
-        self._query = query_statement or f"SELECT * FROM {cache.table_sql(stream_name)}"  # noqa: S608
+        self._statement = query_statement
+        self._conditions = conditions
+        table = f"({query_statement})" if query_statement else cache.table_sql(stream_name)
+        holds = " AND ".join(f"({condition})" for condition in conditions)
+        self._query = f"SELECT * FROM {table}{f' WHERE {holds}' if holds else ''}"  # noqa: S608
         self._count: int | None = None
 
     @property
@@ -102,11 +112,13 @@ class SQLDataset(Dataset):
 
         A condition is SQL text or an SQLAlchemy expression.
         """
-        conditions = " AND ".join(f"({text_of(clause)})" for clause in filter_expressions)
-        if not conditions:
-            return SQLDataset(self._cache, self.stream_name, self._query)
-        query = f"SELECT * FROM ({self._query}) WHERE {conditions}"  # noqa: S608
-        return SQLDataset(self._cache, self.stream_name, query)
+        conditions = tuple(text_of(clause) for clause in filter_expressions)
+        return SQLDataset(
+            self._cache,
+            self.stream_name,
+            self._statement,
+            conditions=(*self._conditions, *conditions),
+        )
 
     def to_reader(self) -> pa.RecordBatchReader:
         """Returns the rows as a stream of Arrow batches: memory stays bounded."""

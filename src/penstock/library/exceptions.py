@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 from penstock.errors import (
@@ -200,7 +199,6 @@ def _first_line(kind: type[Exception]) -> str:
     return (kind.__doc__ or kind.__name__).strip().split("\n", 1)[0]
 
 
-@cache
 def _both(named: type[PyAirbyteError], kind: type[PenstockError]) -> type[PyAirbyteError]:
     doc = {"__doc__": named.__doc__, "__module__": named.__module__}
     return type(named.__name__, (named, kind), doc)

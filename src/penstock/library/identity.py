@@ -32,12 +32,11 @@ def config_digest(config: Mapping[str, Any]) -> str:
 
 
 def _without_secrets(value: Any, secrets: frozenset[tuple[str, ...]], path: tuple[str, ...]) -> Any:
-    if path in secrets:
-        return None
     if isinstance(value, Mapping):
         return {
             str(key): _without_secrets(inner, secrets, (*path, str(key)))
             for key, inner in value.items()
+            if (*path, str(key)) not in secrets
         }
     if isinstance(value, list | tuple):
         return [_without_secrets(inner, secrets, (*path, "*")) for inner in value]

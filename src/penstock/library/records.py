@@ -29,9 +29,7 @@ class StreamRecord(dict[str, Any]):
         declared = list(expected_keys)
         values: dict[str, Any] = dict.fromkeys(declared)
         keep = values.keys() if prune_undeclared_fields and declared else None
-        for key, value in from_dict.items():
-            if keep is None or key in keep:
-                values[key] = value
+        values.update({k: v for k, v in from_dict.items() if keep is None or k in keep})
         if normalize_field_names:
             values = {identifier(key, _MAX_BYTES): value for key, value in values.items()}
         super().__init__(values)
@@ -77,7 +75,7 @@ class StreamRecord(dict[str, Any]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]  # as every dict
+    __hash__ = None
 
     def without_internal_columns(self) -> dict[str, Any]:
         """Returns the source's own values only, as a plain dict."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from penstock.engine.events import Receipt
 from penstock.library.datasets import CachedDataset
+from penstock.protocol.catalog import ConfiguredCatalog
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 class ReadResult(Mapping[str, CachedDataset]):
     """The streams of one read, in their cache."""
 
-    def __init__(self, *, source_name: str, cache: CacheBase, receipt: Receipt) -> None:
+    def __init__(
+        self, *, source_name: str, cache: CacheBase, receipt: Receipt, catalog: ConfiguredCatalog
+    ) -> None:
         self.source_name = source_name
         self.receipt = receipt
+        self.catalog = catalog
         self._cache = cache
         self._streams = [str(stream.stream.name) for stream in receipt.streams]
 

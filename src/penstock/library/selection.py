@@ -137,7 +137,9 @@ def configured_for_preview(stream: CatalogStream, keys: KeyOverrides) -> Configu
     return ConfiguredStream(
         stream=stream,
         sync_mode=SyncMode.FULL_REFRESH if is_full else SyncMode.INCREMENTAL,
-        destination_sync_mode=DestinationSyncMode.OVERWRITE if is_full else DestinationSyncMode.APPEND,
+        destination_sync_mode=DestinationSyncMode.OVERWRITE
+        if is_full
+        else DestinationSyncMode.APPEND,
         cursor_field=keys.cursor_of(stream),
         primary_key=stream.source_defined_primary_key,
         generation_id=1,

@@ -232,7 +232,8 @@ class Source:
     def _resolved(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return resolve_references(hydrated(config))
 
-    def _keep_config(self, config: dict[str, Any]) -> None:
+    def keep_config(self, config: dict[str, Any]) -> None:
+        """Takes a configuration that the connector asked to be kept, and tells the callback."""
         self._config = dict(config)
         if self._on_config is not None:
             self._on_config(dict(config))
@@ -259,9 +260,9 @@ class Source:
 
         Without a configuration they are checked when they are first needed.
         """
-        self._selected = streams if isinstance(streams, str) else list(streams)
         if self._config is not None and streams != "*":
             pick(self.discovered_catalog, streams)
+        self._selected = streams if isinstance(streams, str) else list(streams)
 
     def get_selected_streams(self) -> list[str]:
         """Returns the names of the chosen streams."""
@@ -353,7 +354,7 @@ class Source:
         if not skip_validation:
             self.validate_config()
         catalog = self.get_configured_catalog(streams, write_strategy=strategy)
-        connection = self._connection(cache)
+        connection = self.connection(cache.table_prefix)
         with cache.writing:
             with exc.named(exc.PyAirbyteCacheError, connector=self.name):
                 if force_full_refresh:
@@ -364,7 +365,7 @@ class Source:
                 cache.register_source(self.name, [each.stream for each in catalog.streams])
             spec = RunSpec(
                 connection=connection,
-                source=msgspec.structs.replace(self._reference, config=hydrated(self._given())),
+                source=self.configured_reference(),
                 destination=cache.reference,
                 catalog=catalog,
                 settings=self._settings(cache),
@@ -375,9 +376,9 @@ class Source:
                 self.runner,
                 data_dir=cache.data_dir,
                 progress=progress,
-                on_config=self._keep_config,
+                on_config=self.keep_config,
             )
-        return ReadResult(source_name=self.name, cache=cache, receipt=receipt)
+        return ReadResult(source_name=self.name, cache=cache, receipt=receipt, catalog=catalog)
 
     def get_state(self, cache: CacheBase) -> list[dict[str, Any]]:
         """Returns where the next read into this cache would continue, as Airbyte state messages."""
@@ -390,14 +391,14 @@ class Source:
         """Forgets where to continue: the next read begins at the first record. Rows stay."""
         chosen = pick(self.discovered_catalog, streams)
         forgotten = None if streams in (None, "*") else [each.descriptor for each in chosen]
-        cache.destination.forget_states(self._connection(cache), forgotten)
+        cache.destination.forget_states(self.connection(cache.table_prefix), forgotten)
 
     def make_tables(self, cache: CacheBase, streams: Names = None) -> None:
         """Makes the tables of the chosen streams in a cache, and registers them."""
         catalog = self.get_configured_catalog(streams, write_strategy=WriteStrategy.APPEND)
         stored = self._stored(cache)
         tasks = plan_streams(
-            connection=self._connection(cache),
+            connection=self.connection(cache.table_prefix),
             streams=catalog.streams,
             settings=self._settings(cache),
             capabilities=cache.destination.capabilities,
@@ -445,7 +446,7 @@ class Source:
                 self._resolved(self._given()),
                 configured_for_preview(found, self._keys),
                 make_record=make,
-                on_config=self._keep_config,
+                on_config=self.keep_config,
                 limit=limit,
                 stop_event=stop_event,
             ),
@@ -506,13 +507,15 @@ class Source:
         """Prints the first records of each stream as tables."""
         showing.print_samples(self.get_samples(streams, limit=limit, on_error=on_error), file)
 
-    def _connection(self, cache: CacheBase) -> str:
+    def connection(self, table_prefix: str = "") -> str:
+        """Returns the name under which the position of this source is kept."""
         return connection_name(
-            self.name,
-            self._identity or {},
-            self.spec,
-            table_prefix=cache.table_prefix,
+            self.name, self._identity or {}, self.spec, table_prefix=table_prefix
         )
+
+    def configured_reference(self) -> ConnectorRef:
+        """Returns what the engine needs to run this source; secrets are filled in."""
+        return msgspec.structs.replace(self._reference, config=hydrated(self._given()))
 
     def _settings(self, cache: CacheBase) -> SyncSettings:
         return SyncSettings(namespace=cache.schema_name, prefix=cache.table_prefix)
@@ -520,7 +523,7 @@ class Source:
     def _stored(self, cache: CacheBase) -> Stored:
         folder = cache.data_dir
         beside = FileStateStore(folder / "state") if folder else FileStateStore(Path(".penstock"))
-        return load_stored(cache.destination, beside, self._connection(cache))
+        return load_stored(cache.destination, beside, self.connection(cache.table_prefix))
 
     def _forget(self, cache: CacheBase, connection: str, catalog: ConfiguredCatalog) -> None:
         stored = cache.destination.stored_states(connection)

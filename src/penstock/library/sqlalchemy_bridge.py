@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock.errors import MissingDriver
 
@@ -26,14 +26,34 @@ def engine_of(url: str) -> sqlalchemy.Engine:
 
 
 def table_of(cache: CacheBase, stream_name: str) -> sqlalchemy.Table:
-    """Returns a stream's table, its columns as the database has them."""
-    engine = cache.get_sql_engine()
+    """Returns a stream's table, its columns as the cache has them; nothing is reflected."""
+    cache.get_sql_engine()
     import sqlalchemy as found  # noqa: PLC0415 (an extra)
 
     table = cache.table_of(stream_name)
-    return found.Table(
-        table.name, found.MetaData(schema=table.schema), autoload_with=engine
-    )
+    schema = cache[stream_name].to_reader().schema
+    columns = [found.Column(field.name, _type_of(field.type)) for field in schema]
+    return found.Table(table.name, found.MetaData(schema=table.schema), *columns)
+
+
+def _type_of(arrow: Any) -> sqlalchemy.types.TypeEngine[Any]:
+    import sqlalchemy as found  # noqa: PLC0415 (an extra)
+
+    from penstock.data.types import Kind, kind_of_arrow  # noqa: PLC0415 (loads pyarrow)
+
+    types: dict[Kind, sqlalchemy.types.TypeEngine[Any]] = {
+        Kind.BOOLEAN: found.Boolean(),
+        Kind.INTEGER: found.BigInteger(),
+        Kind.BIG_INTEGER: found.Numeric(38, 0),
+        Kind.NUMBER: found.Double(),
+        Kind.DECIMAL: found.Numeric(38, 9),
+        Kind.DATE: found.Date(),
+        Kind.TIMESTAMP_TZ: found.DateTime(timezone=True),
+        Kind.TIMESTAMP: found.DateTime(),
+        Kind.TIME: found.Time(),
+        Kind.JSON: found.JSON(),
+    }
+    return types.get(kind_of_arrow(arrow), found.String())
 
 
 def text_of(clause: object) -> str:

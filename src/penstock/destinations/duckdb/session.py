@@ -127,13 +127,13 @@ class DuckDBSession:
             yield from reader
 
     def _selected(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyRelation:
-        relation = self._connection.sql(sql, params=list(parameters) or None)
-        if relation is None:
+        statements = self._connection.extract_statements(sql)
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
             raise ConfigError(
-                f"The SQL returns no rows: {sql.strip()[:100]}",
-                remedy="Ask with a SELECT; use execute for statements that change something.",
+                f"The SQL is not one SELECT: {sql.strip()[:100]}",
+                remedy="Ask with one SELECT; use execute for statements that change something.",
             )
-        return relation
+        return self._connection.sql(sql, params=list(parameters) or None)
 
     def close(self) -> None:
         with translated(self._path), _INSTANCES:

@@ -102,9 +102,7 @@ def manifest_runner(
             spec=manifest_spec(manifest.document),
         )
 
-    return LateRunner(
-        request.name, shown, prepare, needs_install=store.find(package) is None
-    )
+    return LateRunner(request.name, shown, prepare, needs_install=store.find(package) is None)
 
 
 def _arguments(manifest: Manifest) -> tuple[str, ...]:

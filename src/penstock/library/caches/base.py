@@ -182,8 +182,7 @@ class CacheBase:
     def fetch_table_statistics(self, stream_names: Iterable[str]) -> dict[str, dict[str, int]]:
         """Returns the number of rows of each stream's table."""
         return {
-            name: {"num_rows": self.destination.count(self.table_of(name))}
-            for name in stream_names
+            name: {"num_rows": self.destination.count(self.table_of(name))} for name in stream_names
         }
 
     def json_schema_of(self, stream_name: str) -> Mapping[str, Any] | None:
@@ -206,4 +205,3 @@ class CacheBase:
         from penstock.library.sqlalchemy_bridge import engine_of  # noqa: PLC0415 (an extra)
 
         return engine_of(self.get_sql_alchemy_url())
-

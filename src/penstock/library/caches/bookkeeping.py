@@ -63,7 +63,10 @@ class Bookkeeping:
     def register(self, source_name: str, streams: Iterable[CatalogStream], prefix: str) -> None:
         """Records streams and their schemas, replacing what was recorded of their tables."""
         table = self._table(STREAMS)
-        statements: list[tuple[str, Sequence[Any]]] = [(_CREATE_STREAMS.format(table=table), ())]
+        statements: list[tuple[str, Sequence[Any]]] = [
+            (f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"', ()),
+            (_CREATE_STREAMS.format(table=table), ()),
+        ]
         for stream in streams:
             name = f"{prefix}{stream.name}"
             schema = msgspec.json.encode(stream.json_schema).decode()

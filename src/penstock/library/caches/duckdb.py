@@ -108,7 +108,7 @@ def new_local_cache(
     return DuckDBCache(folder / f"db_{name}.duckdb", cache_dir=folder, cleanup=cleanup)
 
 
-def get_colab_cache(
+def get_colab_cache(  # noqa: PLR0917 (PyAirbyte's own signature)
     cache_name: str = "default_cache",
     sub_dir: str = "Airbyte/cache",
     schema_name: str = "main",
