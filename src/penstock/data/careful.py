@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from penstock.data.arrays import of_values
 from penstock.data.coerce import NOT_UNICODE, Misfit, coercer
 from penstock.data.json_text import is_json, mend, split_object
 from penstock.data.types import Column, Kind, arrow_type
@@ -119,5 +120,5 @@ def coerced_array(values: list[Any], kind: Kind) -> pa.Array:
     """Returns coerced values as an array, JSON as its plain text."""
     whole = _WHOLE.get(kind)
     if whole is None:
-        return pa.array(values, storage_type(kind))
-    return pa.array(values, whole).view(storage_type(kind))
+        return of_values(values, storage_type(kind))
+    return of_values(values, whole).view(storage_type(kind))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.data.arrays import flags, of_values, whole_numbers
 from penstock.data.careful import CarefulRows, batch_schema, output_columns
 from penstock.data.json_text import has_lone_surrogate, is_json, split_object
 from penstock.data.lines import Indexes, Slices, merge_changes
@@ -51,7 +52,7 @@ class RowsBuilder:
         self, texts: Slices, emitted_at_ms: Indexes, source_changes: dict[int, str]
     ) -> Iterator[pa.RecordBatch]:
         """Yields the records as canonical batches, in order. Raises ProtocolError."""
-        extracted = pa.array(emitted_at_ms * 1000).view(pa.timestamp("us", tz="UTC"))
+        extracted = whole_numbers(emitted_at_ms * 1000, pa.timestamp("us", tz="UTC"))
         first = 0
         for columns, own_changes in self._parts(texts):
             count = len(own_changes)
@@ -105,7 +106,7 @@ class RowsBuilder:
         spliced = []
         used = 0
         for part in parts:
-            mask = pa.array(~part.is_proved)
+            mask = flags(~part.is_proved)
             count = int(np.count_nonzero(~part.is_proved))
             nothing = pa.nulls(len(mask), pa.string())
             spliced.append(
@@ -127,7 +128,7 @@ class RowsBuilder:
         if not self._is_raw:
             self._note(rows.undeclared)
             self._learn(rows.keys)
-        return rows.arrays(), pa.array(rows.changes, pa.string())
+        return rows.arrays(), of_values(rows.changes, pa.string())
 
     def _note(self, names: Iterable[str]) -> None:
         for name in names:
@@ -191,7 +192,7 @@ def _merged(changes: pa.Array, own: dict[int, str]) -> pa.Array:
     for row, text in own.items():
         if row < len(texts):
             texts[row] = merge_changes(text, texts[row])
-    return pa.array(texts, pa.string())
+    return of_values(texts, pa.string())
 
 
 def _raw_rows(texts: Slices) -> Parsed:
@@ -200,10 +201,11 @@ def _raw_rows(texts: Slices) -> Parsed:
     is_proved = np.ones(len(pieces), np.bool_)
     if not _are_objects(pieces):
         is_proved[:] = [piece[:1] == b"{" and is_json(piece) for piece in pieces]
-    proved = [
-        piece if good else b"" for piece, good in zip(pieces, is_proved.tolist(), strict=True)
+    kept = [
+        piece.decode() if good else None
+        for piece, good in zip(pieces, is_proved.tolist(), strict=True)
     ]
-    column: Any = pa.array(proved, pa.binary()).view(pa.string())
+    column = of_values(kept, pa.string())
     return Parsed([column], is_proved)
 
 

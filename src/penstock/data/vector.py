@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data import temporal
+from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
 from penstock.data.careful import storage_type
 from penstock.data.lines import Slices
 from penstock.data.types import Column, Kind
@@ -128,7 +129,7 @@ class VectorParser:
         except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
             # Some text is not JSON, or not UTF-8 (which duckdb then cannot quote in its error).
             table = self._run(batches, is_forgiving=True)
-        rows = np.concatenate([np.empty(0, np.int32), *(c.to_numpy() for c in table["i"].chunks)])
+        rows = np.concatenate([np.empty(0, np.int32), *map(numbers_of, table["i"].chunks)])
         if not np.array_equal(rows, np.arange(len(texts), dtype=np.int32)):
             raise BugError(
                 "DuckDB returned the rows of a block in another order than they were given.",
@@ -143,7 +144,7 @@ class VectorParser:
         return self._session.run(query, batches, is_wide=self._is_wide)
 
     def _typed(self, batch: pa.RecordBatch) -> Parsed:
-        is_proved = batch.column("ok").to_numpy(zero_copy_only=False)
+        is_proved = flags_of(batch.column("ok"))
         arrays = []
         for position, column in enumerate(self._columns):
             array = batch.column(position)
@@ -164,7 +165,7 @@ def _pieces(texts: Slices) -> Iterator[pa.RecordBatch]:
     """
     views = texts.views(max_bytes=_MAX_ROW_BYTES)
     count = len(texts)
-    index = pa.array(np.arange(count, dtype=np.int32))
+    index = whole_numbers(np.arange(count, dtype=np.int32), pa.int32())
     size = max(_VECTOR_ROWS, -(-count // 8 // _VECTOR_ROWS) * _VECTOR_ROWS)
     filled = np.cumsum(texts.ends - texts.starts)
     start = 0
@@ -319,8 +320,8 @@ def _by_reference(array: pa.Array, result: pa.DataType, read: Any) -> tuple[pa.A
             is_cut = True
         values.append(None if is_cut else value)
     whole = pa.int32() if pa.types.is_date32(result) else pa.int64()
-    read_values = pa.array(values, whole).take(coded.indices)
-    is_odd = pc.and_(read_values.is_null(), array.is_valid()).to_numpy(zero_copy_only=False)
+    read_values = of_values(values, whole).take(coded.indices)
+    is_odd = flags_of(pc.and_(read_values.is_null(), array.is_valid()))
     return read_values.view(result), is_odd
 
 
