@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
 from penstock.data.careful import batch_schema, changes_text, coerced_array, storage_type
 from penstock.data.coerce import ROUNDED, Misfit, coercer
 from penstock.data.json_text import exact_text, row_text, value_text
@@ -89,7 +90,7 @@ class BatchBuilder:
         (as base64) are taken exactly. Raises DataError for objects that have no JSON form.
         """
         if not rows:
-            empty = [pa.array([], field.type) for field in self._schema]
+            empty = [pa.nulls(0, field.type) for field in self._schema]
             return BuiltBatch(rows=pa.RecordBatch.from_arrays(empty, schema=self._schema))
         texts = [_row_text(row) for row in rows]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
@@ -124,9 +125,9 @@ class BatchBuilder:
             if changes
             else None
         )
-        extracted = pa.array(np.full(count, extracted_at_ms * 1000, np.int64))
-        arrays.append(extracted.view(pa.timestamp("us", tz="UTC")))
-        arrays.append(pa.array(noted, pa.string()) if noted else pa.nulls(count, pa.string()))
+        instants = np.full(count, extracted_at_ms * 1000, np.int64)
+        arrays.append(whole_numbers(instants, pa.timestamp("us", tz="UTC")))
+        arrays.append(of_values(noted, pa.string()) if noted else pa.nulls(count, pa.string()))
         declared = {column.name for column in self._columns}
         new = [n for n in batch.schema.names if n not in declared and n not in self._undeclared]
         self._undeclared.update(new)
@@ -244,12 +245,11 @@ def _is_text(data_type: pa.DataType) -> bool:
 def _from_nanos(array: pa.Array, column: Column, changes: dict[int, list[Change]]) -> pa.Array:
     """Cuts nanoseconds to microseconds, towards the past, and records where digits were lost."""
     nanos = array.view(pa.int64())
-    micros = pa.array(
-        np.floor_divide(nanos.fill_null(0).to_numpy(), 1000),
-        mask=nanos.is_null().to_numpy(zero_copy_only=False),
-    )
+    floored = np.floor_divide(numbers_of(nanos.fill_null(0)), 1000)
+    nothing = pa.scalar(None, pa.int64())
+    micros = pc.if_else(nanos.is_valid(), whole_numbers(floored, pa.int64()), nothing)
     is_cut = pc.not_equal(pc.multiply(micros, 1000), nanos).fill_null(pa.scalar(value=False))
-    for row in np.flatnonzero(is_cut.to_numpy(zero_copy_only=False)).tolist():
+    for row in np.flatnonzero(flags_of(is_cut)).tolist():
         _record(changes, row, column.name, ROUNDED)
     return micros.view(storage_type(column.kind))
 
