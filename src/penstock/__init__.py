@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from penstock.version import __version__
+
 if TYPE_CHECKING:
     from penstock.library import (
         caches as caches,
@@ -75,7 +77,6 @@ if TYPE_CHECKING:
     from penstock.library.sources import get_source as get_source
     from penstock.library.strategies import WriteStrategy as WriteStrategy
 
-__version__ = "0.1.0"
 
 _MODULES: Final = (
     "caches", "callbacks", "constants", "datasets", "documents", "exceptions", "progress",

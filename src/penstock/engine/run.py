@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from penstock import __version__
 from penstock.engine.events import (
     ConfigChanged,
     Event,
@@ -41,6 +40,7 @@ from penstock.protocol.state import State
 from penstock.sdk.config import parse_config
 from penstock.sdk.destination import Destination
 from penstock.sdk.entrypoint import destination_spec
+from penstock.version import __version__
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_of, stream_of, written
 
 from penstock.errors import DataError
+from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_of, stream_of, written
 
 
 @pytest.mark.parametrize(
