@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import pyarrow as pa
 
 from penstock.data.names import column_names
-from penstock.data.types import columns_of
+from penstock.data.types import JSON_TYPE, columns_of
 from penstock.engine.runners.in_process import InProcessReading
 from penstock.protocol.catalog import (
     Catalog,
@@ -23,9 +25,10 @@ from penstock.sdk.stream import ReadRequest, catalog_stream
 from penstock.sdk.stream import State as Position
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from penstock.library.caches.base import CacheBase
+
+
+_JSON_TYPES: Final = frozenset({"json", "jsonb", "variant"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +68,30 @@ class CachedStream:
         """Yields the table's rows; a cache has no position, so no state."""
         sources = [column.name for column in columns_of(self.origin.json_schema)]
         limit = self.cache.destination.capabilities.max_identifier_bytes
-        columns = column_names(sources, max_bytes=limit)
+        columns = list(column_names(sources, max_bytes=limit))
+        texts = self._json_columns() & set(columns)
         for batch in self.cache.query(f"SELECT * FROM {self.cache.table_sql(self.name)}"):  # noqa: S608
             if batch.num_rows:
-                yield batch.select(list(columns)).rename_columns(sources)
+                arrays = [
+                    _marked(batch.column(n)) if n in texts else batch.column(n) for n in columns
+                ]
+                yield type(batch).from_arrays(arrays, names=sources)
+
+    def _json_columns(self) -> set[str]:
+        """Returns the columns whose texts are JSON; in Arrow they look like any text."""
+        table = self.cache.table_of(self.name)
+        found = self.cache.query(
+            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"
+            " WHERE table_schema = ? AND table_name = ?",
+            (table.schema, table.name),
+        )
+        rows = found.read_all().to_pylist()
+        return {row["name"] for row in rows if row["type"].lower() in _JSON_TYPES}
+
+
+def _marked(array: pa.Array) -> pa.Array:
+    storage = array.storage if isinstance(array.type, pa.BaseExtensionType) else array
+    return pa.ExtensionArray.from_storage(JSON_TYPE, storage.cast(pa.string()))
 
 
 class CachedSource:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
     from penstock.library.caches.base import CacheBase
 
+__all__ = [
+    "CachedDataset",
+    "InMemoryDataset",
+    "LazyDataset",
+    "SQLDataset",
+]
+
 _ROWS_A_STEP: Final = 1_000
 
 

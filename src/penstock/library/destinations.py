@@ -29,6 +29,11 @@ from penstock.protocol.spec import ConnectorSpec
 from penstock.sdk.config import parse_config, spec_of
 from penstock.sdk.destination import StoresState
 
+__all__ = [
+    "Destination",
+    "get_destination",
+]
+
 
 def get_destination(  # noqa: PLR0913 (PyAirbyte's own signature)
     name: str,

@@ -11,6 +11,10 @@ import yaml
 
 from penstock.library.exceptions import PyAirbyteInputError
 
+__all__ = [
+    "Document",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Document:

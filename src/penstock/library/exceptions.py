@@ -16,14 +16,48 @@ from penstock.errors import (
     ConnectorFailed,
     DataError,
     PenstockError,
+    TransientError,
     UnknownName,
 )
+
+__all__ = [
+    "AirbyteConnectorCheckFailedError",
+    "AirbyteConnectorConfigurationMissingError",
+    "AirbyteConnectorDiscoverFailedError",
+    "AirbyteConnectorError",
+    "AirbyteConnectorExecutableNotFoundError",
+    "AirbyteConnectorFailedError",
+    "AirbyteConnectorInstallationError",
+    "AirbyteConnectorMissingCatalogError",
+    "AirbyteConnectorMissingSpecError",
+    "AirbyteConnectorNotPyPiPublishedError",
+    "AirbyteConnectorNotRegisteredError",
+    "AirbyteConnectorReadError",
+    "AirbyteConnectorRegistryError",
+    "AirbyteConnectorSpecFailedError",
+    "AirbyteConnectorValidationFailedError",
+    "AirbyteConnectorWriteError",
+    "AirbyteExperimentalFeatureWarning",
+    "AirbyteNoDataFromConnectorError",
+    "AirbyteStateNotFoundError",
+    "AirbyteStreamNotFoundError",
+    "AirbyteSubprocessError",
+    "AirbyteSubprocessFailedError",
+    "PyAirbyteCacheError",
+    "PyAirbyteCacheTableValidationError",
+    "PyAirbyteDataLossWarning",
+    "PyAirbyteError",
+    "PyAirbyteInputError",
+    "PyAirbyteInternalError",
+    "PyAirbyteNameNormalizationError",
+    "PyAirbyteNoStreamsSelectedError",
+    "PyAirbyteSecretNotFoundError",
+    "PyAirbyteWarning",
+]
 
 
 class PyAirbyteError(PenstockError):
     """Any error of the library; `guidance` is penstock's `remedy` under its old name."""
-
-    code = "library"
 
     def __init__(
         self,
@@ -210,12 +244,15 @@ def as_named(error: PenstockError, named: type[PyAirbyteError]) -> PyAirbyteErro
         return error
     own = type(error)
     kind = named if issubclass(named, own) or isinstance(error, PyAirbyteError) else None
-    return (kind or _both(named, own))(
+    renamed = (kind or _both(named, own))(
         error.message,
         remedy=error.remedy,
         log_text=error.context.get("stderr") or error.context.get("stack_trace"),
         **error.context,
     )
+    if isinstance(error, TransientError) and isinstance(renamed, TransientError):
+        renamed.wait_seconds = error.wait_seconds
+    return renamed
 
 
 @contextmanager

@@ -16,6 +16,10 @@ from penstock.engine.events import Event, LogEmitted, StreamProgress, SyncFinish
 if TYPE_CHECKING:
     from rich.table import Table
 
+__all__ = [
+    "ProgressStyle",
+]
+
 logger = logging.getLogger(__name__)
 
 _PLAIN_SECONDS: Final = 5.0

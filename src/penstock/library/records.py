@@ -9,6 +9,10 @@ from typing import Any
 
 from penstock.data.names import EXTRACTED_AT, META, RAW_ID, identifier
 
+__all__ = [
+    "StreamRecord",
+]
+
 _MAX_BYTES = 255
 
 

@@ -9,6 +9,14 @@ from penstock.engine.airbyte_registry import RegistryEntry, load_registry, neare
 from penstock.engine.registry import list_destinations, list_sources
 from penstock.library.exceptions import AirbyteConnectorNotRegisteredError
 
+__all__ = [
+    "ConnectorMetadata",
+    "InstallType",
+    "Language",
+    "get_available_connectors",
+    "get_connector_metadata",
+]
+
 
 class InstallType(StrEnum):
     """How a connector can be run."""

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from penstock.library.caches.base import CacheBase
 
+__all__ = [
+    "ReadResult",
+    "WriteResult",
+]
+
 
 class ReadResult(Mapping[str, CachedDataset]):
     """The streams of one read, in their cache."""

@@ -51,6 +51,11 @@ from penstock.sdk.config import parse_config, validate_against_spec
 if TYPE_CHECKING:
     from penstock.engine.plan import Stored
 
+__all__ = [
+    "Source",
+    "get_source",
+]
+
 
 def get_source(  # noqa: PLR0913 (PyAirbyte's own signature)
     name: str,

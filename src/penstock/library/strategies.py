@@ -7,6 +7,11 @@ from enum import StrEnum
 from penstock.library.exceptions import PyAirbyteInputError
 from penstock.protocol.catalog import CatalogStream, DestinationSyncMode, SyncMode
 
+__all__ = [
+    "WriteMethod",
+    "WriteStrategy",
+]
+
 
 class WriteStrategy(StrEnum):
     """What becomes of the rows that are already in the table."""
