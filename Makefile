@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv/bin
 PYTEST_JOBS ?= 2
+CHAOS_ROUNDS ?= 200
 
 .PHONY: help setup demo test check bench chaos docs clean
 
@@ -36,7 +37,8 @@ bench: setup
 	$(VENV)/python benchmarks/run.py
 
 chaos: setup
-	$(VENV)/pytest -n 1 tests/chaos
+	$(VENV)/pytest -n $(PYTEST_JOBS) tests/conformance -k killed \
+		--penstock-rounds $(CHAOS_ROUNDS) --penstock-seed $$RANDOM
 
 docs: setup
 	$(VENV)/python scripts/generate_docs.py

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.contest import Attempt, Contender, Table, contest
 from benchmarks.measure import Measurement
-from benchmarks.ours import full_refresh, receipt_of, run_spec, sync_attempt
+from benchmarks.ours import full_refresh, receipt_of, run_attempt, run_spec
 from benchmarks.peers import install
 from benchmarks.places import OUTPUT
 from benchmarks.verify import Verdict
@@ -83,4 +83,4 @@ def _through(
         }
         return Verdict(rows_expected=users, rows=committed["users"])
 
-    return sync_attempt(install("penstock"), folder, spec, judge=judge)
+    return run_attempt(install("penstock"), folder, spec, judge=judge)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from benchmarks.adbc import duckdb_driver
 from benchmarks.contest import Attempt, Contender, Table, contest
 from benchmarks.datasets import file_data
 from benchmarks.generate import load_facts
 from benchmarks.measure import Measurement
-from benchmarks.ours import full_refresh, run_spec, sync_attempt
+from benchmarks.ours import home_in, proved
 from benchmarks.peers import install
 from benchmarks.places import PROGRAMS
 from benchmarks.verify import Verdict, verify
@@ -20,21 +19,6 @@ from benchmarks.verify import Verdict, verify
 TITLES = {"csv": "CSV", "jsonl": "JSONL", "parquet": "Parquet"}
 OURS, DUCKDB, GIVEN = "penstock", "DuckDB alone", "DuckDB alone, types given"
 PEER_SECONDS = 600
-
-_SCHEMAS: dict[str, dict[str, Any]] = {
-    "text": {"type": ["null", "string"]},
-    "integer": {"type": ["null", "integer"]},
-    "number": {"type": ["null", "number"]},
-    "decimal": {"type": ["null", "number"]},
-    "boolean": {"type": ["null", "boolean"]},
-    "date": {"type": ["null", "string"], "format": "date"},
-    "instant": {
-        "type": ["null", "string"],
-        "format": "date-time",
-        "airbyte_type": "timestamp_with_timezone",
-    },
-}
-"""What `penstock discover` says of the generated columns."""
 
 
 def tables(*, quick: bool) -> Iterator[Table]:
@@ -89,20 +73,17 @@ def _contest(format_name: str, data: Path) -> Table:
 
 
 def _penstock(data: Path, folder: Path) -> Attempt:
-    """Discovers the file, then syncs it: both are what a user waits for."""
+    """The command a user would type: it discovers the file's columns, then moves the rows."""
     database = folder / "out.duckdb"
-    properties = {name: _SCHEMAS[c.kind] for name, c in load_facts(data).columns.items()}
-    stream = {
-        "name": "visits",
-        "json_schema": {"type": "object", "properties": properties},
-        "supported_sync_modes": ["full_refresh", "incremental"],
-    }
-    spec = run_spec(
-        source={"name": "file", "config": {"path": str(data), "name": "visits"}},
-        database=database,
-        streams=[full_refresh(stream)],
+    return Attempt(
+        command=(
+            *(install("penstock").program("penstock"), "sync", "file", "duckdb", "--json"),
+            *("--source.path", str(data), "--destination.path", str(database)),
+            *("--mode", "full_refresh_overwrite"),
+        ),
+        environment=home_in(folder),
+        judge=proved(_judge(database, data)),
     )
-    return sync_attempt(install("penstock"), folder, spec, judge=_judge(database, data))
 
 
 def _duckdb(data: Path, format_name: str, types: str, folder: Path) -> Attempt:

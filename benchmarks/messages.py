@@ -11,7 +11,7 @@ from benchmarks.contest import Attempt, Contender, Table, contest
 from benchmarks.datasets import messages_data
 from benchmarks.generate import facts_path
 from benchmarks.measure import Measurement
-from benchmarks.ours import full_refresh, run_spec, sync_attempt
+from benchmarks.ours import full_refresh, run_attempt, run_spec
 from benchmarks.peers import install
 from benchmarks.places import PROGRAMS
 from benchmarks.verify import Verdict, verify
@@ -75,7 +75,7 @@ def _penstock(data: Path, times: int, folder: Path) -> Attempt:
         database=database,
         streams=[full_refresh(catalog_stream(data))],
     )
-    return sync_attempt(install("penstock"), folder, spec, judge=_judge(database, data, times))
+    return run_attempt(install("penstock"), folder, spec, judge=_judge(database, data, times))
 
 
 def _duckdb(data: Path, times: int, folder: Path) -> Attempt:

@@ -30,7 +30,7 @@ def full_refresh(stream: dict[str, Any]) -> dict[str, Any]:
     return {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
 
 
-def sync_attempt(
+def run_attempt(
     installed: Installed,
     folder: Path,
     spec: dict[str, Any],
@@ -38,6 +38,23 @@ def sync_attempt(
     judge: Callable[[Measurement], Verdict | None] = lambda _: None,
 ) -> Attempt:
     """Returns `penstock run` of this spec, with state and receipts in the round's own folder."""
+    return Attempt(
+        command=(installed.program("penstock"), "run"),
+        stdin=json.dumps(spec).encode(),
+        environment=home_in(folder),
+        judge=proved(judge),
+    )
+
+
+def home_in(folder: Path) -> dict[str, str]:
+    """Returns the environment that keeps penstock's state in the round's own folder."""
+    return {"PENSTOCK_HOME": str(folder / "home")}
+
+
+def proved(
+    judge: Callable[[Measurement], Verdict | None],
+) -> Callable[[Measurement], Verdict | None]:
+    """Returns a judge that asks for a receipt of success without changed values first."""
 
     def checked(done: Measurement) -> Verdict | None:
         receipt = receipt_of(done)
@@ -48,12 +65,7 @@ def sync_attempt(
             raise RuntimeError(f"{changed:,} values did not fit and were changed")
         return judge(done)
 
-    return Attempt(
-        command=(installed.program("penstock"), "run"),
-        stdin=json.dumps(spec).encode(),
-        environment={"PENSTOCK_HOME": str(folder / "home")},
-        judge=checked,
-    )
+    return checked
 
 
 def receipt_of(done: Measurement) -> dict[str, Any]:

@@ -134,7 +134,8 @@ def _conditions(report: Report) -> str:
     return (
         f"Measured {report.started_at[:10]} at commit `{report.commit}`{state}{size} by"
         f" `{report.command}`: {facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB,"
-        f" Linux {facts['kernel']}, Python {facts['python']}."
+        f" Linux {facts['kernel']}, Python {facts['python']};"
+        f" load {facts['load_before']} before it began."
     )
 
 
@@ -185,6 +186,8 @@ def _line(table: Table, outcome: Outcome, ours: Outcome | None) -> str:
 def _arrived(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
+    if not verdict.table:
+        return "every row"
     if verdict.is_exact:
         return "every value"
     words = []

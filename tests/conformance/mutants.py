@@ -243,7 +243,9 @@ class PublishesWithEachCommit(MemoryDestination):
                             s,
                             tables={
                                 **s.tables,
-                                self.plan.table: s.staging[self.plan.table, self.plan.generation_id],
+                                self.plan.table: s.staging[
+                                    self.plan.table, self.plan.generation_id
+                                ],
                             },
                         )
                     )
@@ -666,10 +668,10 @@ MUTANTS = (
         "overwrite typed",
     ),
     Mutant(KeepsLeftovers, "test_a_fresh_attempt_drops_the_rows_of_a_failed_one", "overwrite"),
+    Mutant(ForgetsWhatItResumes, "test_a_resumed_generation_keeps_its_committed_rows", "overwrite"),
     Mutant(
-        ForgetsWhatItResumes, "test_a_resumed_generation_keeps_its_committed_rows", "overwrite"
+        KeepsTheStateOfDroppedRows, "test_a_state_never_outlives_the_rows_it_covers", "overwrite"
     ),
-    Mutant(KeepsTheStateOfDroppedRows, "test_a_state_never_outlives_the_rows_it_covers", "overwrite"),
     Mutant(DropsColumnsThatWentAway, _SCHEMA, "a column that went away-append"),
     Mutant(NullsOlderValuesOfAWidenedColumn, _SCHEMA, "integer to string-append"),
     Mutant(
@@ -682,18 +684,26 @@ MUTANTS = (
     Mutant(DedupLetsNewerCommitWin, _DEDUP, "older after newer in two syncs"),
     Mutant(DedupKeepsTheFirstOfEquals, _DEDUP, "equal cursors, one batch: the last to arrive"),
     Mutant(DedupTakesNullForNoKey, _DEDUP, "null is a key like any other"),
-    Mutant(DedupLooksAtTheFirstKeyOnly, _DEDUP, "composite keys: only all columns together are the key"),
+    Mutant(
+        DedupLooksAtTheFirstKeyOnly, _DEDUP, "composite keys: only all columns together are the key"
+    ),
     Mutant(DedupCoalesces, _DEDUP, "a newer row replaces the whole of the older one, nulls too"),
     Mutant(IgnoresFence, "test_stale_commit_is_refused_without_effect", "append"),
     Mutant(ChecksFenceAtOpenOnly, "test_an_attempt_overtaken_while_open_is_refused", "append"),
-    Mutant(WritesRowsBeforeItLooksAtTheFence, "test_stale_commit_is_refused_without_effect", "append"),
+    Mutant(
+        WritesRowsBeforeItLooksAtTheFence, "test_stale_commit_is_refused_without_effect", "append"
+    ),
     Mutant(CommitWithoutStateForgets, "test_commit_without_state_keeps_the_stored_one", "append"),
     Mutant(CallsEveryCommitComplete, "test_state_is_stored_by_commit_and_not_before", "append"),
     Mutant(RewritesTheState, "test_state_is_kept_to_the_byte", None),
     Mutant(MixesConnections, "test_states_of_streams_and_connections_are_kept_apart", None),
     Mutant(ForgetsEverything, "test_forgetting_removes_what_is_named_and_nothing_else", None),
     Mutant(OneRawIdABatch, "test_penstocks_own_columns_tell_where_a_row_came_from", "append typed"),
-    Mutant(LosesRecordedChanges, "test_penstocks_own_columns_tell_where_a_row_came_from", "append typed"),
+    Mutant(
+        LosesRecordedChanges,
+        "test_penstocks_own_columns_tell_where_a_row_came_from",
+        "append typed",
+    ),
 )
 
 
@@ -706,7 +716,9 @@ def _suite(made: type[MemoryDestination]) -> type[DestinationSuite]:
     def config(self: DestinationSuite, place: Path) -> MemoryConfig:
         return MemoryConfig(path=str(place / "memory.bin"))
 
-    return type(f"{made.__name__}Suite", (DestinationSuite,), {"destination": made, "config": config})
+    return type(
+        f"{made.__name__}Suite", (DestinationSuite,), {"destination": made, "config": config}
+    )
 
 
 for _mutant in MUTANTS:

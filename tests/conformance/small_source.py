@@ -132,7 +132,7 @@ class SmallStream:
         if flaw == "reads other rows each time":
             row["name"] = f"person {time.perf_counter_ns()}"
         if flaw == "declares an integer and sends text":
-            row["id"] = str(number)
+            row["id"] = f"no. {number}"
         if flaw == "sends a property it does not declare":
             row["surprise"] = 1
         if flaw == "has equal primary keys":

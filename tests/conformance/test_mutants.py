@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mutants import MUTANTS, Mutant, suite_of
 
 from penstock.testing.destination_suite import cases_of
 from penstock.testing.lab import Lab
+from tests.conformance.mutants import MUTANTS, Mutant, suite_of
 
 
 def _id(mutant: Mutant) -> str:

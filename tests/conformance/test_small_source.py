@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import pytest
-from small_source import Flaw, SmallConfig, SmallSource
 
 from penstock.testing.gaps import not_done
 from penstock.testing.source_suite import SourceSuite
+from tests.conformance.small_source import Flaw, SmallConfig, SmallSource
 
 FLAWS = {
     "skips a row when it resumes": "test_each_state_continues_with_exactly_the_rows_after_it",
@@ -54,9 +54,7 @@ class TestNamedGap(SourceSuite):
     source = SmallSource
     gaps = (
         not_done("test_two_full_reads_are_equal", reason="the names are random"),
-        not_done(
-            "test_each_state_continues_with_exactly_the_rows_after_it", reason="the same"
-        ),
+        not_done("test_each_state_continues_with_exactly_the_rows_after_it", reason="the same"),
     )
 
     def config(self, place: Path) -> SmallConfig:

@@ -16,7 +16,7 @@ from penstock.cli.configuration import Given, assemble, secrets_in_flags
 from penstock.cli.options import DestinationOptions, SourceOptions
 from penstock.cli.screen import Screen
 from penstock.data.items import LogLine
-from penstock.engine.references import resolve_references
+from penstock.engine.references import resolved_config
 from penstock.engine.registry import list_sources, load_destination_class, source_runner
 from penstock.engine.runners.program import RunOptions
 from penstock.engine.runners.runner import SourceRunner
@@ -101,7 +101,7 @@ def ready_source(name: str, options: SourceOptions | None, screen: Screen) -> Re
     spec = _spec(runner, ref)
     given = Given("source", settings_of(options.source_settings or ()), options.source_config)
     config = _assembled(given, spec, screen)
-    resolved = resolve_references(config)
+    resolved = resolved_config(config, lambda: spec)
     with _naming(f"Source {ref.name}"):
         validate_against_spec(resolved, spec)
     return ReadySource(
@@ -123,7 +123,8 @@ def ready_destination(
     )
     config = _assembled(given, spec, screen)
     with _naming(f"Destination {name}"):
-        destination = connector(parse_config(connector.Config, resolve_references(config)))
+        resolved = resolved_config(config, lambda: spec)
+        destination = connector(parse_config(connector.Config, resolved))
     return ReadyDestination(
         ref=ConnectorRef(name=name, config=config), spec=spec, destination=destination
     )

@@ -22,7 +22,7 @@ def connectors_table(connectors: Iterable[Listed]) -> Table:
     """Returns one row a connector."""
     table = _table("name", "title", "how it runs")
     for each in connectors:
-        table.add_row(each.name, each.title, each.how)
+        table.add_row(each.name, each.title, each.runs)
     return table
 
 

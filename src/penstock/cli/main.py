@@ -159,7 +159,7 @@ def _bug(error: Exception) -> BugError:
 
 
 def _keep_traceback(error: BaseException) -> str:
-    from penstock.engine.receipts import data_home  # noqa: PLC0415 (only after a crash)
+    from penstock.engine.home import data_home  # noqa: PLC0415 (only after a crash)
 
     text = "".join(traceback.format_exception(error))
     try:

@@ -10,7 +10,8 @@ from cyclopts import Group, Parameter
 SOURCE = Group("Source", sort_key=2)
 DESTINATION = Group("Destination", sort_key=3)
 STREAMS = Group("Streams", sort_key=4)
-OUTPUT = Group("Output", sort_key=5)
+LIMITS = Group("Limits", sort_key=5)
+OUTPUT = Group("Output", sort_key=6)
 
 
 @Parameter(name="*")
@@ -85,6 +86,33 @@ class DestinationOptions:
             help="Settings from a JSON or YAML file; - is standard input.",
         ),
     ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """How much a sync may hold and how often it commits."""
+
+    commit_bytes: Annotated[
+        int,
+        Parameter(
+            group=LIMITS,
+            show_default=True,
+            help="Bytes read after which the next state is committed with its rows.",
+        ),
+    ] = 64 << 20
+    commit_seconds: Annotated[
+        float,
+        Parameter(group=LIMITS, show_default=True, help="The same, as time since the last one."),
+    ] = 60.0
+    buffer_bytes: Annotated[
+        int,
+        Parameter(
+            group=LIMITS,
+            show_default=True,
+            help="Most bytes that wait between the source and the destination.",
+        ),
+    ] = 64 << 20
 
 
 Json = Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Write JSON instead.")]

@@ -11,7 +11,8 @@ from penstock.cli.options import Json
 from penstock.cli.outcome import error_of, exit_status_of, receipt_table, summary_lines
 from penstock.cli.screen import Screen, error_text
 from penstock.engine.events import Receipt
-from penstock.engine.receipts import data_home, find_receipt, load_receipts
+from penstock.engine.home import data_home
+from penstock.engine.receipts import find_receipt, load_receipts
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,7 +10,7 @@ from penstock.cli.interrupt import stop_on_signal
 from penstock.cli.outcome import exit_status_of
 from penstock.cli.progress import JsonLines, follow
 from penstock.cli.screen import Screen
-from penstock.engine.receipts import data_home
+from penstock.engine.home import data_home
 from penstock.engine.run import run as run_sync
 from penstock.engine.settings import RunSpec
 from penstock.errors import ConfigError

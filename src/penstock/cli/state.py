@@ -11,7 +11,8 @@ from cyclopts import App, Parameter
 from penstock.cli.arguments import list_of
 from penstock.cli.screen import Screen
 from penstock.engine.catalog import nearest
-from penstock.engine.receipts import data_home, load_receipts
+from penstock.engine.home import data_home
+from penstock.engine.receipts import load_receipts
 from penstock.engine.state_store import StoredCheckpoint, open_state_store
 from penstock.errors import ConfigError, UnknownName
 from penstock.protocol.catalog import StreamDescriptor
@@ -87,8 +88,7 @@ def _positions(connection: str) -> dict[StreamDescriptor | None, State]:
     found: dict[StreamDescriptor | None, State] = {}
     for receipt in reversed(load_receipts(data_home(), connection)):
         for stream in receipt.streams:
-            # Of a stream that ended early the receipt may hold a state that was never committed.
-            if stream.status == "complete" and bytes(stream.state_after) != b"null":
+            if bytes(stream.state_after) != b"null":
                 found[stream.stream] = stream_state(stream.stream, bytes(stream.state_after))
     for kept in open_state_store(data_home()).load(connection):
         if kept.state is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -19,6 +19,7 @@ from penstock.cli.options import (
     STREAMS,
     DestinationOptions,
     Json,
+    LimitOptions,
     Quiet,
     SourceOptions,
 )
@@ -27,7 +28,8 @@ from penstock.cli.progress import announcer, follow, giving_back, make_follower
 from penstock.cli.screen import Screen, say_error
 from penstock.engine.catalog import Choices, Mode, configure, parse_mode
 from penstock.engine.events import Receipt
-from penstock.engine.receipts import data_home, load_receipts
+from penstock.engine.home import data_home
+from penstock.engine.receipts import load_receipts
 from penstock.engine.run import run
 from penstock.engine.settings import RunSpec, SyncSettings
 from penstock.errors import ConfigError
@@ -100,6 +102,7 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
             help="Begin anew: read everything, and replace what is there once it is complete.",
         ),
     ] = False,
+    limits: LimitOptions | None = None,
     verbose: Annotated[
         bool, Parameter(group=OUTPUT, negative=(), help="Show every line the connectors log.")
     ] = False,
@@ -130,7 +133,10 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
         destination=there.ref,
         catalog=configured,
         settings=SyncSettings(
-            normalisation=normalisation.value, namespace=namespace, prefix=prefix
+            normalisation=normalisation.value,
+            namespace=namespace,
+            prefix=prefix,
+            **asdict(limits or LimitOptions()),
         ),
     )
     follower = make_follower(screen, is_json=json, is_verbose=verbose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
 from penstock.data.careful import batch_schema, changes_text, coerced_array, storage_type
 from penstock.data.coerce import ROUNDED, Misfit, coercer
 from penstock.data.json_text import exact_text, row_text, value_text
@@ -24,6 +25,7 @@ from penstock.data.vector import VectorSession
 from penstock.protocol.messages import Change
 
 _INSTANTS: Final = frozenset({Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIME})
+_NEVER_NAN: Final = frozenset({str, int, bool, type(None)})
 _EXACT_CASTS: Final = frozenset(
     {
         (Kind.INTEGER, Kind.NUMBER),
@@ -88,14 +90,9 @@ class BatchBuilder:
         (as base64) are taken exactly. Raises DataError for objects that have no JSON form.
         """
         if not rows:
-            empty = [pa.array([], field.type) for field in self._schema]
+            empty = [pa.nulls(0, field.type) for field in self._schema]
             return BuiltBatch(rows=pa.RecordBatch.from_arrays(empty, schema=self._schema))
-        texts = [
-            exact_text(row).encode()
-            if b"null" in (text := row_text(row)) and _hides_nan(row)
-            else text
-            for row in rows
-        ]
+        texts = [_row_text(row) for row in rows]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
         starts = np.concatenate(([0], ends[:-1]))
         emitted = np.full(len(texts), extracted_at_ms, np.int64)
@@ -128,9 +125,9 @@ class BatchBuilder:
             if changes
             else None
         )
-        extracted = pa.array(np.full(count, extracted_at_ms * 1000, np.int64))
-        arrays.append(extracted.view(pa.timestamp("us", tz="UTC")))
-        arrays.append(pa.array(noted, pa.string()) if noted else pa.nulls(count, pa.string()))
+        instants = np.full(count, extracted_at_ms * 1000, np.int64)
+        arrays.append(whole_numbers(instants, pa.timestamp("us", tz="UTC")))
+        arrays.append(of_values(noted, pa.string()) if noted else pa.nulls(count, pa.string()))
         declared = {column.name for column in self._columns}
         new = [n for n in batch.schema.names if n not in declared and n not in self._undeclared]
         self._undeclared.update(new)
@@ -144,17 +141,26 @@ def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return pa.Table.from_batches(batches, schema).combine_chunks().to_batches()[0]
 
 
+def _row_text(row: Mapping[str, Any]) -> bytes:
+    """Returns a row as JSON in which every NaN stands; orjson alone writes those as null."""
+    text = row_text(row)
+    if text.count(b"null") != list(row.values()).count(None) and _hides_nan(row):
+        return exact_text(row).encode()
+    return text
+
+
 def _hides_nan(value: Any) -> bool:
     """Tells whether orjson wrote null for a NaN or an infinity in a value."""
-    match value:
-        case float():
-            return not math.isfinite(value)
-        case Mapping():
-            return any(_hides_nan(item) for item in value.values())
-        case list() | tuple():
-            return any(_hides_nan(item) for item in value)
-        case _:
-            return False
+    kind = type(value)
+    if kind in _NEVER_NAN:
+        return False
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if kind is dict:
+        return any(map(_hides_nan, value.values()))
+    if isinstance(value, list | tuple | Set):
+        return any(map(_hides_nan, value))
+    return isinstance(value, Mapping) and any(map(_hides_nan, value.values()))
 
 
 def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
@@ -186,8 +192,8 @@ def _python_values(array: pa.Array) -> list[Any]:
     if is_fine and plain.type.unit == "ns":
         values: list[Any] = _texts_of_nanos(plain)
         return values
-    values = plain.to_pylist()
-    return values
+    python: list[Any] = plain.to_pylist()
+    return python
 
 
 def _texts_of_nanos(array: pa.Array) -> list[str | None]:
@@ -239,12 +245,11 @@ def _is_text(data_type: pa.DataType) -> bool:
 def _from_nanos(array: pa.Array, column: Column, changes: dict[int, list[Change]]) -> pa.Array:
     """Cuts nanoseconds to microseconds, towards the past, and records where digits were lost."""
     nanos = array.view(pa.int64())
-    micros = pa.array(
-        np.floor_divide(nanos.fill_null(0).to_numpy(), 1000),
-        mask=nanos.is_null().to_numpy(zero_copy_only=False),
-    )
-    is_cut = pc.not_equal(pc.multiply(micros, 1000), nanos).fill_null(False)
-    for row in np.flatnonzero(is_cut.to_numpy(zero_copy_only=False)).tolist():
+    floored = np.floor_divide(numbers_of(nanos.fill_null(0)), 1000)
+    nothing = pa.scalar(None, pa.int64())
+    micros = pc.if_else(nanos.is_valid(), whole_numbers(floored, pa.int64()), nothing)
+    is_cut = pc.not_equal(pc.multiply(micros, 1000), nanos).fill_null(pa.scalar(value=False))
+    for row in np.flatnonzero(flags_of(is_cut)).tolist():
         _record(changes, row, column.name, ROUNDED)
     return micros.view(storage_type(column.kind))
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from penstock.data.arrays import of_values
 from penstock.data.coerce import NOT_UNICODE, Misfit, coercer
 from penstock.data.json_text import is_json, mend, split_object
 from penstock.data.types import Column, Kind, arrow_type
@@ -18,6 +19,7 @@ DATA_COLUMN: Final = Column(name="_airbyte_data", kind=Kind.JSON)
 EXTRACTED_AT: Final = "_airbyte_extracted_at"
 CHANGES: Final = "_airbyte_changes"
 
+_string: Final = coercer(Kind.STRING)
 _WHOLE: Final[dict[Kind, pa.DataType]] = {
     Kind.DATE: pa.int32(),
     Kind.TIMESTAMP_TZ: pa.int64(),
@@ -59,6 +61,8 @@ class CarefulRows:
         self._values: list[list[Any]] = [[] for _ in self._columns]
         self.changes: list[str | None] = []
         self.undeclared: dict[str, None] = {}
+        self.mixed: set[str] = set()
+        """STRING columns that met a value which is no string."""
         self.keys: list[tuple[str, ...]] = []
         """The keys of each record in its own order: what the vector path learns from."""
 
@@ -82,6 +86,8 @@ class CarefulRows:
             if text is None:
                 values.append(None)
                 continue
+            if read is _string and text[:1] != b'"' and text != b"null":
+                self.mixed.add(name)
             value, misfit = read(text)
             values.append(value)
             if misfit is not None:
@@ -119,5 +125,5 @@ def coerced_array(values: list[Any], kind: Kind) -> pa.Array:
     """Returns coerced values as an array, JSON as its plain text."""
     whole = _WHOLE.get(kind)
     if whole is None:
-        return pa.array(values, storage_type(kind))
-    return pa.array(values, whole).view(storage_type(kind))
+        return of_values(values, storage_type(kind))
+    return of_values(values, whole).view(storage_type(kind))

@@ -1,15 +1,15 @@
 """What becomes of one JSON value in a column of one kind: the reference every faster path equals.
 
-| column        | taken as it is                       | changed                                   |
-|---------------|--------------------------------------|-------------------------------------------|
-| INTEGER       | 12, "12", 12.0, 1.2e1                | 1.7, true, "x" NULLED; beyond int64 NULLED |
-| BIG_INTEGER   | the same up to 38 digits             | the same                                  |
-| NUMBER        | a literal its double gives back      | else nearest double TRUNCATED; 1e400 NULLED |
+| column        | taken as it is                       | changed                                  |
+|---------------|--------------------------------------|------------------------------------------|
+| INTEGER       | 12, "12", 12.0, 1.2e1                | 1.7, true, "x" NULLED; over int64 NULLED |
+| BIG_INTEGER   | the same up to 38 digits             | the same                                 |
+| NUMBER        | a literal its double gives back      | else nearest TRUNCATED; 1e400 NULLED     |
 | DECIMAL       | up to 29 digits and 9 places         | more places TRUNCATED, more digits NULLED |
 | BOOLEAN       | true, false, "true", "false"         | all else NULLED                           |
 | STRING        | strings; literals and JSON as text   | not Unicode: U+FFFD, TRUNCATED            |
 | DATE and kin  | see `penstock.data.temporal`         | digits beyond microseconds TRUNCATED      |
-| JSON          | everything, compact, to the digit    | not Unicode, NaN inside: TRUNCATED        |
+| JSON          | everything, to the digit (`plain`)   | not Unicode, NaN inside: TRUNCATED        |
 
 NaN and Infinity, which are not JSON, are NULLED in every column.
 """
@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from penstock.data import temporal
-from penstock.data.json_text import compact, is_json, mend, mend_string
+from penstock.data.json_text import is_json, mend, mend_string, plain
 from penstock.data.types import Kind
 from penstock.protocol.messages import ChangeKind
 
@@ -116,7 +116,9 @@ def _big_integer(text: bytes) -> Coerced:
     return _whole(text, 38)
 
 
-def _whole(text: bytes, digits: int) -> tuple[Decimal | None, Misfit | None]:
+def _whole(  # noqa: PLR0911 - one return a rule
+    text: bytes, digits: int
+) -> tuple[Decimal | None, Misfit | None]:
     if text == b"null":
         return None, None
     literal = _literal(text)
@@ -157,7 +159,7 @@ def _number(text: bytes) -> Coerced:
     return double, None if _decimal(literal) == Decimal(repr(double)) else ROUNDED
 
 
-def _decimal_number(text: bytes) -> Coerced:
+def _decimal_number(text: bytes) -> Coerced:  # noqa: PLR0911 - one return a rule
     if text == b"null":
         return None, None
     literal = _literal(text)
@@ -206,11 +208,11 @@ def _json(text: bytes) -> Coerced:
     if _is_nan(text):
         return None, NOT_JSON
     if is_json(text):
-        return compact(text).decode(), None
+        return plain(text).decode(), None
     mended = mend(text)
     if not is_json(mended):
         return None, NOT_JSON
-    return compact(mended).decode(), NOT_UNICODE
+    return plain(mended).decode(), NOT_UNICODE
 
 
 def _temporal(read: Callable[[str], tuple[int, bool]]) -> Callable[[bytes], Coerced]:

@@ -80,7 +80,8 @@ class MessageDecoder:
         if not end:
             self._rest.append(block)
             return
-        lines = b"".join([*self._rest, block[:end]]) if self._rest else block[:end]
+        whole = block if end == len(block) else memoryview(block)[:end]
+        lines = b"".join([*self._rest, whole])
         self._rest = [block[end:]] if end < len(block) else []
         yield from self._decode_lines(lines)
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data import temporal
+from penstock.data.arrays import numbers_of, whole_numbers
 from penstock.data.careful import CHANGES, DATA_COLUMN, EXTRACTED_AT
 from penstock.data.json_text import compact
 from penstock.data.types import Kind, kind_of_arrow
@@ -43,8 +44,8 @@ def _encoded(stream: StreamDescriptor, batch: pa.RecordBatch) -> bytes:
     if stream.namespace:
         head += f',"namespace":{orjson.dumps(stream.namespace).decode()}'
     parts: list[Any] = [head + ',"data":', *_data_parts(batch), ',"emitted_at":']
-    micros = batch.column(EXTRACTED_AT).view(pa.int64()).to_numpy(zero_copy_only=False)
-    parts.append(pa.array(np.floor_divide(micros, 1000)).cast(pa.string()))
+    micros = numbers_of(batch.column(EXTRACTED_AT))
+    parts.append(whole_numbers(np.floor_divide(micros, 1000), pa.int64()).cast(pa.string()))
     changes = batch.column(CHANGES)
     if changes.null_count < len(changes):
         meta = pc.binary_join_element_wise(',"meta":{"changes":', changes, "}", "")
@@ -111,7 +112,7 @@ def _rewritten(
     texts: pa.Array, is_odd: pa.Array, values: pa.Array, write: Callable[[Any], str]
 ) -> pa.Array:
     """Replaces the texts of odd values by what `write` makes of each."""
-    is_odd = is_odd.fill_null(False)
+    is_odd = is_odd.fill_null(pa.scalar(value=False))
     if not pc.any(is_odd).as_py():
         return texts
     odd = [write(value) for value in values.filter(is_odd).to_pylist()]

@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 
 from penstock.data.careful import changes_text
-from penstock.data.json_text import split_object
+from penstock.data.json_text import plain, split_object
 from penstock.errors import PenstockError, ProtocolError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.codec import decode_line
@@ -44,10 +44,24 @@ class Slices:
             yield buffer[start:end]
 
     def take(self, rows: Indexes) -> Slices:
+        """Returns some of the texts, in the order asked for."""
         return Slices(self.buffer, self.starts[rows], self.ends[rows])
 
-    def views(self) -> pa.Array:
+    def plain(self) -> Slices:
+        """Returns the texts as `penstock.data.json_text.plain` spells them."""
+        texts = list(map(plain, self))
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        ends = np.cumsum(lengths)
+        return Slices(b"".join(texts), ends - lengths, ends)
+
+    def sample(self, count: int) -> Slices:
+        """Returns some of the texts, evenly spaced."""
+        return self.take(np.arange(0, len(self), max(1, len(self) // count))[:count])
+
+    def views(self, *, max_bytes: int) -> pa.Array:
         """Returns the texts as Arrow string views into the buffer, without copying them.
+
+        Texts longer than `max_bytes` are left null.
 
         A view is length, first four bytes, buffer and offset; up to twelve bytes stand in it
         whole (Apache Arrow columnar format, "Variable-size Binary View Layout").
@@ -66,7 +80,9 @@ class Slices:
         far = starts[rows]
         views[rows, 4:8] = _gather(self.buffer, far, 4)
         views[rows, 12:16] = far.astype("<i4").view(np.uint8).reshape(len(far), 4)
-        buffers = [None, pa.py_buffer(views), pa.py_buffer(self.buffer)]
+        is_fit = lengths <= max_bytes
+        valid = None if is_fit.all() else pa.py_buffer(np.packbits(is_fit, bitorder="little"))
+        buffers = [valid, pa.py_buffer(views), pa.py_buffer(self.buffer)]
         return pa.Array.from_buffers(pa.string_view(), count, buffers)
 
 
@@ -238,9 +254,9 @@ class LineReader:
             data = bytes(record.data)
             at = text.index(data)
             self._add(record, line, (start + at, start + at + len(data)), found)
-            shape = self._learn(text, message)
-            if shape is not None:
-                rest = self._take(shape, block, (starts, ends), rest, found)
+            learned = self._learn(text, message)
+            if learned is not None:
+                rest = self._take(learned, block, (starts, ends), rest, found)
         self._put_the_usual_first(found)
         return ReadBlock(
             {stream: pieces.in_order(block) for stream, pieces in found.items()},
@@ -302,10 +318,10 @@ class LineReader:
 def _read_line(text: bytes) -> Message:
     try:
         return decode_line(text)
-    except ProtocolError as error:
+    except ProtocolError:
         message = _almost_json(text)
         if message is None:
-            raise error
+            raise
         return message
 
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data import temporal
+from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
 from penstock.data.careful import storage_type
+from penstock.data.lines import Slices
+from penstock.data.proof import block_query
 from penstock.data.types import Column, Kind
-from penstock.errors import BugError
+from penstock.errors import BugError, ResourceExhausted
 
-_TEXT: Final = frozenset({Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIME})
-_NATIVE: Final = {Kind.INTEGER: "BIGINT", Kind.BOOLEAN: "BOOLEAN"}
 _SOURCE_SCHEMA: Final = pa.schema([("j", pa.string_view()), ("i", pa.int32())])
+_VECTOR_ROWS: Final = 2048
+_PIECE_BYTES: Final = 4 << 20
+_MAX_ROW_BYTES: Final = 8 << 20
+"""Longer records are left unproved: read value by value they need less memory."""
 _PREPARED_FROM: Final = 64
-"""Columns from which planning the query anew for every block costs more than a second thread gains."""
+"""Columns from which planning a query for every block costs more than its second thread saves."""
 _UTC: Final = pa.timestamp("us", tz="UTC")
 _NAIVE: Final = pa.timestamp("us")
 
@@ -58,12 +61,17 @@ class VectorSession:
                 name = f"p{len(self._prepared)}"
                 self._connection.execute(f"PREPARE {name} AS {query}")
                 self._prepared[query] = name
-            answer = self._connection.execute(f"EXECUTE {name}")
-            return answer.to_arrow_reader(1 << 20).read_all()
+            return self._connection.sql(f"EXECUTE {name}").to_arrow_table()
+        except duckdb.OutOfMemoryException as error:
+            raise ResourceExhausted(
+                "DuckDB's share of memory does not suffice to parse a block of records.",
+                remedy="Give the decoder a larger memory limit, or read smaller blocks.",
+            ) from error
         finally:
             self._source.batches = []
 
     def close(self) -> None:
+        """Frees DuckDB's memory; tables already returned stay valid."""
         self._connection.close()
 
 
@@ -87,29 +95,36 @@ class VectorParser:
     """
 
     def __init__(
-        self, session: VectorSession, columns: tuple[Column, ...], order: tuple[str, ...]
+        self,
+        session: VectorSession,
+        columns: tuple[Column, ...],
+        order: tuple[str, ...],
+        *,
+        mixed: Set[str] = frozenset(),
     ) -> None:
-        kinds = {column.name: column.kind for column in columns}
+        """`mixed` names the STRING columns whose values are not only strings."""
         self._session = session
         self._columns = columns
         self._is_wide = len(order) > _PREPARED_FROM
-        self._query = _query(columns, order, kinds, parse="from_json")
-        self._forgiving = _query(columns, order, kinds, parse="try_from_json")
+        self.is_sparse = False
+        """Whether records may leave keys out; proving these, too, costs a tenth more."""
+        self._queries = {
+            (is_sparse, is_forgiving): block_query(
+                columns, order, mixed=mixed, is_sparse=is_sparse, is_forgiving=is_forgiving
+            )
+            for is_sparse in (False, True)
+            for is_forgiving in (False, True)
+        }
 
-    @staticmethod
-    def can_read(names: Sequence[str]) -> bool:
-        """Tells whether DuckDB can tell these keys apart: struct fields have names, in one case."""
-        return bool(names) and "" not in names and len({name.lower() for name in names}) == len(names)
-
-    def parse(self, texts: pa.Array) -> Iterator[Parsed]:
+    def parse(self, texts: Slices) -> Iterator[Parsed]:
         """Yields the rows in order, in one or several parts."""
         batches = list(_pieces(texts))
         try:
-            table = self._session.run(self._query, batches, is_wide=self._is_wide)
+            table = self._run(batches, is_forgiving=False)
         except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
             # Some text is not JSON, or not UTF-8 (which duckdb then cannot quote in its error).
-            table = self._session.run(self._forgiving, batches, is_wide=self._is_wide)
-        rows = np.concatenate([np.empty(0, np.int32), *(c.to_numpy() for c in table["i"].chunks)])
+            table = self._run(batches, is_forgiving=True)
+        rows = np.concatenate([np.empty(0, np.int32), *map(numbers_of, table["i"].chunks)])
         if not np.array_equal(rows, np.arange(len(texts), dtype=np.int32)):
             raise BugError(
                 "DuckDB returned the rows of a block in another order than they were given.",
@@ -119,8 +134,12 @@ class VectorParser:
         for batch in table.to_batches():
             yield self._typed(batch)
 
+    def _run(self, batches: list[pa.RecordBatch], *, is_forgiving: bool) -> pa.Table:
+        query = self._queries[self.is_sparse, is_forgiving]
+        return self._session.run(query, batches, is_wide=self._is_wide)
+
     def _typed(self, batch: pa.RecordBatch) -> Parsed:
-        is_proved = batch.column("ok").to_numpy(zero_copy_only=False)
+        is_proved = flags_of(batch.column("ok"))
         arrays = []
         for position, column in enumerate(self._columns):
             array = batch.column(position)
@@ -134,107 +153,24 @@ class VectorParser:
         return Parsed(arrays, is_proved)
 
 
-def _pieces(texts: pa.Array) -> Iterator[pa.RecordBatch]:
-    """Cuts the rows into parts of whole DuckDB vectors, enough for its threads to share."""
-    size = max(2048, -(-len(texts) // 8 // 2048) * 2048)
-    index = pa.array(np.arange(len(texts), dtype=np.int32))
-    for start in range(0, len(texts), size):
-        yield pa.record_batch(
-            [texts.slice(start, size), index.slice(start, size)], schema=_SOURCE_SCHEMA
-        )
+def _pieces(texts: Slices) -> Iterator[pa.RecordBatch]:
+    """Cuts the rows into parts of whole DuckDB vectors, enough for its threads to share.
 
-
-def _query(
-    columns: tuple[Column, ...], order: tuple[str, ...], kinds: dict[str, Kind], *, parse: str
-) -> str:
-    read = {name: f"c{position}" for position, name in enumerate(order)}
-    shape = {name: _carrier(kinds.get(name)) for name in order}
-    shape.update({c.name: _carrier(c.kind) for c in columns if c.name not in shape})
-    for name in shape.keys() - read.keys():
-        read[name] = f"c{len(read)}"
-    wanted = [_value(read[column.name], column.kind) for column in columns]
-    proofs = [_proof(order, kinds, read)]
-    proofs += [p for column in columns if (p := _check(read[column.name], column.kind))]
-    call = f"from_json(j, {_sql(json.dumps(shape))})"
-    if parse == "try_from_json":
-        call = f"try({call})"
-    names = ", ".join(read[name] for name in shape)
-    inner = f"SELECT unnest({call}), j, i FROM source"
-    picked = ", ".join(f"{value} AS v{n}" for n, value in enumerate(wanted))
-    return (
-        f"SELECT {picked}{', ' if picked else ''}coalesce({' AND '.join(proofs)}, false) AS ok, i "
-        f"FROM ({inner}) AS t({names}, j, i)"
-    )
-
-
-def _carrier(kind: Kind | None) -> str:
-    if kind in _TEXT:
-        return "VARCHAR"
-    return _NATIVE.get(kind, "JSON") if kind is not None else "JSON"
-
-
-def _value(name: str, kind: Kind) -> str:
-    match kind:
-        case Kind.NUMBER:
-            return f"try_cast({name}::VARCHAR AS DOUBLE)"
-        case Kind.BIG_INTEGER:
-            return f"try_cast({name}::VARCHAR AS DECIMAL(38,0))"
-        case Kind.DECIMAL:
-            return f"try_cast({name}::VARCHAR AS DECIMAL(38,9))"
-        case _:
-            return name
-
-
-def _check(name: str, kind: Kind) -> str | None:
-    """Returns what must hold of a proved literal so that its cast is the value itself."""
-    match kind:
-        case Kind.NUMBER:
-            # Fifteen digits fit a double; longer ones with a point were printed from it.
-            return (
-                f"({name} IS NULL OR (isfinite(try_cast({name}::VARCHAR AS DOUBLE)) AND "
-                f"(strlen({name}) <= 15 OR contains({name}, '.'))))"
-            )
-        case Kind.BIG_INTEGER:
-            return f"({name} IS NULL OR regexp_full_match({name}, '-?[0-9]{{1,38}}'))"
-        case Kind.DECIMAL:
-            places = r"-?[0-9]{1,29}(\.[0-9]{1,9})?"
-            return f"({name} IS NULL OR regexp_full_match({name}, '{places}'))"
-        case _:
-            return None
-
-
-def _proof(order: tuple[str, ...], kinds: dict[str, Kind], read: dict[str, str]) -> str:
-    """Returns the equality of a row's text with its values written back.
-
-    First with null for every value that is not there; where that fails, with those keys left
-    out that the text does not show as null. Guessing is safe, since only equality counts.
+    DuckDB holds a vector of 2,048 rows several times over, so long rows come in shorter parts.
     """
-    if not order:
-        return "j = '{}'"
-    texts = [_written(read[name], kinds.get(name)) for name in order]
-    keys = [orjson.dumps(name).decode() + ":" for name in order]
-    full, sparse = [], []
-    for position, (key, text) in enumerate(zip(keys, texts, strict=True)):
-        full.append(_sql(("," if position else "{") + key))
-        full.append(f"coalesce({text}, 'null')")
-        gap = f"if(contains(j, {_sql(key + 'null')}), {_sql(',' + key + 'null')}, '')"
-        sparse.append(f"coalesce({_sql(',' + key)} || {text}, {gap})")
-    return (
-        f"CASE WHEN j = concat({', '.join(full)}, '}}') THEN true "
-        f"ELSE concat(',', j[2:]) = concat({', '.join(sparse)}, '}}') AND j[1] = '{{' END"
-    )
-
-
-def _written(name: str, kind: Kind | None) -> str:
-    if kind is Kind.STRING:
-        return f"to_json({name})::VARCHAR"
-    if kind in _TEXT:
-        return f"('\"' || {name} || '\"')"
-    return f"{name}::VARCHAR"
-
-
-def _sql(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    views = texts.views(max_bytes=_MAX_ROW_BYTES)
+    count = len(texts)
+    index = whole_numbers(np.arange(count, dtype=np.int32), pa.int32())
+    size = max(_VECTOR_ROWS, -(-count // 8 // _VECTOR_ROWS) * _VECTOR_ROWS)
+    filled = np.cumsum(texts.ends - texts.starts)
+    start = 0
+    while start < count:
+        limit = int(filled[start]) + _PIECE_BYTES
+        length = min(size, int(np.searchsorted(filled, limit, side="right")) - start)
+        yield pa.record_batch(
+            [views.slice(start, length), index.slice(start, length)], schema=_SOURCE_SCHEMA
+        )
+        start += length
 
 
 def _instants(array: pa.Array) -> tuple[pa.Array, Any]:
@@ -274,8 +210,8 @@ def _by_reference(array: pa.Array, result: pa.DataType, read: Any) -> tuple[pa.A
             is_cut = True
         values.append(None if is_cut else value)
     whole = pa.int32() if pa.types.is_date32(result) else pa.int64()
-    read_values = pa.array(values, whole).take(coded.indices)
-    is_odd = pc.and_(read_values.is_null(), array.is_valid()).to_numpy(zero_copy_only=False)
+    read_values = of_values(values, whole).take(coded.indices)
+    is_odd = flags_of(pc.and_(read_values.is_null(), array.is_valid()))
     return read_values.view(result), is_odd
 
 

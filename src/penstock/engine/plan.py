@@ -168,9 +168,15 @@ def plan_streams(
 def source_states(tasks: Sequence[StreamTask], stored: Stored) -> tuple[State, ...]:
     """Returns what the source continues from: the global state if there is one, else per stream."""
     incremental = [task for task in tasks if not task.is_full_refresh]
-    if stored.shared is not None and stored.shared.state is not None and incremental:
-        return (stored.shared.state,)
+    shared = stored.shared.state if stored.shared else None
+    if shared is not None and incremental and not _is_empty_global(shared):
+        return (shared,)
     return tuple(task.state for task in tasks if task.state is not None)
+
+
+def _is_empty_global(state: State) -> bool:
+    held = state.global_
+    return held is not None and not held.stream_states and bytes(held.shared_state) == b"null"
 
 
 def complete_state(stream: StreamDescriptor) -> State:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -12,15 +11,6 @@ from penstock.engine.state_store import file_name_of, write_durably
 from penstock.errors import DataError, UnknownName
 
 _FOLDER = "receipts"
-
-
-def data_home() -> Path:
-    """Returns the data directory, `$PENSTOCK_HOME` or `~/.penstock`, made private (0700)."""
-    named = os.environ.get("PENSTOCK_HOME")
-    home = Path(named).expanduser() if named else Path.home() / ".penstock"
-    if not home.is_dir():
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return home
 
 
 def save_receipt(receipt: Receipt, data_dir: Path) -> Path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from penstock.errors import ConfigError
+from penstock.protocol.spec import ConnectorSpec
+from penstock.sdk.config import typed_references
 
 _REFERENCE: Final = re.compile(r"\$\{(env|file):([^}]*)\}")
 
@@ -25,6 +27,17 @@ def resolve_references(
     """
     variables = os.environ if environment is None else environment
     return {key: _resolved(value, (str(key),), variables) for key, value in config.items()}
+
+
+def resolved_config(config: Mapping[str, Any], spec: Callable[[], ConnectorSpec]) -> dict[str, Any]:
+    """Returns the configuration resolved, and what references brought in the type it should have.
+
+    `spec` is asked only when there is a reference: for some connectors it starts a program.
+    """
+    resolved = resolve_references(config)
+    if not has_references(config):
+        return resolved
+    return typed_references(config, resolved, spec().connection_specification)
 
 
 def has_references(config: Any) -> bool:

@@ -247,11 +247,12 @@ def _airbyte(ref: ConnectorRef, store: VenvStore, options: RunOptions) -> Source
         return venv_runner(request, store=store, options=options)
     registry = load_registry()
     if registry is None:
-        _log.warning(
-            "Airbyte's registry cannot be had: %s is looked for on PyPI, where connectors that "
-            "became manifests are out of date.",
-            name,
-        )
+        if ref.version is None:
+            _log.warning(
+                "Airbyte's registry cannot be had: %s is looked for on PyPI, where connectors "
+                "that became manifests are out of date.",
+                name,
+            )
         return venv_runner(request, store=store, options=options)
     entry = registry.source(name)
     if entry is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from penstock.engine.plan import Stored, StreamTask, is_position, merge_stored
 from penstock.engine.state_store import FileStateStore, StateStore, StoredCheckpoint
 from penstock.protocol.catalog import StreamDescriptor, SyncMode
-from penstock.protocol.state import State, stream_state
+from penstock.protocol.state import GlobalState, State, StateType, stream_state
 from penstock.sdk.destination import Destination, StoresState
 
 
@@ -98,8 +98,7 @@ def settle_overrides(
     settled: list[StreamDescriptor | None] = []
     for kept in overrides:
         if kept.stream is None:
-            if kept.state is not None:
-                place.shared(kept.state)
+            place.shared(kept.state or _NO_GLOBAL)
             settled.append(None)
             continue
         task = by_stream.get(kept.stream)
@@ -115,6 +114,10 @@ def settle_overrides(
                 place.stream(task, state, is_complete=False)
     if isinstance(destination, StoresState) and settled:
         store.forget(connection, settled)
+
+
+_NO_GLOBAL: Final = State(type=StateType.GLOBAL, global_=GlobalState())
+"""Stored in the place of a global state that was reset."""
 
 
 def _nothing(stream: StreamDescriptor) -> State:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from penstock import __version__
 from penstock.engine.events import (
     ConfigChanged,
     Event,
@@ -23,11 +21,12 @@ from penstock.engine.events import (
     SyncFinished,
     SyncStarted,
 )
+from penstock.engine.home import data_home
 from penstock.engine.kept_config import keep_config, kept_config
 from penstock.engine.ledger import Ledger, StreamAccount
 from penstock.engine.plan import StreamTask, is_position, plan_streams, source_states
 from penstock.engine.receipts import save_receipt
-from penstock.engine.references import resolve_references
+from penstock.engine.references import resolved_config
 from penstock.engine.registry import load_destination_class, source_runner
 from penstock.engine.remember import load_stored, remembers, settle_overrides
 from penstock.engine.runners.runner import SourceRunner
@@ -40,14 +39,10 @@ from penstock.protocol.catalog import ConfiguredCatalog, ConfiguredStream, SyncM
 from penstock.protocol.state import State
 from penstock.sdk.config import parse_config
 from penstock.sdk.destination import Destination
+from penstock.sdk.entrypoint import destination_spec
+from penstock.version import __version__
 
 logger = logging.getLogger(__name__)
-
-
-def default_data_dir() -> Path:
-    """Returns where states, receipts and locks are kept: $PENSTOCK_HOME, else ~/.penstock."""
-    named = os.environ.get("PENSTOCK_HOME")
-    return Path(named).expanduser() if named else Path.home() / ".penstock"
 
 
 def run(
@@ -63,7 +58,7 @@ def run(
     `stop` cancels it at the next step. The receipt is saved before the last event is yielded.
     `runner` runs the source instead of the one its reference names: one that is ready already.
     """
-    folder = data_dir or default_data_dir()
+    folder = data_dir or data_home()
     spec = msgspec.structs.replace(spec, run_id=spec.run_id or uuid.uuid4().hex)
     attempt = _Attempt(
         spec=spec, stop=stop or threading.Event(), data_dir=folder, given_runner=runner
@@ -89,7 +84,8 @@ def run(
 def open_destination(ref: ConnectorRef) -> Destination:
     """Returns the destination a reference names, its configuration resolved and parsed."""
     connector = load_destination_class(ref.name)
-    config = parse_config(connector.Config, resolve_references(ref.config))
+    written = resolved_config(ref.config, lambda: destination_spec(connector))
+    config = parse_config(connector.Config, written)
     destination: Destination = connector(config)
     return destination
 
@@ -147,7 +143,7 @@ class _Attempt:
         self, loop: SyncLoop, runner: SourceRunner, states: Sequence[State]
     ) -> Iterator[Event]:
         spec = self.spec
-        given = resolve_references(spec.source.config)
+        given = resolved_config(spec.source.config, runner.spec)
         config = kept_config(self.data_dir, spec.connection, given)
         yield SyncStarted(
             run_id=spec.run_id,
@@ -213,7 +209,6 @@ def _for_source(task: StreamTask) -> ConfiguredStream:
 
 def _stream_receipt(sink: StreamSink) -> StreamReceipt:
     task, account = sink.task, sink.account
-    newest = sink.newest_state
     return StreamReceipt(
         stream=task.stream,
         table=str(task.plan.table),
@@ -231,11 +226,13 @@ def _stream_receipt(sink: StreamSink) -> StreamReceipt:
         last_cursor=account.last_cursor,
         columns={column.name: column.kind.value for column in task.plan.columns},
         state_before=_blob(task.state),
-        state_after=_blob(newest if is_position(newest) else None),
+        state_after=_blob(sink.committed_state),
         generation_id=task.plan.generation_id,
         seconds=round(sink.seconds, 3),
     )
 
 
 def _blob(state: State | None) -> msgspec.Raw:
-    return state.stream.stream_state if state and state.stream else msgspec.Raw(b"null")
+    if state is None or state.stream is None or not is_position(state):
+        return msgspec.Raw(b"null")
+    return state.stream.stream_state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 
 from penstock.data.items import Batch
@@ -14,7 +15,7 @@ from penstock.engine.remember import Remembers
 from penstock.errors import ProofFailed
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State
-from penstock.sdk.destination import Destination, Writer
+from penstock.sdk.destination import Destination, StreamPlan, WriteMode, Writer
 
 
 class StreamSink:
@@ -37,6 +38,8 @@ class StreamSink:
         self.status: StreamStatusKind | None = None
         self.is_published = False
         self.newest_state: State | None = None
+        self.committed_state: State | None = None
+        """The newest state that is durable with its rows, if this sync committed any."""
         self._destination = destination
         self._remembers = remembers
         self._context: AbstractContextManager[Writer] | None = None
@@ -112,6 +115,7 @@ class StreamSink:
         rows = self._opened().commit(state)
         if state is not None:
             self._remembers.stream(self.task, state, is_complete=False)
+            self.committed_state = state
         return self._committed(rows, size, started)
 
     def publish(self) -> CheckpointCommitted:
@@ -122,6 +126,7 @@ class StreamSink:
         started = time.monotonic()
         rows = self._opened().finish(state)
         self._remembers.stream(self.task, state, is_complete=True)
+        self.committed_state = state
         event = self._committed(rows, size, started)
         self.is_published = True
         self._close(None)
@@ -134,8 +139,9 @@ class StreamSink:
         if self.task.is_full_refresh:
             return None
         started = time.monotonic()
-        rows = self._opened().finish(state)
+        rows = self._opened(_beside_published(self.task.plan)).finish(state)
         self._remembers.stream(self.task, state, is_complete=True)
+        self.committed_state = state
         event = self._committed(rows, 0, started)
         self._close(None)
         return event
@@ -145,9 +151,9 @@ class StreamSink:
         self._ended_at = time.monotonic()
         self._close(error)
 
-    def _opened(self) -> Writer:
+    def _opened(self, plan: StreamPlan | None = None) -> Writer:
         if self._writer is None:
-            self._context = self._destination.open(self.task.plan)
+            self._context = self._destination.open(plan or self.task.plan)
             self._writer = self._context.__enter__()
             self._last_commit_at = time.monotonic()
         return self._writer
@@ -170,3 +176,11 @@ class StreamSink:
         else:
             trace: TracebackType | None = error.__traceback__
             context.__exit__(type(error), error, trace)
+
+
+def _beside_published(plan: StreamPlan) -> StreamPlan:
+    """Returns the plan for a last state after publishing: an overwrite would swap in nothing."""
+    if not plan.mode.is_overwrite:
+        return plan
+    mode = WriteMode.APPEND_DEDUP if plan.mode.is_dedup else WriteMode.APPEND
+    return replace(plan, mode=mode)

@@ -344,7 +344,7 @@ def status_of(sink: StreamSink) -> str:
         return "complete"
     if sink.status is StreamStatusKind.INCOMPLETE:
         return "incomplete"
-    return "running" if sink.seconds else "waiting"
+    return "running" if sink.seconds or sink.account.rows_read else "waiting"
 
 
 def _unfinished(sinks: Sequence[StreamSink]) -> PenstockError:

@@ -20,7 +20,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
 
@@ -31,7 +31,7 @@ from penstock.data.types import Kind, arrow_type, kind_of_arrow
 Cell = str | bool | int | float | Decimal | None
 Row = Mapping[str, Cell]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -61,7 +61,7 @@ def array_of(kind: Kind, cells: Sequence[Cell]) -> pa.Array:
             assert_never(kind)
 
 
-def cells_of(column: pa.Array | pa.ChunkedArray) -> list[Cell]:
+def cells_of(column: pa.Array | pa.ChunkedArray) -> list[Cell]:  # noqa: PLR0911 - a line a type
     """Returns a column of any Arrow type as cells of `kind_of_arrow(column.type)`."""
     if isinstance(column, pa.ChunkedArray):
         return [cell for chunk in column.chunks for cell in cells_of(chunk)]
@@ -148,11 +148,11 @@ def _family(kind: Kind) -> str:
 
 def _equal(kind: Kind, expected: Cell, cell: Cell) -> bool:
     if kind is Kind.JSON and isinstance(expected, str) and isinstance(cell, str):
-        return exact_json(expected) == exact_json(cell)
+        return bool(exact_json(expected) == exact_json(cell))
     if isinstance(expected, float) and isinstance(cell, float):
         same_sign = math.copysign(1.0, expected) == math.copysign(1.0, cell)
         return expected == cell and same_sign
-    return expected == cell and isinstance(expected, bool) == isinstance(cell, bool)
+    return bool(expected == cell) and isinstance(expected, bool) == isinstance(cell, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def cell_of_text(kind: Kind, text: str) -> Cell:
         return None
 
 
-def _parse(kind: Kind, text: str) -> Cell:
+def _parse(kind: Kind, text: str) -> Cell:  # noqa: PLR0911 - a line a kind
     match kind:
         case Kind.STRING:
             return text
@@ -204,7 +204,7 @@ def _parse(kind: Kind, text: str) -> Cell:
             assert_never(kind)
 
 
-def text_of(kind: Kind, cell: Cell) -> str | None:
+def text_of(kind: Kind, cell: Cell) -> str | None:  # noqa: PLR0911 - a line a kind
     """Returns the text that stands for a cell in a text column; years 1 to 9999 only."""
     if cell is None:
         return None
@@ -248,7 +248,7 @@ def days(value: date) -> int:
 
 def micros(value: datetime) -> int:
     """Returns microseconds since 1970-01-01T00:00:00; without a zone, of the wall clock."""
-    aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return (aware - _EPOCH) // _MICROSECOND
 
 

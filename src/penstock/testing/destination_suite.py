@@ -32,7 +32,7 @@ from penstock.sdk.destination import (
 from penstock.testing import expect
 from penstock.testing.cases.dedup import DEDUP_CASES
 from penstock.testing.cases.identifiers import ODD_NAMES
-from penstock.testing.cases.schema_changes import SCHEMA_CASES
+from penstock.testing.cases.schema_changes import REPLACING, SCHEMA_CASES
 from penstock.testing.cases.values import value_cases
 from penstock.testing.cells import Found, found_rows
 from penstock.testing.gaps import Gap
@@ -44,7 +44,7 @@ from penstock.testing.promises.recovery import Recovery
 from penstock.testing.promises.schema import SchemaChanges
 from penstock.testing.promises.states import States
 
-DEFAULT_ROUNDS: Final = 3
+DEFAULT_ROUNDS: Final = 2
 DEFAULT_SEED: Final = 0
 
 
@@ -75,11 +75,16 @@ def _named(values: Sequence[Any]) -> list[Argument]:
     return [Argument(str(value), value) for value in values]
 
 
+def _is_append(mode: WriteMode) -> bool:
+    return mode is WriteMode.APPEND
+
+
 _ARGUMENTS: Final[dict[str, Callable[[Capabilities], list[Argument]]]] = {
     "mode": lambda c: _modes(c, lambda _: True),
     "append_mode": lambda c: _modes(c, lambda mode: not mode.is_overwrite),
     "overwrite_mode": lambda c: _modes(c, lambda mode: mode.is_overwrite),
     "dedup_mode": lambda c: _modes(c, lambda mode: mode.is_dedup),
+    "merging_mode": lambda c: _modes(c, lambda mode: mode.is_dedup)[:1] or _modes(c, _is_append),
     "raw_mode": lambda c: _modes(c, lambda mode: not mode.is_dedup),
     "shape": lambda c: _shapes(c, lambda _: True),
     "append_shape": lambda c: _shapes(c, lambda m: not (m.is_overwrite or m.is_dedup)),
@@ -87,6 +92,7 @@ _ARGUMENTS: Final[dict[str, Callable[[Capabilities], list[Argument]]]] = {
     "value": lambda _: _named(list(value_cases())),
     "dedup": lambda c: _named(DEDUP_CASES) if _modes(c, lambda mode: mode.is_dedup) else [],
     "change": lambda _: _named(SCHEMA_CASES),
+    "replacing": lambda _: _named(REPLACING),
     "name": lambda c: _named([n for n in ODD_NAMES if len(n.encode()) <= c.max_identifier_bytes]),
 }
 """What a test asks for by the name of its argument, from what the destination can do."""

@@ -66,7 +66,7 @@ def rows_covered(
     """Fails unless every expected row is there, as often or more often, and no other row."""
     columns_present(found, kinds, what=what)
     missing, surplus = difference(expected, found, kinds)
-    foreign = difference(expected * (len(surplus) + 1), surplus, kinds)[1]
+    foreign = difference([*expected] * (len(surplus) + 1), surplus, kinds)[1]
     if missing or foreign:
         raise broken(
             f"{what}: lost rows ({len(missing)}): {_some(missing)}\n"

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from penstock.sdk.destination import Destination, StreamPlan, Writer
+from penstock.protocol.catalog import StreamDescriptor
+from penstock.sdk.destination import Destination, StoredState, StoresState, StreamPlan, Writer
 from penstock.sdk.source import Source
 from penstock.sdk.stream import ReadRequest, State, Stream
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from penstock.protocol.state import State as StateMessage
 
 
-class Injected(Exception):  # noqa: N818 - it is put in, not an error of anybody's
+class Injected(Exception):
     """Raised by a fault, and by nothing else."""
 
 
@@ -52,13 +53,18 @@ class Faults:
     error: Callable[[str], BaseException] = Injected
     calls: list[str] = field(default_factory=list)
 
-    def destination(self, destination: Destination) -> FaultyDestination:
-        """Wraps a destination: counted are open, write, commit, finish and the normal close."""
-        return FaultyDestination(destination, self)
+    def destination(self, destination: Destination) -> Destination:
+        """Wraps a destination: counted are open, write, commit, finish and the normal close.
 
-    def source(self, source: Source) -> FaultySource:
+        It stores states where the wrapped one does; it never reads back.
+        """
+        if isinstance(destination, StoresState):
+            return cast("Destination", FaultyStoringDestination(destination, self))
+        return cast("Destination", FaultyDestination(destination, self))
+
+    def source(self, source: Source) -> Source:
         """Wraps a source: counted are check, streams and each item of each stream."""
-        return FaultySource(source, self)
+        return cast("Source", FaultySource(source, self))
 
     def stream(self, stream: Stream) -> FaultyStream:
         """Wraps a stream: counted is each item read."""
@@ -92,15 +98,15 @@ def every_call(
 
 
 class FaultyDestination:
-    """A destination whose calls go through `Faults`; it has no optional powers."""
+    """A destination whose calls go through `Faults`."""
 
-    Config = type[Any]
     title = "Faulty"
     documentation_url = ""
 
-    def __init__(self, destination: Destination, faults: Faults) -> None:
+    def __init__(self, destination: Any, faults: Faults) -> None:
         self._destination = destination
         self._faults = faults
+        self.Config = destination.Config
         self.capabilities = destination.capabilities
 
     def check(self) -> None:
@@ -122,6 +128,21 @@ class FaultyDestination:
                 pass
         with self._faults.call("left"):
             pass
+
+
+class FaultyStoringDestination(FaultyDestination):
+    """A destination that stores states, too; counted is only the storing of a global one."""
+
+    def stored_states(self, connection: str) -> Sequence[StoredState]:
+        states: Sequence[StoredState] = self._destination.stored_states(connection)
+        return states
+
+    def store_global_state(self, connection: str, state: StateMessage, fence: int) -> None:
+        with self._faults.call("store_global_state"):
+            self._destination.store_global_state(connection, state, fence)
+
+    def forget_states(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
+        self._destination.forget_states(connection, streams)
 
 
 class FaultyWriter:
@@ -147,13 +168,13 @@ class FaultyWriter:
 class FaultySource:
     """A source whose calls go through `Faults`."""
 
-    Config = type[Any]
     title = "Faulty"
     documentation_url = ""
 
-    def __init__(self, source: Source, faults: Faults) -> None:
+    def __init__(self, source: Any, faults: Faults) -> None:
         self._source = source
         self._faults = faults
+        self.Config = source.Config
 
     def check(self) -> None:
         with self._faults.call("check"):

@@ -30,6 +30,8 @@ from penstock.testing.cells import Cell, Row, array_of
 EXTRACTED_AT: Final = 1_700_000_000_123_457
 """Microseconds; an odd number, so that lost digits show."""
 
+_SECOND: Final = 1_000_000
+
 Batch = tuple[Row, ...]
 
 
@@ -69,7 +71,9 @@ class Feed:
 def by_key(rows: Sequence[Row], plan: StreamPlan) -> list[Row]:
     """Returns the rows that stay of each key: largest cursor (null least), then the last."""
     ranked = sorted(enumerate(rows), key=lambda each: (_rank(each[1], plan), each[0]))
-    return list({tuple(row[column] for column in plan.primary_key): row for _, row in ranked}.values())
+    return list(
+        {tuple(row[column] for column in plan.primary_key): row for _, row in ranked}.values()
+    )
 
 
 def _rank(row: Row, plan: StreamPlan) -> tuple[bool, Cell]:
@@ -187,7 +191,7 @@ def send(
         tell("open")
         for number in range(page, feed.end):
             rows = 0
-            for batch in _batches(plan, feed.pages[number - feed.first_page]):
+            for batch in _batches(plan, feed.pages[number - feed.first_page], number):
                 writer.write(batch)
                 rows += batch.num_rows
                 tell("write")
@@ -200,6 +204,9 @@ def send(
         tell("finish")
 
 
-def _batches(plan: StreamPlan, page: Page) -> Iterator[pa.RecordBatch]:
+def _batches(plan: StreamPlan, page: Page, number: int) -> Iterator[pa.RecordBatch]:
+    """Later rows were extracted later, as in life."""
+    start = EXTRACTED_AT + number * _SECOND
     for rows in page.batches:
-        yield batch_of(plan, rows)
+        yield batch_of(plan, rows, extracted_at=start)
+        start += len(rows)

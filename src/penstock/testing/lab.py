@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from penstock.data.types import Kind
 from penstock.protocol.catalog import StreamDescriptor
@@ -16,7 +16,6 @@ from penstock.sdk.destination import (
     ColumnPlan,
     Destination,
     Normalisation,
-    ReadsBack,
     StoredState,
     StoresState,
     StreamPlan,
@@ -24,7 +23,7 @@ from penstock.sdk.destination import (
     WriteMode,
 )
 from penstock.testing import expect
-from penstock.testing.cells import Found, Row, found_rows
+from penstock.testing.cells import Found, Row
 from penstock.testing.feed import Feed, Notebook, batch_of, send, stored_state
 
 CONNECTION = "suite"
@@ -33,8 +32,8 @@ CONNECTION = "suite"
 class Makes(Protocol):
     """What a lab asks of the test class."""
 
-    destination: Any
-    schema: str | None
+    destination: ClassVar[Any]
+    schema: ClassVar[str | None]
 
     def config(self, place: Path) -> Any: ...
 
@@ -48,7 +47,7 @@ class Lab:
     suite: Makes
     place: Path
     """A folder of this test's own; a server's database is named after it."""
-    rounds: int = 3
+    rounds: int = 2
     seed: int = 0
 
     @property
@@ -178,7 +177,9 @@ def simple_rows(*ids: int, name: str = "row") -> list[Row]:
     return [{"id": number, "name": f"{name} {number}"} for number in ids]
 
 
-def in_form(plan: StreamPlan, rows: Sequence[Row], form: Normalisation) -> tuple[StreamPlan, list[Row]]:
+def in_form(
+    plan: StreamPlan, rows: Sequence[Row], form: Normalisation
+) -> tuple[StreamPlan, list[Row]]:
     """Returns plan and rows of two columns in typed or raw form."""
     if form is Normalisation.TYPED:
         return plan, list(rows)

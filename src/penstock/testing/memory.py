@@ -38,7 +38,15 @@ from penstock.sdk.destination import (
     WriteMode,
     Writer,
 )
-from penstock.testing.cells import Cell, Row, array_of, cell_of_text, cells_of, json_text_of, text_of
+from penstock.testing.cells import (
+    Cell,
+    Row,
+    array_of,
+    cell_of_text,
+    cells_of,
+    json_text_of,
+    text_of,
+)
 
 META_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -93,8 +101,10 @@ class MemoryStore:
                 f"{self._path} was not written by the memory destination.",
                 remedy="Name a file of its own in `path`.",
             ) from error
-        decoded = {key: replace(kept, state=_state_of(text)) for key, (kept, text) in states.items()}
-        return cast(Storage, replace(storage, states=decoded))
+        decoded = {
+            key: replace(kept, state=_state_of(text)) for key, (kept, text) in states.items()
+        }
+        return cast("Storage", replace(storage, states=decoded))
 
     def apply(self, change: Callable[[Storage], Storage]) -> None:
         """Exchanges the storage for what `change` makes of it; an error changes nothing."""
@@ -222,9 +232,7 @@ class MemoryWriter:
 
     def finish(self, state: State | None) -> int:
         self.store.apply(
-            lambda storage: published(
-                committed(storage, self.plan, self.pending, state), self.plan
-            )
+            lambda storage: published(committed(storage, self.plan, self.pending, state), self.plan)
         )
         return self._taken()
 
@@ -307,9 +315,7 @@ def refuse_stale(known: StoredState | None, fence: int) -> None:
         )
 
 
-def deduplicated(
-    rows: Iterable[Row], key: Sequence[str], cursor: str | None
-) -> tuple[Row, ...]:
+def deduplicated(rows: Iterable[Row], key: Sequence[str], cursor: str | None) -> tuple[Row, ...]:
     """Keeps of each key the row with the largest cursor, of equal ones the last to arrive.
 
     Null is a key like any other, and as a cursor smaller than every value.
@@ -440,9 +446,7 @@ def _with_target(storage: Storage, plan: StreamPlan, table: Table) -> Storage:
     return replace(storage, tables={**storage.tables, plan.table: table})
 
 
-def _without_leftovers(
-    storage: Storage, plan: StreamPlan, known: StoredState | None
-) -> Storage:
+def _without_leftovers(storage: Storage, plan: StreamPlan, known: StoredState | None) -> Storage:
     staging = {key: table for key, table in storage.staging.items() if key[0] != plan.table}
     states = dict(storage.states)
     if known is not None and not known.is_complete:

@@ -2,13 +2,16 @@
 
 Children come from one fork server that has imported the connector once, so that a round costs
 milliseconds. Nothing here opens the destination in the test's own process: what it would keep
-open (locks, caches) cannot blur the picture. Classes travel by name, so the module of the test
-class must be importable, as it is in pytest's usual import mode.
+open (locks, caches) cannot blur the picture. The test class travels as the name and file of its
+module, since pytest can make modules that nobody else could import.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
 import multiprocessing
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +19,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
+from penstock.errors import ConfigError
 from penstock.sdk.destination import StoredState
 from penstock.testing import expect
 from penstock.testing.cells import Found
@@ -32,12 +37,57 @@ _LATE_IMPORTS: Final = ("pandas",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassReference:
+    """Where a child finds the test class."""
+
+    module: str
+    file: str
+    name: str
+
+    @classmethod
+    def to(cls, suite: type[Makes]) -> ClassReference:
+        """Returns the reference to a class at the top of its module."""
+        file = inspect.getsourcefile(suite)
+        return cls(module=suite.__module__, file=file or "", name=suite.__qualname__)
+
+    def load(self) -> type[Makes]:
+        """Returns the class, importing its module or running its file."""
+        try:
+            module = importlib.import_module(self.module)
+        except ModuleNotFoundError:
+            module = self._from_file()
+        found: type[Makes] = getattr(module, self.name)
+        return found
+
+    def _from_file(self) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(self.module, self.file)
+        if spec is None or spec.loader is None:
+            raise ConfigError(
+                f"The test class {self.name} cannot be found in {self.file}.",
+                remedy="Define it at the top of a module.",
+            )
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[self.module] = module
+        spec.loader.exec_module(module)
+        return module
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One feed into one place, through the connector of one test class."""
 
-    suite: type[Makes]
+    suite: ClassReference
+    connector: str
+    """The module of the destination, imported once for all children."""
     place: Path
     feed: Feed
+
+    @classmethod
+    def of(cls, suite: type[Makes], place: Path, feed: Feed) -> Job:
+        """Returns the job for a test class."""
+        reference = ClassReference.to(suite)
+        connector: str = suite.destination.__module__
+        return cls(suite=reference, connector=connector, place=place, feed=feed)
 
     def notebook(self, destination: Any) -> Notebook:
         return Notebook(self.place / "notebook.json", destination)
@@ -61,32 +111,55 @@ class Ending:
     steps: tuple[str, ...]
 
 
-def send_in_process(job: Job, *, fence: int = 0, kill_after_seconds: float | None = None) -> Ending:
-    """Sends in a process of its own, killed that long after it began unless it ended before.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """When a sender is killed: so long after it has told of that many steps.
+
+    Counted in steps, since a busy machine stretches time.
+    """
+
+    after_steps: int
+    after_seconds: float
+
+
+def send_in_process(job: Job, *, fence: int = 0, kill: Kill | None = None) -> Ending:
+    """Sends in a process of its own, killed with SIGKILL as asked unless it ended before.
 
     An error in the process fails the test with the process's own traceback.
     """
     process, pipe = _started(_send, job, fence)
     steps: list[str] = []
     began = _begun(pipe)
-    deadline = None if kill_after_seconds is None else began + kill_after_seconds
+    deadline: float | None = None
     try:
-        while pipe.poll(_left(deadline)):
+        while True:
+            if kill is not None and deadline is None and len(steps) >= kill.after_steps:
+                deadline = time.monotonic() + kill.after_seconds
+            if not pipe.poll(_left(deadline)):
+                break
             kind, value = _received(pipe)
             if kind == "done":
                 process.join(_PATIENCE_SECONDS)
-                return Ending(
-                    was_killed=False, seconds=time.monotonic() - began, steps=tuple(steps)
-                )
+                return _ending(began, steps, was_killed=False)
             steps.append(value)
         if deadline is None:
             raise expect.broken(f"the sender said nothing for {_PATIENCE_SECONDS:.0f} seconds")
-        return Ending(was_killed=True, seconds=time.monotonic() - began, steps=tuple(steps))
-    finally:
         process.kill()
-        process.join(_PATIENCE_SECONDS)
-        process.close()
-        pipe.close()
+        return _ending(began, steps, was_killed=True)
+    finally:
+        _end(process, pipe)
+
+
+def _ending(began: float, steps: list[str], *, was_killed: bool) -> Ending:
+    seconds = time.monotonic() - began
+    return Ending(was_killed=was_killed, seconds=seconds, steps=tuple(steps))
+
+
+def _end(process: Any, pipe: Connection) -> None:
+    process.kill()
+    process.join(_PATIENCE_SECONDS)
+    process.close()
+    pipe.close()
 
 
 def look_in_process(job: Job) -> Sight:
@@ -99,10 +172,7 @@ def look_in_process(job: Job) -> Sight:
         _, sight = _received(pipe)
         process.join(_PATIENCE_SECONDS)
     finally:
-        process.kill()
-        process.join(_PATIENCE_SECONDS)
-        process.close()
-        pipe.close()
+        _end(process, pipe)
     if not isinstance(sight, Sight):
         raise expect.broken(f"the reader answered {sight!r}")
     return sight
@@ -122,8 +192,7 @@ def _started(
 def _fork_server(job: Job) -> ForkServerContext:
     """Has no effect on a server already running: then children import what is missing."""
     context = multiprocessing.get_context("forkserver")
-    connector = job.suite.destination.__module__
-    context.set_forkserver_preload(["__main__", _SUITE_MODULE, connector, *_LATE_IMPORTS])
+    context.set_forkserver_preload(["__main__", _SUITE_MODULE, job.connector, *_LATE_IMPORTS])
     return context
 
 
@@ -160,7 +229,7 @@ def _child(
 
 
 def _send(job: Job, fence: int, pipe: Connection) -> None:
-    suite = job.suite()
+    suite = job.suite.load()()
     destination = suite.destination(suite.config(job.place))
     send(
         destination,
@@ -174,7 +243,7 @@ def _send(job: Job, fence: int, pipe: Connection) -> None:
 
 def _look(job: Job, fence: int, pipe: Connection) -> None:
     del fence
-    suite = job.suite()
+    suite = job.suite.load()()
     destination = suite.destination(suite.config(job.place))
     stored = job.notebook(destination).load(job.feed.plan)
     rows = suite.read_table(job.place, job.feed.plan.table)

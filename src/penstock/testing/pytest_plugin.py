@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-DEFAULT_ROUNDS = 3
+DEFAULT_ROUNDS = 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

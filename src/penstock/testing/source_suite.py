@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import re
 import threading
 import time
@@ -45,10 +44,10 @@ _MOST_STATES: Final = 40
 """Of more states than this, the first, the last and some between are resumed from."""
 _RELEASE_SECONDS: Final = 2.0
 _SECRET_NAME: Final = re.compile(
-    r"(^|_)(password|passwd|secret|token|api_?key|private_key|access_key|passphrase)($|_)", re.I
+    r"(^|_)(password|passwd|secret|token|api_?key|private_key|access_key|passphrase)($|_)",
+    re.IGNORECASE,
 )
 
-Page = pa.RecordBatch | list[dict[str, Any]]
 RowText = str
 """A row as text that is equal for equal values of equal types."""
 
@@ -173,10 +172,9 @@ class SourceSuite:
 
     def test_values_are_what_the_schema_declares(self, made: Source) -> None:
         for stream in made.streams():
-            columns = columns_of(stream.json_schema)
-            for page in _pages(stream, ReadRequest(mode=stream.modes[0])):
-                wrong = next(misfits(columns, page), None)
-                expect.true(wrong is None, f"{stream.name}: {wrong}")
+            pages = _pages(stream, ReadRequest(mode=stream.modes[0]))
+            wrong = next(misfits(columns_of(stream.json_schema), pages), None)
+            expect.true(wrong is None, f"{stream.name}: {wrong}")
 
     def test_states_are_json_objects(self, made: Source) -> None:
         for stream, mode in _resumable(made):
@@ -257,7 +255,8 @@ class SourceSuite:
         expect.equal({}, dict(foreign), f"{what}: rows of no full read")
         read_again = again.total()
         expect.true(
-            read_again <= self.lookback_rows, f"{what}: {read_again} rows read again: {again}"
+            read_again <= self.lookback_rows,
+            f"{what}: {read_again} rows are read again, for one {next(iter(again), None)}",
         )
 
 
@@ -273,20 +272,20 @@ def read(stream: Stream, request: ReadRequest) -> Reading:
     return Reading(rows=tuple(rows), states=tuple(states))
 
 
-def _pages(stream: Stream, request: ReadRequest) -> Iterator[Page]:
+def _pages(stream: Stream, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]]]:
     for item in stream.read(request):
         if not isinstance(item, State):
             yield item
 
 
-def _plain_rows(page: Page) -> list[dict[str, Any]]:
+def _plain_rows(page: pa.RecordBatch | list[dict[str, Any]]) -> list[dict[str, Any]]:
     if isinstance(page, pa.RecordBatch):
         rows = found_rows(pa.Table.from_batches([page]))
         return [{name: found.cell for name, found in row.items()} for row in rows]
     return page
 
 
-def _texts(page: Page) -> list[RowText]:
+def _texts(page: pa.RecordBatch | list[dict[str, Any]]) -> list[RowText]:
     return [repr(sorted(row.items())) for row in _plain_rows(page)]
 
 
@@ -357,9 +356,9 @@ def _held() -> Counter[str]:
     held = Counter(f"thread {thread.name}" for thread in threading.enumerate())
     files = Path("/proc/self/fd")
     if files.is_dir():
-        for number in os.listdir(files):
+        for number in files.iterdir():
             try:
-                held[f"file {os.readlink(files / number)}"] += 1
+                held[f"file {number.readlink()}"] += 1
             except FileNotFoundError:
                 continue
     return held

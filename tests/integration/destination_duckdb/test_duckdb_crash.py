@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from duckdb_landing import destination, position, query
 
 from penstock.sdk.destination import TableName, WriteMode
+from tests.integration.destination_duckdb.duckdb_landing import destination, position, query
 
 HERE = Path(__file__).parent
 ROWS = 60_000

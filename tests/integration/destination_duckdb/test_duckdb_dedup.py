@@ -9,13 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckdb_landing import AT, ID_NAME, KEYED, batch, destination, plan, query, state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.data.types import Kind
 from penstock.destinations.duckdb import DuckDBDestination
 from penstock.sdk.destination import WriteMode, Writer
+from tests.integration.destination_duckdb.duckdb_landing import (
+    AT,
+    ID_NAME,
+    KEYED,
+    batch,
+    destination,
+    plan,
+    query,
+    state,
+)
 
 MODES = [WriteMode.APPEND_DEDUP, WriteMode.OVERWRITE_DEDUP]
 WHERE = ["one batch", "two batches", "two commits"]
@@ -73,17 +82,17 @@ def test_the_largest_cursor_stays_then_the_last_to_arrive(  # noqa: PLR0917
 
 
 @pytest.mark.parametrize("where", WHERE)
-def test_of_equal_cursors_the_record_extracted_last_stays(
+def test_a_clock_that_was_set_back_keeps_no_change_out(
     target: DuckDBDestination, path: Path, where: str
 ) -> None:
     with target.open(plan(mode=WriteMode.APPEND_DEDUP, key=["id"])) as writer:
-        writer.write(batch(ID_NAME, [(1, "later")], at=AT + timedelta(hours=1)))
+        writer.write(batch(ID_NAME, [(1, "old")], at=AT + timedelta(hours=1)))
         if where == "two commits":
             writer.commit(state(1))
-        writer.write(batch(ID_NAME, [(1, "earlier")], at=AT))
+        writer.write(batch(ID_NAME, [(1, "new")], at=AT))
         writer.finish(state(2))
 
-    assert query(path, "SELECT name FROM users") == [("later",)]
+    assert query(path, "SELECT name FROM users") == [("new",)]
 
 
 @pytest.mark.parametrize("where", WHERE)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from duckdb_landing import ID_NAME, TABLE, batch, destination, names, plan, state, sync
 
 from penstock.destinations.duckdb import DuckDBConfig, DuckDBDestination
 from penstock.destinations.duckdb.session import as_penstock_error
@@ -21,6 +20,16 @@ from penstock.errors import (
     PenstockError,
     ResourceBusy,
     ResourceExhausted,
+)
+from tests.integration.destination_duckdb.duckdb_landing import (
+    ID_NAME,
+    TABLE,
+    batch,
+    destination,
+    names,
+    plan,
+    state,
+    sync,
 )
 
 

@@ -9,7 +9,20 @@ from pathlib import Path
 import duckdb
 import msgspec
 import pytest
-from duckdb_landing import (
+
+from penstock.data.types import Kind
+from penstock.destinations.duckdb import DuckDBDestination
+from penstock.errors import BugError, ConfigError, ProofFailed, ProtocolError, ResourceBusy
+from penstock.protocol.catalog import StreamDescriptor
+from penstock.protocol.state import State, StateType
+from penstock.sdk.destination import (
+    Normalisation,
+    ReadsBack,
+    StoresState,
+    TableName,
+    WriteMode,
+)
+from tests.integration.destination_duckdb.duckdb_landing import (
     AT,
     EVERY_KIND,
     ID_NAME,
@@ -26,19 +39,6 @@ from duckdb_landing import (
     state,
     sync,
     tables,
-)
-
-from penstock.data.types import Kind
-from penstock.destinations.duckdb import DuckDBDestination
-from penstock.errors import BugError, ConfigError, ProofFailed, ProtocolError, ResourceBusy
-from penstock.protocol.catalog import StreamDescriptor
-from penstock.protocol.state import State, StateType
-from penstock.sdk.destination import (
-    Normalisation,
-    ReadsBack,
-    StoresState,
-    TableName,
-    WriteMode,
 )
 
 OVERWRITES = [WriteMode.OVERWRITE, WriteMode.OVERWRITE_DEDUP]

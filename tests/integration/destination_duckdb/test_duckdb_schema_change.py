@@ -11,11 +11,21 @@ from typing import Any
 
 import duckdb
 import pytest
-from duckdb_landing import AT, EVERY_KIND, TABLE, batch, destination, plan, query, state, sync
 
 from penstock.data.types import Kind
 from penstock.destinations.duckdb import DuckDBDestination
 from penstock.errors import ConfigError
+from tests.integration.destination_duckdb.duckdb_landing import (
+    AT,
+    EVERY_KIND,
+    TABLE,
+    batch,
+    destination,
+    plan,
+    query,
+    state,
+    sync,
+)
 
 
 @pytest.fixture

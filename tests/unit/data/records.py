@@ -1,4 +1,4 @@
-"""What the decoder's tests share: lines as connectors write them, and rows as the reference reads."""
+"""What the decoder's tests share: lines lines, and the rows the reference makes of them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ USERS = StreamDescriptor("users")
 
 
 def line(data: str, *, stream: str = "users", emitted_at: int = 1_700_000_000_000) -> bytes:
-    return (
-        b'{"type":"RECORD","record":{"stream":"%b","data":%b,"emitted_at":%d}}\n'
-        % (stream.encode(), data.encode("utf-8", "surrogatepass"), emitted_at)
+    return b'{"type":"RECORD","record":{"stream":"%b","data":%b,"emitted_at":%d}}\n' % (
+        stream.encode(),
+        data.encode("utf-8", "surrogatepass"),
+        emitted_at,
     )
 
 
@@ -62,7 +63,9 @@ def _storage(array: pa.Array) -> pa.Array:
     return array.view(pa.int32()) if pa.types.is_date(array.type) else array
 
 
-def reference(data: Sequence[str], shape: tuple[Column, ...], *, is_raw: bool = False) -> list[dict[str, Any]]:
+def reference(
+    data: Sequence[str], shape: tuple[Column, ...], *, is_raw: bool = False
+) -> list[dict[str, Any]]:
     """Returns what the careful path alone makes of records."""
     rows = CarefulRows(shape, is_raw=is_raw)
     for text in data:

@@ -160,7 +160,9 @@ def test_wire_bytes_add_up_to_the_records_lines() -> None:
 def test_emission_time_is_kept_to_the_millisecond() -> None:
     wire = b"".join(line('{"id":1}', emitted_at=at) for at in (1, 1_700_000_000_123, 99))
     items = decoded([wire], ID)
-    stamps = [s for i in items for s in i.rows.column("_airbyte_extracted_at").cast("int64").to_pylist()]  # type: ignore[union-attr]
+    stamps = [
+        s for i in items for s in i.rows.column("_airbyte_extracted_at").cast("int64").to_pylist()
+    ]  # type: ignore[union-attr]
     assert stamps == [1_000, 1_700_000_000_123_000, 99_000]
 
 
@@ -169,8 +171,10 @@ SHAPES = {
     "spaces": '{"type": "RECORD", "record": {"stream": "users", "data": %s, "emitted_at": %d}}',
     "carriage return": '{"type":"RECORD","record":{"stream":"users","data":%s,"emitted_at":%d}}\r',
     "time first": '{"record":{"emitted_at":%2$d,"data":%1$s,"stream":"users"},"type":"RECORD"}',
-    "empty namespace": '{"type":"RECORD","record":{"namespace":"","stream":"users","data":%s,"emitted_at":%d}}',
-    "unknown fields": '{"type":"RECORD","record":{"stream":"users","data":%s,"emitted_at":%d,"x":[]},"y":1}',
+    "empty namespace": '{"type":"RECORD","record":{"namespace":"","stream":"users",'
+    '"data":%s,"emitted_at":%d}}',
+    "unknown fields": '{"type":"RECORD","record":{"stream":"users","data":%s,'
+    '"emitted_at":%d,"x":[]},"y":1}',
     "float time": '{"type":"RECORD","record":{"stream":"users","data":%s,"emitted_at":%d.0}}',
 }
 
@@ -249,7 +253,7 @@ def test_many_rows_of_several_key_orders_and_misfits_stay_in_order() -> None:
     shape = columns(id=Kind.INTEGER, name=Kind.STRING, at=Kind.TIMESTAMP_TZ, n=Kind.NUMBER)
     texts = []
     for n in range(6000):
-        name = json.dumps(f"n\u00e9 {n} \"q\"", ensure_ascii=n % 2 == 0)
+        name = json.dumps(f'n\u00e9 {n} "q"', ensure_ascii=n % 2 == 0)
         at = ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00", "yesterday"][n % 3 if n % 7 else 2]
         number = ["1.5", "7", "0.12345678901234567890", '"x"'][n % 4]
         pairs = [f'"id":{n}', f'"name":{name}', f'"at":"{at}"', f'"n":{number}']
@@ -268,6 +272,39 @@ def test_any_property_name_can_be_a_column(names: tuple[str, str]) -> None:
     assert rows_of(decoded([b"".join(map(line, texts))], shape)) == reference(texts, shape)
 
 
+def test_many_interleaved_streams_keep_their_own_rows_in_order() -> None:
+    streams = [StreamDescriptor(f"s{n}", "public" if n % 2 else None) for n in range(30)]
+    parts = []
+    for n in range(3000):
+        stream = streams[n * 7 % 30]
+        space = f'"namespace":"{stream.namespace}",' if stream.namespace else ""
+        parts.append(
+            f'{{"type":"RECORD","record":{{{space}"stream":"{stream.name}","data":{{"id":{n}}},'
+            f'"emitted_at":{1_700_000_000_000 + n}}}}}\n'.encode()
+        )
+    shapes = {stream: StreamShape(columns=ID) for stream in streams}
+    with MessageDecoder(shapes, threads=1) as decoder:
+        items = [*decoder.decode(b"".join(parts)), *decoder.decode(b"".join(parts))]
+    found: dict[StreamDescriptor, list[int]] = {}
+    for item in items:
+        assert isinstance(item, Batch)
+        found.setdefault(item.stream, []).extend(row["id"] for row in plain(item.rows))
+    expected = {s: [n for n in range(3000) if streams[n * 7 % 30] == s] * 2 for s in streams}
+    assert found == expected
+
+
+def test_wide_records_equal_the_reference_block_after_block() -> None:
+    kinds = [Kind.INTEGER, Kind.STRING, Kind.NUMBER, Kind.TIMESTAMP_TZ]
+    shape = columns(**{f"c{n}": kinds[n % 4] for n in range(300)})
+    values = ["7", '"x"', "1.5", '"2024-01-01T00:00:00Z"', '"no"']
+    texts = [
+        "{" + ",".join(f'"c{n}":{values[4 if n == row else n % 4]}' for n in range(300)) + "}"
+        for row in range(90)
+    ]
+    half = [b"".join(map(line, part)) for part in (texts[:45], texts[45:])]
+    assert rows_of(decoded(half, shape)) == reference(texts, shape)
+
+
 def test_numbers_in_a_decimal_column_keep_every_digit() -> None:
     shape = columns(d=Kind.DECIMAL, i=Kind.BIG_INTEGER)
     wire = line('{"d":12345678901234567890.123456789,"i":' + "9" * 38 + "}") * 2
@@ -278,7 +315,7 @@ def test_numbers_in_a_decimal_column_keep_every_digit() -> None:
 
 def test_a_record_of_fifty_megabytes_in_small_blocks() -> None:
     text = "x" * 50_000_000
-    wire = line('{"id":1}') + line('{"id":2,"t":"%s"}' % text) + line('{"id":3}')
+    wire = line('{"id":1}') + line(f'{{"id":2,"t":"{text}"}}') + line('{"id":3}')
     blocks = [wire[at : at + (1 << 20)] for at in range(0, len(wire), 1 << 20)]
     rows = rows_of(decoded(blocks, columns(id=Kind.INTEGER, t=Kind.STRING)))
     assert [row["id"] for row in rows] == [1, 2, 3]
@@ -287,7 +324,7 @@ def test_a_record_of_fifty_megabytes_in_small_blocks() -> None:
 
 def test_a_block_beyond_the_largest_is_read_in_parts() -> None:
     text = "y" * 1_000_000
-    wire = b"".join(line('{"id":%d,"t":"%s"}' % (n, text)) for n in range(70))
+    wire = b"".join(line(f'{{"id":{n},"t":"{text}"}}') for n in range(70))
     rows = rows_of(decoded([wire + state("users", 70)], columns(id=Kind.INTEGER)))
     assert [row["id"] for row in rows] == list(range(70))
 
@@ -304,7 +341,7 @@ def test_a_lone_surrogate_spoils_only_its_own_value() -> None:
 
 
 def test_invalid_utf8_spoils_only_its_own_value() -> None:
-    wire = b"".join(line(f"{{\"id\":{n},\"t\":\"{n}\"}}") for n in range(100))
+    wire = b"".join(line(f'{{"id":{n},"t":"{n}"}}') for n in range(100))
     wire = wire.replace(b'"t":"50"', b'"t":"5\xff"')
     rows = rows_of(decoded([wire], columns(id=Kind.INTEGER, t=Kind.STRING)))
     assert [row["t"] for row in rows if row["_airbyte_changes"]] == ["5\ufffd"]

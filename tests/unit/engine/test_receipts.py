@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.events import Receipt
-from penstock.engine.receipts import data_home, find_receipt, load_receipts, save_receipt
+from penstock.engine.home import data_home
+from penstock.engine.receipts import find_receipt, load_receipts, save_receipt
 from penstock.errors import DataError, UnknownName
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from penstock.data.items import ErrorTrace, LogLine, Undeclared
@@ -237,6 +238,25 @@ def test_a_state_after_the_stream_was_published_is_stored_too(rig: Rig) -> None:
         state("users", 2),
         complete("orders"),
     )
+    assert position_of(rig.plan(), "users") == b'{"position":2}'
+
+
+def test_a_late_state_of_a_truncating_refresh_leaves_the_published_rows(rig: Rig) -> None:
+    refreshed = msgspec.structs.replace(
+        configured("users"), generation_id=1, minimum_generation_id=1
+    )
+    rig.streams = (refreshed, configured("orders"))
+    rig.sync(
+        started("users"),
+        rows("users", 1),
+        state("users", 1),
+        complete("users"),
+        started("orders"),
+        state("users", 2),
+        complete("orders"),
+    )
+    assert rig.ids("users") == [1]
+    rig.streams = (configured("users"), configured("orders"))
     assert position_of(rig.plan(), "users") == b'{"position":2}'
 
 

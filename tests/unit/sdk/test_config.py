@@ -29,6 +29,7 @@ from penstock.sdk.config import (
     setting,
     settings_table,
     spec_of,
+    typed_references,
     validate_against_spec,
 )
 
@@ -429,6 +430,29 @@ def test_an_unknown_flag_offers_the_nearest() -> None:
 def test_a_single_setting_given_twice_is_refused() -> None:
     with pytest.raises(ConfigError, match="rows was given 2 times"):
         config_of_flags(Settings, {"rows": ["1", "2"]})
+
+
+def test_what_a_reference_brought_is_read_as_its_setting_asks() -> None:
+    written = {
+        "auth": {"kind": "token", "api_token": "${env:T}"},
+        "rows": "${env:ROWS}",
+        "ratio": "0.5",
+        "names": "${env:NAMES}",
+        "is_on": True,
+    }
+    resolved = written | {
+        "auth": {"kind": "token", "api_token": "007"},
+        "rows": "12",
+        "names": "a,b",
+    }
+    assert typed_references(written, resolved, Settings) == {
+        "auth": {"kind": "token", "api_token": "007"},
+        "rows": 12,
+        "ratio": "0.5",
+        "names": ["a", "b"],
+        "is_on": True,
+    }
+    assert resolved["rows"] == "12"
 
 
 def test_the_table_shows_what_is_not_hidden() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,10 @@ from penstock.sdk.sql.dialect import Load, TableColumn
 _SMALL_BATCHES: Final = 64
 """More batches than this in one INSERT are copied together first: each costs a scan of its own."""
 
+_INSTANCES: Final = threading.Lock()
+"""Guards DuckDB's own process-wide table of open files: a connect that meets the close of the
+last other connection to its file fails with "Unique file handle conflict"."""
+
 
 class DuckDBSession:
     """One connection; connections of one process to one file share DuckDB's instance of it."""
@@ -41,14 +46,14 @@ class DuckDBSession:
     def __init__(self, path: Path, default_schema: str, settings: Sequence[str] = ()) -> None:
         self._path = path
         self._default_schema = default_schema
-        with translated(path):
+        with translated(path), _INSTANCES:
             self._connection = duckdb.connect(path)
         with translated(path):
             try:
                 for setting in settings:
                     self._connection.execute(setting)
             except duckdb.Error:
-                self._connection.close()
+                self.close()
                 raise
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
@@ -131,7 +136,7 @@ class DuckDBSession:
         return self._connection.sql(sql, params=list(parameters) or None)
 
     def close(self) -> None:
-        with translated(self._path):
+        with translated(self._path), _INSTANCES:
             self._connection.close()
 
 

@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.sdk.config.declare import Setting, setting
-from penstock.sdk.config.flags import Flag, config_of_flags, flags_of, settings_table
+from penstock.sdk.config.flags import (
+    Flag,
+    config_of_flags,
+    flags_of,
+    settings_table,
+    typed_references,
+)
 from penstock.sdk.config.mask import MASK, masked, masked_text, secret_paths, secret_values
 from penstock.sdk.config.parse import parse_config
 from penstock.sdk.config.spec import config_schema, spec_of
@@ -32,6 +38,7 @@ __all__ = [
     "setting",
     "settings_table",
     "spec_of",
+    "typed_references",
     "validate_against_spec",
 ]
 

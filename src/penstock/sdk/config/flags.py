@@ -75,6 +75,35 @@ def config_of_flags(
     return config
 
 
+def typed_references(
+    written: Mapping[str, Any], resolved: Mapping[str, Any], settings: type[Any] | Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the resolved configuration, with what references brought read as its settings ask.
+
+    `written` has the references (`${env:ROWS}`), `resolved` the texts they brought: "12" becomes
+    12 where an integer is asked for, as on the command line. Texts written as such stay texts.
+    """
+    typed = dict(resolved)
+    for flag in flags_of(settings):
+        for path in (flag.name, *flag.aliases):
+            names = path.split(".")
+            before, after = _at(written, names), _at(resolved, names)
+            if isinstance(before, str) and isinstance(after, str) and before != after:
+                typed = _with(typed, names, _typed(flag, after))
+    return typed
+
+
+def _at(config: Any, names: Sequence[str]) -> Any:
+    for name in names:
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config
+
+
+def _with(config: Mapping[str, Any], names: Sequence[str], value: Any) -> dict[str, Any]:
+    inner = value if len(names) == 1 else _with(config[names[0]], names[1:], value)
+    return {**config, names[0]: inner}
+
+
 def settings_table(config_class: type[Any]) -> str:
     """Returns the settings as a Markdown table, for the connector's page."""
     lines = ["| Setting | Type | Default | What it does |", "|---|---|---|---|"]

@@ -1,0 +1,3 @@
+"""Files for connectors: listing, staging, formats."""
+
+from __future__ import annotations

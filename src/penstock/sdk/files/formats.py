@@ -1,4 +1,4 @@
-"""What a file is: its format and compression by name and by its first bytes, and plain bytes of it."""
+"""What a file is, by its name and first bytes: format, compression, and its plain bytes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import IO, Final
 from urllib.parse import urlsplit
+
+import pyarrow as pa
 
 from penstock.errors import ConfigError, DataError
 
@@ -178,7 +180,5 @@ def _only_member(raw: IO[bytes], url: str) -> IO[bytes]:
 
 
 def _zstd(raw: IO[bytes]) -> IO[bytes]:
-    import pyarrow as pa
-
     stream: IO[bytes] = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
     return stream

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+import fsspec
 import httpx
 
 from penstock.errors import (
@@ -127,8 +128,6 @@ def shown(location: str) -> str:
 
 def file_system(location: str, storage_options: Mapping[str, Any]) -> tuple[Any, str]:
     """Returns the fsspec file system of a URL and the path in it; MissingDriver names the extra."""
-    import fsspec
-
     scheme = urlsplit(location).scheme.lower()
     try:
         return fsspec.core.url_to_fs(location, **storage_options)  # type: ignore[no-any-return]
@@ -213,7 +212,7 @@ def _local_files(path: str) -> Iterator[FileRef]:
             yield _local_file(exact)
             return
         pattern = str(exact / "**") if exact.is_dir() else path
-        for name in glob.iglob(pattern, recursive=True):
+        for name in glob.iglob(pattern, recursive=True):  # noqa: PTH207 (absolute patterns too)
             candidate = Path(name)
             if candidate.is_file() and not candidate.name.startswith((".", "_")):
                 yield _local_file(candidate)
@@ -273,9 +272,7 @@ def _moment(value: Any) -> datetime | None:
 def http_client(storage_options: Mapping[str, Any]) -> httpx.Client:
     """Returns a client that follows redirects and sends the headers of the storage options."""
     headers = {name: str(value) for name, value in storage_options.get("headers", {}).items()}
-    return httpx.Client(
-        follow_redirects=True, timeout=HTTP_TIMEOUT_SECONDS, headers=headers
-    )
+    return httpx.Client(follow_redirects=True, timeout=HTTP_TIMEOUT_SECONDS, headers=headers)
 
 
 def _http_file(url: str, storage_options: Mapping[str, Any]) -> FileRef:

@@ -154,15 +154,16 @@ def first_bytes(
     ref: FileRef, *, compression: Compression | None, storage_options: Mapping[str, Any]
 ) -> bytes:
     """Returns the first plain bytes of a file, enough to tell its format."""
-    with plain_file(
-        ref, compression=compression, encoding=None, storage_options=storage_options
-    ) as plain, plain.path.open("rb") as stream:
+    with (
+        plain_file(
+            ref, compression=compression, encoding=None, storage_options=storage_options
+        ) as plain,
+        plain.path.open("rb") as stream,
+    ):
         return stream.read(1024)
 
 
-def _is_plain(
-    path: Path, url: str, compression: Compression | None, encoding: str | None
-) -> bool:
+def _is_plain(path: Path, url: str, compression: Compression | None, encoding: str | None) -> bool:
     with path.open("rb") as stream:
         head = stream.read(MAGIC_BYTES)
     if (compression or compression_of_bytes(head, url)) is not Compression.NONE:
@@ -268,8 +269,13 @@ def _fetch_rest(client: httpx.Client, ref: FileRef, sink: IO[bytes]) -> None:
         if answer.status_code != 206:
             sink.seek(0)
             sink.truncate()
-        for block in answer.iter_bytes(_BLOCK_BYTES):
-            sink.write(block)
+        try:
+            for block in answer.iter_bytes():
+                sink.write(block)
+        except httpx.TransportError:
+            if "content-encoding" in answer.headers:  # positions in it are not the file's
+                sink.seek(0)
+            raise
         now = listing.http_ref(ref.location, answer)
     if ref.has_version and (now.etag, now.modified) != (ref.etag, ref.modified):
         raise TransientError(

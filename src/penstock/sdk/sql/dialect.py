@@ -60,7 +60,6 @@ class Merge:
     columns: tuple[str, ...]
     key: tuple[str, ...]
     cursor: str | None
-    extracted_at: str
     sequence: str
     deleted_at: str | None
     """A row of `batch` with a value here removes the row of its key."""

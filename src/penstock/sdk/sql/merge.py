@@ -1,8 +1,9 @@
 """Deduplication in SQL: which row of a key stays, and how it replaces the one in the table.
 
-Of all rows of one key the one with the largest cursor stays (NULL is the smallest), then the one
-extracted last, then the one that arrived last. The order is total, so it does not matter where a
-commit falls between two rows. Key parts compare as values: NULL equals NULL.
+Of all rows of one key the one with the largest cursor stays (NULL is the smallest), of equal ones
+the one that arrived last. The order is total, so it does not matter where a commit falls between
+two rows. When a record was extracted does not count: a clock that was set back would keep changes
+out of the table. Key parts compare as values: NULL equals NULL.
 """
 
 from __future__ import annotations
@@ -44,21 +45,16 @@ def delete_and_insert(
 
 
 def _newest_first(merge: Merge, quote: Callable[[str], str]) -> str:
-    parts = [merge.cursor, merge.extracted_at] if merge.cursor else [merge.extracted_at]
-    ranked = [f"{quote(name)} DESC NULLS LAST" for name in parts]
-    return ", ".join([*ranked, f"{quote(merge.sequence)} DESC"])
+    last_arrived = f"{quote(merge.sequence)} DESC"
+    if merge.cursor is None:
+        return last_arrived
+    return f"{quote(merge.cursor)} DESC NULLS LAST, {last_arrived}"
 
 
 def _is_newer(merge: Merge, quote: Callable[[str], str]) -> str:
     """Returns a condition, never NULL: the row `t` of the table is newer than `b`."""
-    extracted = _is_larger(quote(merge.extracted_at))
     if merge.cursor is None:
-        return extracted
+        return "FALSE"
     cursor = quote(merge.cursor)
-    same = f"t.{cursor} IS NOT DISTINCT FROM b.{cursor}"
-    return f"{_is_larger(cursor)} OR ({same} AND {extracted})"
-
-
-def _is_larger(name: str) -> str:
-    larger = f"(b.{name} IS NULL OR coalesce(t.{name} > b.{name}, FALSE))"
-    return f"(t.{name} IS NOT NULL AND {larger})"
+    larger = f"(b.{cursor} IS NULL OR coalesce(t.{cursor} > b.{cursor}, FALSE))"
+    return f"t.{cursor} IS NOT NULL AND {larger}"

@@ -294,7 +294,16 @@ class SqlWriter:
                 self._dialect.create_table(_GATHERED, self._gathered(), is_temporary=True)
             )
             self._is_gathering = True
-        self._rows_loaded += self._session.load(self._load_plan, batches)
+        sent = sum(batch.num_rows for batch in batches)
+        loaded = self._session.load(self._load_plan, batches)
+        if loaded != sent:
+            raise ProofFailed(
+                f"{sent} rows of {self._plan.stream} were sent to {self._target} and the database"
+                f" took {loaded}; none of them is committed.",
+                remedy="Run the sync again; if it repeats, report the database's version.",
+                stream=self._plan.stream,
+            )
+        self._rows_loaded += loaded
 
     def _load_all(self) -> None:
         """Brings every row taken so far into the open transaction, merged where keys count."""
@@ -329,7 +338,6 @@ class SqlWriter:
             columns=tuple(columns),
             key=tuple(stored[name] for name in self._plan.primary_key),
             cursor=stored[self._plan.cursor] if self._plan.cursor else None,
-            extracted_at=EXTRACTED_AT,
             sequence=_SEQUENCE,
             deleted_at=stored[deleted] if deleted else None,
         )

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import duckdb
 import orjson
+import pyarrow as pa
 
 from penstock.data.types import Kind
-from penstock.errors import DataError
+from penstock.errors import BugError, DataError
 from penstock.sources.file.kinds import ValueKinds, holds, text_rule
 from penstock.sources.file.long_numbers import may_hold_long_numbers
 from penstock.sources.file.reading import (
+    BATCH_ROWS,
+    LONG_BATCH_ROWS,
     SQL_TYPES,
     ColumnFacts,
     FileFacts,
@@ -28,14 +33,10 @@ from penstock.sources.file.reading import (
     stream_batches,
 )
 
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
-
-_SAMPLE_ROWS: Final = 2_000
+_SAMPLE_ROWS: Final = 200
 _PAGE_ROWS: Final = 5_000
-_CLASSIFIED_AT_ONCE: Final = 200
-_OBJECT_BYTES: Final = (16 << 20, 1 << 30)
+_CLASSIFIED_AT_ONCE: Final = 20
+_OBJECT_BYTES: Final = (4 << 20, 64 << 20, 1 << 30)
 """Longest record: what is tried first, and what after a longer one was met."""
 _LONG_NUMBER: Final = r"[1-9][0-9.]{18}"
 _LOSES_DIGITS: Final = (
@@ -60,6 +61,14 @@ class JsonReader:
             try:
                 with parser(ordered=False) as connection:
                     facts = _facts(connection, path, records)
+            except _NotObjectsError as error:
+                if not self.is_document:
+                    _careful_facts(_loaded_lines(path, url))  # raises, naming the line
+                raise not_what_it_claims(
+                    url,
+                    f"{error} of its values are not JSON objects.",
+                    remedy='Give every record as an object; wrap plain values: {"value": 1}.',
+                ) from error
             except parser_errors() as error:
                 if object_bytes is not _OBJECT_BYTES[-1] and "maximum_object_size" in str(error):
                     continue
@@ -68,7 +77,7 @@ class JsonReader:
                 facts = _careful_facts(_loaded_lines(path, url))
             layout = {**facts.layout, "object_bytes": object_bytes}
             return FileFacts(columns=facts.columns, rows=facts.rows, layout=layout)
-        raise AssertionError
+        raise BugError(f"{url} was read with no record length.", remedy="Please report it.")
 
     def read(
         self,
@@ -92,7 +101,9 @@ class JsonReader:
             yield from _pages(_loaded_values(records), skip)
         else:
             try:
-                yield from _batches(records, facts.columns, wanted, skip)
+                is_usual = facts.layout["object_bytes"] == _OBJECT_BYTES[0]
+                batch_rows = BATCH_ROWS if is_usual else LONG_BATCH_ROWS
+                yield from _batches(records, facts.columns, wanted, skip, batch_rows=batch_rows)
             except parser_errors() as error:
                 raise _malformed(url, error) from error
 
@@ -107,14 +118,23 @@ class JsonReader:
         )
 
 
+class _NotObjectsError(Exception):
+    """So many records are something else than objects."""
+
+
 def _facts(connection: duckdb.DuckDBPyConnection, path: Path, records: str) -> FileFacts:
-    sample = f"(select json from {records} limit {_SAMPLE_ROWS})"
     keys: dict[str, None] = {}
-    for (found,) in connection.execute(f"select json_keys(json) from {sample}").fetchall():
-        keys |= dict.fromkeys(found or ())
+    seen: dict[str, ValueKinds] = {}
+    sample = f"select json::varchar from {records} limit {_SAMPLE_ROWS}"
+    for (text,) in connection.execute(sample).fetchall():
+        record = _loads(text)
+        if isinstance(record, dict):
+            for key, value in record.items():
+                seen.setdefault(key, ValueKinds()).add(value)
+    keys |= dict.fromkeys(seen)
     if not _are_distinct(keys):
         return _careful_facts(_loaded_values(records), mode="values")
-    guesses = _classified(connection, sample, tuple(keys), tuple(keys))
+    guesses = {key: ColumnFacts(name=key, kind=kinds.kind) for key, kinds in seen.items()}
     long_numbers = _LOSES_DIGITS if may_hold_long_numbers(path) else "false"
     rows, strangers, careful, misfits = _proved(connection, records, guesses, long_numbers)
     if strangers:
@@ -128,7 +148,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, path: Path, records: str) -> F
         return _careful_facts(_loaded_values(records), mode="values")
     unsure = tuple(key for key in keys if key not in guesses or key in misfits)
     if unsure:
-        guesses |= _classified(connection, records, tuple(keys), unsure)
+        guesses |= _classified(connection, records, unsure)
     columns = tuple(guesses[key] for key in keys)
     return FileFacts(columns=columns, rows=rows, layout={"mode": "batches"})
 
@@ -150,9 +170,7 @@ def _proved(
         for column in guesses.values()
         if column.kind not in (Kind.STRING, Kind.JSON) or not column.is_exact
     ]
-    carriers = {
-        column.name: "VARCHAR" if column.kind in _MOMENTS else "JSON" for column in checked
-    }
+    carriers = {column.name: "VARCHAR" if column.kind in _MOMENTS else "JSON" for column in checked}
     known = _list_of(tuple(guesses))
     misfits = "".join(
         f", count_if(not coalesce({_fits(column, index)}, false) and {_at(index)} is not null)"
@@ -168,14 +186,12 @@ def _proved(
         from (select json, json_keys(json) as keys, {record} as s from {records})
     """).fetchone()
     if row is None:
-        raise AssertionError
+        raise BugError("The parser counted nothing.", remedy="Please report it.")
     rows, others, strangers, careful, *wrong = row
     if others:
-        raise DataError(
-            f"{others} records are not JSON objects.",
-            remedy="Give every record as an object; wrap plain values, as in {\"value\": 1}.",
-        )
-    return rows, strangers, careful, {c.name for c, count in zip(checked, wrong, strict=True) if count}
+        raise _NotObjectsError(others)
+    misjudged = {column.name for column, count in zip(checked, wrong, strict=True) if count}
+    return rows, strangers, careful, misjudged
 
 
 _MOMENTS: Final = (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ)
@@ -206,13 +222,9 @@ def _is_double(text: str) -> str:
 
 
 def _classified(
-    connection: duckdb.DuckDBPyConnection,
-    records: str,
-    keys: Sequence[str],
-    wanted: Sequence[str],
+    connection: duckdb.DuckDBPyConnection, records: str, wanted: Sequence[str]
 ) -> dict[str, ColumnFacts]:
     """Returns the kinds of some keys by counting every sort of value under each."""
-    del keys
     found: dict[str, ColumnFacts] = {}
     for start in range(0, len(wanted), _CLASSIFIED_AT_ONCE):
         part = wanted[start : start + _CLASSIFIED_AT_ONCE]
@@ -244,9 +256,7 @@ def _sorts(value: str) -> list[str]:
         f"count_if({_is_double(text)})",
     ]
     is_text = f"starts_with({text}, '\"')"
-    sorts += [
-        f"count_if({is_text} and {text_rule(kind, content)})" for kind in _MOMENTS
-    ]
+    sorts += [f"count_if({is_text} and {text_rule(kind, content)})" for kind in _MOMENTS]
     return sorts
 
 
@@ -275,7 +285,12 @@ def _judged(key: str, counts: Sequence[int]) -> ColumnFacts:
 
 
 def _batches(
-    records: str, columns: Sequence[ColumnFacts], wanted: Mapping[str, Kind], skip: int
+    records: str,
+    columns: Sequence[ColumnFacts],
+    wanted: Mapping[str, Kind],
+    skip: int,
+    *,
+    batch_rows: int,
 ) -> Iterator[pa.RecordBatch]:
     kinds = [_travels_as(column, wanted.get(column.name)) for column in columns]
     carriers = {
@@ -289,7 +304,8 @@ def _batches(
         f" from {records}{offset})"
     )
     with parser(ordered=True) as connection:
-        yield from stream_batches(connection, query, [column.name for column in columns], kinds)
+        names = [column.name for column in columns]
+        yield from stream_batches(connection, query, names, kinds, batch_rows=batch_rows)
 
 
 _CARRIERS: Final = {
@@ -328,7 +344,13 @@ def _list_of(keys: Sequence[str]) -> str:
 
 
 def _exact_number(text: str) -> float | Decimal:
-    return float(text) if len(text) <= 16 else Decimal(text)
+    double = float(text)
+    if not math.isfinite(double):
+        return Decimal(text)
+    if len(text) <= 16:
+        return double
+    exact = Decimal(text)
+    return double if exact in (Decimal(repr(double)), Decimal(f"{double:.16e}")) else exact
 
 
 def _loads(text: str | bytes) -> Any:

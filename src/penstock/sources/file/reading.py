@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
-from penstock.data.types import Kind
+import duckdb
+import pyarrow as pa
+
+from penstock.data.types import JSON_TYPE, Kind
 from penstock.errors import DataError
 
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
-
 BATCH_ROWS: Final = 65_536
+LONG_BATCH_ROWS: Final = 2_048
+"""Rows a batch of files with records of megabytes: DuckDB moves all of a batch's text anew for
+every row that follows a huge one."""
 _PARSER_MEMORY: Final = "1GB"
-
-Page = "pa.RecordBatch | list[dict[str, Any]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +118,7 @@ def _free(name: str, taken: set[str], *, first: int | None) -> str:
 @contextmanager
 def parser(*, ordered: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """Lends an in-memory DuckDB used as a parser only; `ordered` keeps the file's row order."""
-    import duckdb
-
-    settings = {
+    settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": _PARSER_MEMORY,
         "threads": max(1, min(4, os.cpu_count() or 1)),
         "preserve_insertion_order": ordered,
@@ -137,21 +135,19 @@ def parser(*, ordered: bool) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def parser_errors() -> tuple[type[Exception], ...]:
     """Returns what DuckDB and Arrow raise for content that they cannot parse."""
-    import duckdb
-    import pyarrow as pa
-
     return (duckdb.Error, pa.ArrowException, OSError)
 
 
 def stream_batches(
-    connection: duckdb.DuckDBPyConnection, query: str, names: Sequence[str], kinds: Sequence[Kind]
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    names: Sequence[str],
+    kinds: Sequence[Kind],
+    *,
+    batch_rows: int,
 ) -> Iterator[pa.RecordBatch]:
     """Yields the rows of a query under other column names; JSON columns become JSON by type."""
-    import pyarrow as pa
-
-    from penstock.data.types import JSON_TYPE
-
-    reader = connection.sql(query).to_arrow_reader(BATCH_ROWS)
+    reader = connection.sql(query).to_arrow_reader(batch_rows)
     json_columns = [index for index, kind in enumerate(kinds) if kind is Kind.JSON]
     for batch in reader:
         if not batch.num_rows:

@@ -14,7 +14,7 @@ from penstock.sources.file.stream import FileStream
 
 
 class FileSource:
-    """CSV, TSV, JSON Lines, JSON, Parquet and Excel, from local disks, the web and object stores."""
+    """CSV, TSV, JSON Lines, JSON, Parquet and Excel: local, from the web or an object store."""
 
     Config: ClassVar[type[FileConfig]] = FileConfig
     title: ClassVar[str] = "Files"

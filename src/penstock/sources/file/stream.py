@@ -7,7 +7,10 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
 
 from penstock.data.types import Column, Kind, columns_of, stream_schema
 from penstock.errors import ConfigError, DataError, TransientError
@@ -30,9 +33,6 @@ from penstock.sources.file.json_lines import JsonReader
 from penstock.sources.file.kinds import merged
 from penstock.sources.file.parquet import ParquetReader
 from penstock.sources.file.reading import FileFacts, Options, Reader
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +132,8 @@ class FileStream:
             unsaved = 0
             for page in self._pages(ref, wanted, skip=rows):
                 yield page
-                is_list = isinstance(page, list)
-                rows += len(page) if is_list else page.num_rows
-                unsaved += 100 * len(page) if is_list else page.nbytes
+                rows += _rows_of(page)
+                unsaved += page.nbytes if isinstance(page, pa.RecordBatch) else 500 * len(page)
                 if unsaved >= _STATE_BYTES and ref.has_version:
                     yield State(history.within(ref, rows).value())
                     unsaved = 0
@@ -154,7 +153,7 @@ class FileStream:
             for page in _READERS[recipe.format].read(
                 plain.path, ref.url, facts, wanted, recipe.options, skip=skip
             ):
-                rows += len(page) if isinstance(page, list) else page.num_rows
+                rows += _rows_of(page)
                 yield self._with_file_columns(page, ref)
             self._prove(ref, rows, facts.rows, plain)
 
@@ -183,8 +182,6 @@ class FileStream:
             for row in page:
                 row.update(extra)
             return page
-        import pyarrow as pa
-
         columns, names = page.columns, page.schema.names
         for name, value in extra.items():
             columns.append(pa.repeat(pa.scalar(value, pa.string()), page.num_rows))
@@ -254,8 +251,6 @@ class _Version:
 
 
 def _look(version: _Version, recipe: _Recipe) -> FileFacts:
-    from pathlib import Path
-
     reader = _READERS[recipe.format]
     return reader.inspect(Path(version.path), version.ref.url, recipe.options)
 
@@ -264,6 +259,10 @@ def _look(version: _Version, recipe: _Recipe) -> FileFacts:
 def _remembered(version: _Version, recipe: _Recipe) -> FileFacts:
     """Looks at one version of a file once in the life of the process."""
     return _look(version, recipe)
+
+
+def _rows_of(page: pa.RecordBatch | list[dict[str, Any]]) -> int:
+    return len(page)
 
 
 def _given_columns(config: FileStreamConfig) -> dict[str, Kind]:

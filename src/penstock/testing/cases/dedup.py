@@ -41,9 +41,7 @@ def _p(a: str | None, b: int | None, at: int, name: str) -> Row:
     return {"a": a, "b": b, "at": at, "name": name}
 
 
-def _case(
-    name: str, *syncs: Sync, stays: tuple[Row, ...], cursor: str | None = "at"
-) -> DedupCase:
+def _case(name: str, *syncs: Sync, stays: tuple[Row, ...], cursor: str | None = "at") -> DedupCase:
     return DedupCase(name=name, syncs=syncs, stays=stays, cursor=cursor, kinds=_ID_AT_NAME)
 
 
@@ -55,8 +53,12 @@ DEDUP_CASES: Final = (
     _case("older after newer in one batch", (((_NEW, _OTHER, _OLD),),), stays=(_NEW, _OTHER)),
     _case("newer after older in two batches", (((_OLD, _OTHER), (_NEW,)),), stays=(_NEW, _OTHER)),
     _case("older after newer in two batches", (((_NEW, _OTHER), (_OLD,)),), stays=(_NEW, _OTHER)),
-    _case("newer after older in two commits", (((_OLD,),), ((_NEW, _OTHER),)), stays=(_NEW, _OTHER)),
-    _case("older after newer in two commits", (((_NEW,),), ((_OLD, _OTHER),)), stays=(_NEW, _OTHER)),
+    _case(
+        "newer after older in two commits", (((_OLD,),), ((_NEW, _OTHER),)), stays=(_NEW, _OTHER)
+    ),
+    _case(
+        "older after newer in two commits", (((_NEW,),), ((_OLD, _OTHER),)), stays=(_NEW, _OTHER)
+    ),
     _case(
         "newer after older in two syncs", (((_OLD,),),), (((_NEW, _OTHER),),), stays=(_NEW, _OTHER)
     ),
@@ -124,7 +126,12 @@ DEDUP_CASES: Final = (
             (((_p("x", 1, 1, "x1"), _p("x", 2, 1, "x2"), _p("y", 1, 1, "y1")),),),
             (((_p("x", 1, 2, "x1 new"), _p("y", 2, 1, "y2")),),),
         ),
-        stays=(_p("x", 1, 2, "x1 new"), _p("x", 2, 1, "x2"), _p("y", 1, 1, "y1"), _p("y", 2, 1, "y2")),
+        stays=(
+            _p("x", 1, 2, "x1 new"),
+            _p("x", 2, 1, "x2"),
+            _p("y", 1, 1, "y1"),
+            _p("y", 2, 1, "y2"),
+        ),
     ),
     DedupCase(
         name="composite keys with nulls in each part",
@@ -145,7 +152,9 @@ DEDUP_CASES: Final = (
         name="keys that differ in case, zeros or spaces are different",
         key=("name",),
         kinds=_ID_AT_NAME,
-        syncs=((((_r(1, 1, "a"), _r(2, 1, "A"), _r(3, 1, "a "), _r(4, 1, "01"), _r(5, 1, "1")),),),),
+        syncs=(
+            (((_r(1, 1, "a"), _r(2, 1, "A"), _r(3, 1, "a "), _r(4, 1, "01"), _r(5, 1, "1")),),),
+        ),
         stays=(_r(1, 1, "a"), _r(2, 1, "A"), _r(3, 1, "a "), _r(4, 1, "01"), _r(5, 1, "1")),
     ),
     DedupCase(
@@ -157,7 +166,9 @@ DEDUP_CASES: Final = (
     DedupCase(
         name="instants as cursor: one microsecond is newer",
         kinds={**_ID_AT_NAME, "at": Kind.TIMESTAMP_TZ},
-        syncs=((((_r(1, 1_700_000_000_000_001, "new"),),), ((_r(1, 1_700_000_000_000_000, "old"),),)),),
+        syncs=(
+            (((_r(1, 1_700_000_000_000_001, "new"),),), ((_r(1, 1_700_000_000_000_000, "old"),),)),
+        ),
         stays=(_r(1, 1_700_000_000_000_001, "new"),),
     ),
 )

@@ -25,7 +25,9 @@ class SchemaCase:
         return self.name
 
 
-def _type_change(old: Kind, olds: tuple[Cell, ...], new: Kind, news: tuple[Cell, ...]) -> SchemaCase:
+def _type_change(
+    old: Kind, olds: tuple[Cell, ...], new: Kind, news: tuple[Cell, ...]
+) -> SchemaCase:
     return SchemaCase(
         name=f"{old} to {new}",
         before={"id": Kind.INTEGER, "value": old},
@@ -36,7 +38,7 @@ def _type_change(old: Kind, olds: tuple[Cell, ...], new: Kind, news: tuple[Cell,
 
 
 _ID: Final = {"id": Kind.INTEGER}
-_LATE: Final = {
+_LATE: Final[Mapping[Kind, Cell]] = {
     Kind.STRING: "late",
     Kind.BOOLEAN: True,
     Kind.INTEGER: 2**53 + 1,
@@ -119,5 +121,8 @@ INEXACT: Final = (
     _type_change(Kind.DECIMAL, (Decimal("12345678901234567.123456789"),), Kind.NUMBER, (1e300,)),
 )
 """Where the obvious wider type would change a value: kept exact, or null or rounded on record."""
+
+REPLACING: Final = (*OTHER, *TYPES[3:6], *INEXACT[:1])
+"""Enough for a table that is replaced: nothing of the old one may be left to disturb."""
 
 SCHEMA_CASES: Final = (*ADDED, *OTHER, *TYPES, *INEXACT)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Final
 
 from penstock.data.types import Kind
 from penstock.testing.cells import Cell, days, micros, micros_of_day
-
-UTC: Final = timezone.utc
 
 STRINGS: Final[Mapping[str, str]] = {
     "empty": "",

@@ -9,9 +9,9 @@ from uuid import UUID
 from penstock.data.types import Kind
 from penstock.sdk.destination import ColumnPlan, Normalisation, WriteMode
 from penstock.testing import expect
-from penstock.testing.cells import Cell, Found, Row, exact_json
 from penstock.testing.cases.identifiers import long_name
 from penstock.testing.cases.values import SAMPLES, ValueCase
+from penstock.testing.cells import Cell, Found, Row, exact_json
 from penstock.testing.feed import EXTRACTED_AT, batch_of
 from penstock.testing.lab import Lab, in_form, kinds_of, plan_for, simple_plan, simple_rows
 
@@ -78,9 +78,7 @@ class Landing:
             expect.equal(0, writer.finish(None), "rows counted by finish")
         lab.holds(plan, rows, "two rows between empty batches")
 
-    def test_penstocks_own_columns_tell_where_a_row_came_from(
-        self, lab: Lab, shape: Shape
-    ) -> None:
+    def test_penstocks_own_columns_tell_where_a_row_came_from(self, lab: Lab, shape: Shape) -> None:
         plan, rows = in_form(
             simple_plan(lab.table("meta"), shape.mode, generation_id=3, sync_id=42),
             simple_rows(1, 2, 3),
@@ -117,17 +115,23 @@ class Landing:
         lab.holds(plan, rows, "slices of one batch")
         self._raw_ids_are_uuids_of_version_7(lab.rows(plan.table))
 
-    def test_odd_name_of_a_property_is_read_from_the_batch(self, lab: Lab, name: str) -> None:
-        plan = simple_plan(lab.table("properties"), self._first_mode(lab))
-        columns = (*plan.columns, ColumnPlan(source=name, name="value", kind=Kind.STRING))
-        plan = replace(plan, columns=columns)
-        rows: list[Row] = [{"id": 1, "name": "one", "value": name}]
+    def test_columns_are_found_by_the_names_of_their_properties(
+        self, lab: Lab, mode: WriteMode
+    ) -> None:
+        plan = simple_plan(lab.table("properties"), mode)
+        odd = ('a "b".c', "A", "पुणे", "_airbyte_data")
+        columns = [ColumnPlan(source=s, name=f"c{i}", kind=Kind.STRING) for i, s in enumerate(odd)]
+        plan = replace(plan, columns=(*columns, *plan.columns))
+        named = {column.name: f"of {column.source}" for column in columns}
+        rows: list[Row] = [{"id": 1, "name": "one", **named}]
         lab.load(plan, rows)
-        lab.holds(plan, rows, f"property {name!r}")
+        lab.holds(plan, rows, "properties and columns of different names")
 
-    def test_odd_name_of_a_column_is_kept(self, lab: Lab, name: str, mode: WriteMode) -> None:
+    def test_odd_name_of_a_column_is_kept(
+        self, lab: Lab, name: str, merging_mode: WriteMode
+    ) -> None:
         kinds = {name: Kind.INTEGER, "name": Kind.STRING, f"{name} 2": Kind.JSON}
-        plan = plan_for(lab.table("columns"), kinds, mode, key=[name], cursor=name)
+        plan = plan_for(lab.table("columns"), kinds, merging_mode, key=[name], cursor=name)
         rows: list[Row] = [{name: 1, "name": "one", f"{name} 2": "{}"}, {name: 2, "name": "two"}]
         lab.load(plan, rows[:1], rows[1:])
         lab.holds(plan, rows, f"column {name!r}")

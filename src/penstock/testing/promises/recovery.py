@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,12 +11,12 @@ from penstock.data.types import Kind
 from penstock.sdk.destination import StoredState, WriteMode
 from penstock.testing import expect
 from penstock.testing.cells import Found, Row
-from penstock.testing.faults import Faults, Injected, every_call
+from penstock.testing.faults import Faults, Injected, Moment, every_call
 from penstock.testing.feed import Feed, Page, page_of, send
 from penstock.testing.lab import Lab, kinds_of, plan_for
-from penstock.testing.processes import Job, look_in_process, send_in_process
+from penstock.testing.processes import Ending, Job, Kill, look_in_process, send_in_process
 
-_KILLS_PER_ROUND = 8
+_KILLS_PER_ROUND = 5
 _KINDS = {"id": Kind.INTEGER, "at": Kind.INTEGER, "name": Kind.STRING}
 
 
@@ -44,13 +45,11 @@ class Recovery:
             stored = notebook_of_before.load(before.plan)
             if stored is not None:
                 notebook.save(before.plan, page_of(stored.state), is_complete=stored.is_complete)
-            try:
+            with contextlib.suppress(Injected):
                 send(faults.destination(destination), feed, notebook=notebook)
-            except Injected:
-                pass
             return before, feed
 
-        for faults in every_call(attempt):
+        for faults in every_call(attempt, _moments(lab)):
             before, feed = attempt(faults)
             notebook = lab.notebook(lab.connect(), feed.plan.table.name)
             what = f"failed {faults}"
@@ -64,16 +63,19 @@ class Recovery:
         self, lab: Lab, mode: WriteMode
     ) -> None:
         before, feed = _feeds(lab, mode, "killed", seed=lab.seed)
-        seconds = self._clean_seconds(lab, before, feed)
+        clean = self._clean_run(lab, before, feed)
+        step_seconds = clean.seconds / len(clean.steps)
         for number in range(lab.rounds):
             chance = random.Random(f"{lab.seed} {mode} {number}")  # noqa: S311 - repeatable
             place = lab.beside(f"round_{number}")
-            send_in_process(Job(suite=lab.suite_class, place=place, feed=before))
-            job = Job(suite=lab.suite_class, place=place, feed=feed)
+            send_in_process(Job.of(lab.suite_class, place, before))
+            job = Job.of(lab.suite_class, place, feed)
             for attempt in range(_KILLS_PER_ROUND):
-                ending = send_in_process(
-                    job, fence=attempt, kill_after_seconds=chance.uniform(0, seconds * 1.1)
+                kill = Kill(
+                    after_steps=chance.randrange(len(clean.steps)),
+                    after_seconds=chance.uniform(0, 2 * step_seconds),
                 )
+                ending = send_in_process(job, fence=attempt, kill=kill)
                 steps = " ".join(ending.steps)
                 what = f"seed {lab.seed}, round {number}, attempt {attempt}, killed after [{steps}]"
                 sight = look_in_process(job)
@@ -84,15 +86,15 @@ class Recovery:
             what = f"seed {lab.seed}, round {number}, at the end"
             self._is_whole(lab, before, feed, look_in_process(job).rows or [], what)
 
-    def _clean_seconds(self, lab: Lab, before: Feed, feed: Feed) -> float:
+    def _clean_run(self, lab: Lab, before: Feed, feed: Feed) -> Ending:
         place = lab.beside("clean")
-        send_in_process(Job(suite=lab.suite_class, place=place, feed=before))
-        job = Job(suite=lab.suite_class, place=place, feed=feed)
+        send_in_process(Job.of(lab.suite_class, place, before))
+        job = Job.of(lab.suite_class, place, feed)
         ending = send_in_process(job)
         self._is_whole(lab, before, feed, look_in_process(job).rows or [], "a clean run")
-        return ending.seconds
+        return ending
 
-    def _is_in_order(
+    def _is_in_order(  # noqa: PLR0917 - each call has all six
         self,
         lab: Lab,
         before: Feed,
@@ -126,7 +128,14 @@ class Recovery:
         if lab.capabilities.exactly_once:
             expect.rows_equal(expected, found, kinds_of(feed.plan), what=f"{what}, then continued")
         else:
-            expect.rows_covered(expected, found, kinds_of(feed.plan), what=f"{what}, then continued")
+            expect.rows_covered(
+                expected, found, kinds_of(feed.plan), what=f"{what}, then continued"
+            )
+
+
+def _moments(lab: Lab) -> tuple[Moment, ...]:
+    """To a destination that stores states, after a call is the same as before the next one."""
+    return (Moment.BEFORE,) if lab.capabilities.exactly_once else tuple(Moment)
 
 
 def _feeds(lab: Lab, mode: WriteMode, name: str, *, seed: int) -> tuple[Feed, Feed]:
@@ -142,6 +151,6 @@ def _feeds(lab: Lab, mode: WriteMode, name: str, *, seed: int) -> tuple[Feed, Fe
         )
 
     before = Feed(plan=plan, pages=(Page(batches=(batch(30),)),))
-    pages = tuple(Page(batches=(batch(10), batch(25))) for _ in range(4))
+    pages = tuple(Page(batches=(batch(10), batch(25))) for _ in range(3))
     generation = 2 if mode.is_overwrite else 1
     return before, Feed(plan=replace(plan, generation_id=generation), pages=pages, first_page=1)

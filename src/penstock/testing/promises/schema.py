@@ -9,7 +9,7 @@ from penstock.data.types import Kind
 from penstock.sdk.destination import StreamPlan, WriteMode
 from penstock.testing import expect
 from penstock.testing.cases.schema_changes import SchemaCase
-from penstock.testing.cells import Found, Row, is_same
+from penstock.testing.cells import Cell, Found, Row, is_same
 from penstock.testing.feed import state_at
 from penstock.testing.lab import Lab, plan_for
 
@@ -22,35 +22,25 @@ class SchemaChanges:
     ) -> None:
         first, second = self._plans(lab, change, append_mode)
         lab.load(first, change.first, state=state_at(first, 1))
+        with lab.connect().open(second):
+            pass
+        self._older_rows_are_unchanged(lab, first, change, "after an open without rows")
         lab.load(second, change.second, state=state_at(second, 2))
         found = {row["id"].cell: row for row in lab.rows(first.table)}
         total = len(change.first) + len(change.second)
         expect.equal(total, len(found), f"{change}: rows")
-        for row in change.first:
-            self._is_unchanged(row, found[row["id"]], change.before, f"{change}, older row")
+        self._older_rows_are_unchanged(lab, first, change, "after new rows")
         for row in change.second:
             self._is_kept_or_recorded(row, found[row["id"]], change.after, f"{change}, new row")
         self._columns_of_one_sync_are_null_in_the_other(change, found)
 
     def test_an_overwrite_takes_the_new_schema(
-        self, lab: Lab, change: SchemaCase, overwrite_mode: WriteMode
+        self, lab: Lab, replacing: SchemaCase, overwrite_mode: WriteMode
     ) -> None:
-        first, second = self._plans(lab, change, overwrite_mode)
-        lab.load(first, change.first)
-        lab.load(second, change.second)
-        lab.holds(second, change.second, f"{change}, overwritten")
-
-    def test_an_open_that_only_changes_the_schema_keeps_every_row(
-        self, lab: Lab, change: SchemaCase, append_mode: WriteMode
-    ) -> None:
-        first, second = self._plans(lab, change, append_mode)
-        lab.load(first, change.first)
-        with lab.connect().open(second):
-            pass
-        found = {row["id"].cell: row for row in lab.rows(first.table)}
-        expect.equal(len(change.first), len(found), f"{change}: rows")
-        for row in change.first:
-            self._is_unchanged(row, found[row["id"]], change.before, f"{change}, older row")
+        first, second = self._plans(lab, replacing, overwrite_mode)
+        lab.load(first, replacing.first)
+        lab.load(second, replacing.second)
+        lab.holds(second, replacing.second, f"{replacing}, overwritten")
 
     def _plans(
         self, lab: Lab, change: SchemaCase, mode: WriteMode
@@ -61,12 +51,17 @@ class SchemaChanges:
             plan_for(table, change.after, mode, key=["id"], generation_id=2),
         )
 
-    def _is_unchanged(
-        self, row: Row, found: Mapping[str, Found], kinds: Mapping[str, Kind], what: str
+    def _older_rows_are_unchanged(
+        self, lab: Lab, plan: StreamPlan, change: SchemaCase, when: str
     ) -> None:
-        expect.columns_present([found], kinds, what=what)
-        for name, kind in kinds.items():
-            expect.value_equal(kind, row.get(name), found[name], f"{what}, column {name}")
+        found = {row["id"].cell: row for row in lab.rows(plan.table)}
+        for row in change.first:
+            what = f"{change}, older row {when}"
+            expect.true(row["id"] in found, f"{what}: {row} is gone")
+            expect.columns_present([found[row["id"]]], change.before, what=what)
+            for name, kind in change.before.items():
+                value = found[row["id"]][name]
+                expect.value_equal(kind, row.get(name), value, f"{what}, column {name}")
 
     def _is_kept_or_recorded(
         self, row: Row, found: Mapping[str, Found], kinds: Mapping[str, Kind], what: str
@@ -84,7 +79,7 @@ class SchemaChanges:
                 )
 
     def _columns_of_one_sync_are_null_in_the_other(
-        self, change: SchemaCase, found: Mapping[object, Mapping[str, Found]]
+        self, change: SchemaCase, found: Mapping[Cell, Mapping[str, Found]]
     ) -> None:
         for rows, others in ((change.first, change.after), (change.second, change.before)):
             own = change.before if rows is change.first else change.after

@@ -116,12 +116,20 @@ class States:
         with lab.connect().open(plan) as writer:
             writer.finish(stream_state(plan.stream, _ODD_BLOB))
         stored = lab.stored(plan)
-        blob = stored.state.stream.stream_state if stored and stored.state and stored.state.stream else b""
+        blob = (
+            stored.state.stream.stream_state
+            if stored and stored.state and stored.state.stream
+            else b""
+        )
         expect.equal(_ODD_BLOB, bytes(blob), "the source's own state")
 
     def test_states_of_streams_and_connections_are_kept_apart(self, lab: Lab) -> None:
         plan = simple_plan(lab.table("visits"), WriteMode.APPEND)
-        names = [StreamDescriptor("visits"), StreamDescriptor("visits", "ns"), StreamDescriptor("ns.visits")]
+        names = [
+            StreamDescriptor("visits"),
+            StreamDescriptor("visits", "ns"),
+            StreamDescriptor("ns.visits"),
+        ]
         plans = [
             replace(plan, connection=connection, stream=stream)
             for connection in (CONNECTION, "other")
@@ -267,7 +275,9 @@ class States:
         """The newer attempt finds all it had, completes, and the older one left nothing."""
         stored = lab.stored(plan)
         facts = (stored.generation_id, stored.is_complete, stored.fence) if stored else None
-        expect.equal((plan.generation_id, False, plan.fence), facts, "the newer attempt's checkpoint")
+        expect.equal(
+            (plan.generation_id, False, plan.fence), facts, "the newer attempt's checkpoint"
+        )
         self._page_is(lab, plan, 2, "the newer attempt's state")
         with lab.connect().open(replace(plan, resumes=True)) as writer:
             writer.write(batch_of(plan, simple_rows(3)))
@@ -311,7 +321,5 @@ def _global_state(number: int) -> State:
         StreamState(stream_descriptor=StreamDescriptor(name), stream_state=msgspec.Raw(b'{"x": 1}'))
         for name in ("a", "b")
     )
-    shared = GlobalState(
-        shared_state=msgspec.Raw(b'{"lsn":  %d}' % number), stream_states=streams
-    )
+    shared = GlobalState(shared_state=msgspec.Raw(b'{"lsn":  %d}' % number), stream_states=streams)
     return State(type=StateType.GLOBAL, global_=shared)

@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import DataError
-from tests.unit.sources.file.reading_files import kinds_of, rows_of, stream_of, written
+from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_of, stream_of, written
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,9 @@ def test_a_column_gets_the_first_kind_that_holds_every_value(
 
 @pytest.mark.parametrize("late", ["007", "x", "1.5", "2024-01-01"])
 def test_a_value_after_any_sample_decides_too(tmp_path: Path, late: str) -> None:
-    path = written(tmp_path / "a.csv", "x,y\n" + "1,k\n" * 30_000 + f"{late},k\n" + "2,k\n" * 30_000)
+    path = written(
+        tmp_path / "a.csv", "x,y\n" + "1,k\n" * 30_000 + f"{late},k\n" + "2,k\n" * 30_000
+    )
     stream = stream_of(path)
     assert kinds_of(stream)["x"] == ("number" if late == "1.5" else "string")
     rows = rows_of(stream)
@@ -84,7 +87,7 @@ def test_values_arrive_exact_and_typed(tmp_path: Path) -> None:
         tmp_path / "a.csv",
         "i,big,dec,num,flag,day,at,when,clock,pin,text\n"
         "9223372036854775807,18446744073709551616,12345678901234567.89,0.1,TRUE,2024-02-29,"
-        "2024-01-01T10:00,2024-01-01T10:00:00+05:30,10:00:00.5,0123,\"a\r\n\"\"b\"\"\"\n"
+        '2024-01-01T10:00,2024-01-01T10:00:00+05:30,10:00:00.5,0123,"a\r\n""b"""\n'
         ",,,,,,,,,,\n",
     )
     rows = rows_of(stream_of(path))
@@ -191,9 +194,7 @@ def test_an_empty_file_has_no_columns_and_no_rows(tmp_path: Path) -> None:
 
 def test_double_and_missing_header_names_are_made_unique(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "id,,id,ID,id_2\n1,2,3,4,5\n")
-    assert rows_of(stream_of(path)) == [
-        {"id": 1, "column_2": 2, "id_3": 3, "ID": 4, "id_2": 5}
-    ]
+    assert rows_of(stream_of(path)) == [{"id": 1, "column_2": 2, "id_3": 3, "ID": 4, "id_2": 5}]
 
 
 def test_a_file_without_header_gets_numbered_columns(tmp_path: Path) -> None:
@@ -236,9 +237,25 @@ def test_five_thousand_columns_are_read(tmp_path: Path) -> None:
     assert (rows[2]["n0"], rows[2]["n4999"]) == (1, "02")
 
 
-def test_a_cell_of_ten_megabytes_is_read(tmp_path: Path) -> None:
-    long = "x" * 10_000_000
-    assert rows_of(stream_of(written(tmp_path / "a.csv", f"a,b\n1,{long}\n")))[0]["b"] == long
+@pytest.mark.parametrize("cell", ["x" * 10, '"' + "x" * 8 + '"', '"' + "x" * 7 + '\n"'])
+@pytest.mark.parametrize("megabytes", [3, 9])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (300_000, 0), (0, 300_000)])
+def test_very_long_lines_are_never_lost(
+    tmp_path: Path, cell: str, megabytes: float, before: int, after: int
+) -> None:
+    inner = cell.strip('"')
+    long = inner * int(megabytes * 1_000_000 / len(inner))
+    written_cell = f'"{long}"' if cell.startswith('"') else long
+    line = "1,2\n"
+    text = f"a,b\n{line * before}1,{written_cell}\n{line * after}"
+    batches = [
+        batch
+        for batch in items_of(stream_of(written(tmp_path / "a.csv", text)))
+        if isinstance(batch, pa.RecordBatch)
+    ]
+    column = pa.chunked_array([batch.column("b") for batch in batches])
+    assert len(column) == before + 1 + after
+    assert column[before].as_py() == long
 
 
 def test_quoted_line_ends_do_not_change_the_count(tmp_path: Path) -> None:
@@ -246,7 +263,7 @@ def test_quoted_line_ends_do_not_change_the_count(tmp_path: Path) -> None:
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["id", "note"])
-        writer.writerows([number, f"line\n{number},\"\n" * (number % 7)] for number in range(50_000))
+        writer.writerows([number, f'line\n{number},"\n' * (number % 7)] for number in range(50_000))
     with path.open(newline="") as stream:
         counted = sum(1 for _ in csv.reader(stream)) - 1
     rows = rows_of(stream_of(path))
@@ -266,7 +283,7 @@ _CELLS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 3).flatmap(
         lambda width: st.lists(
@@ -291,7 +308,7 @@ def test_any_table_of_the_csv_module_arrives_with_its_values(
             assert _says(row[name], cell), (name, cell, row[name])
 
 
-def _says(value: object, cell: str) -> bool:
+def _says(value: object, cell: str) -> bool:  # noqa: PLR0911
     """Tells whether a typed value is what the text of the cell says, independently of our rules."""
     match value:
         case None:
