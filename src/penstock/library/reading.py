@@ -71,7 +71,7 @@ def read_records(
     config: Mapping[str, Any],
     stream: ConfiguredStream,
     *,
-    make_record: Callable[[dict[str, Any], dt.datetime], StreamRecord],
+    make_record: Callable[..., StreamRecord],
     on_config: ConfigChangeCallback,
     limit: int | None = None,
     stop_event: threading.Event | None = None,
@@ -95,7 +95,7 @@ def read_records(
                         if stop_event is not None and stop_event.is_set():
                             return
                         count += 1
-                        yield make_record(data, extracted_at)
+                        yield make_record(data, extracted_at=extracted_at)
                     if limit is not None and count >= limit:
                         return
                 case ErrorTrace():

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, Any, Literal
 
 import msgspec
 
-from penstock.engine.plan import plan_streams
 from penstock.engine.references import resolve_references
 from penstock.engine.registry import load_source_class
-from penstock.engine.remember import load_stored
 from penstock.engine.runners.in_process import InProcessRunner
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.runner import SourceRunner
-from penstock.engine.settings import ConnectorRef, RunSpec, SyncSettings
-from penstock.engine.state_store import FileStateStore
+from penstock.engine.settings import ConnectorRef, RunSpec
 from penstock.errors import ConfigError, PenstockError
 from penstock.library import exceptions as exc
 from penstock.library import showing
 from penstock.library.caches.base import CacheBase
+from penstock.library.caches.duckdb import get_default_cache
 from penstock.library.callbacks import ConfigChangeCallback
 from penstock.library.connectors import InstallOptions, reference_of, runner_of
 from penstock.library.datasets import InMemoryDataset, LazyDataset
 from penstock.library.documents import Document, documents_of
 from penstock.library.identity import config_digest, connection_name
+from penstock.library.positions import Position
 from penstock.library.progress import ProgressStyle
 from penstock.library.reading import read_records, run_sync
 from penstock.library.records import StreamRecord
@@ -41,15 +40,11 @@ from penstock.library.selection import (
     configured_for_preview,
     pick,
 )
-from penstock.library.states import GivenState, states_as_documents, states_from
+from penstock.library.states import GivenState, states_from
 from penstock.library.strategies import WriteStrategy, parse_strategy
 from penstock.protocol.catalog import Catalog, CatalogStream, ConfiguredCatalog
 from penstock.protocol.spec import ConnectorSpec
-from penstock.protocol.state import State
 from penstock.sdk.config import parse_config, validate_against_spec
-
-if TYPE_CHECKING:
-    from penstock.engine.plan import Stored
 
 __all__ = [
     "Source",
@@ -306,7 +301,7 @@ class Source:
     ) -> ConfiguredCatalog:
         """Returns what `read` would send: modes and keys of the chosen streams, or of those given.
 
-        `force_full_refresh` forgets states instead of changing modes, so it changes nothing here.
+        `force_full_refresh` forgets states instead of changing modes: it changes nothing here.
         """
         del force_full_refresh
         chosen = self._chosen(streams)
@@ -352,28 +347,25 @@ class Source:
         """
         strategy = parse_strategy(write_strategy)
         states = states_from(state)
-        if cache is None:
-            from penstock.library.caches.duckdb import get_default_cache  # noqa: PLC0415 (a cycle)
-
-            cache = get_default_cache()
+        cache = cache or get_default_cache()
         if not skip_validation:
             self.validate_config()
         catalog = self.get_configured_catalog(streams, write_strategy=strategy)
-        connection = self.connection(cache.table_prefix)
+        position = self._position(cache)
         with cache.writing:
             with exc.named(exc.PyAirbyteCacheError, connector=self.name):
                 if force_full_refresh:
-                    self._forget(cache, connection, catalog)
+                    position.forget(each.descriptor for each in catalog.streams)
                 elif states is None and not self.is_native:
-                    states = self._adopted(cache, catalog)
+                    states = position.of_pyairbyte(catalog)
                 showing.warn_of_other_source(self.name, cache, catalog)
                 cache.register_source(self.name, [each.stream for each in catalog.streams])
             spec = RunSpec(
-                connection=connection,
+                connection=position.connection,
                 source=self.configured_reference(),
                 destination=cache.reference,
                 catalog=catalog,
-                settings=self._settings(cache),
+                settings=position.settings,
                 states=states or None,
             )
             receipt = run_sync(
@@ -387,35 +379,18 @@ class Source:
 
     def get_state(self, cache: CacheBase) -> list[dict[str, Any]]:
         """Returns where the next read into this cache would continue, as Airbyte state messages."""
-        stored = self._stored(cache)
-        shared = stored.shared.state if stored.shared else None
-        states = [row.state for row in stored.by_stream.values() if row.state is not None]
-        return states_as_documents([shared] if shared is not None else states)
+        return self._position(cache).documents()
 
     def reset_state(self, cache: CacheBase, streams: Names = None) -> None:
         """Forgets where to continue: the next read begins at the first record. Rows stay."""
-        chosen = pick(self.discovered_catalog, streams)
-        forgotten = None if streams in (None, "*") else [each.descriptor for each in chosen]
-        cache.destination.forget_states(self.connection(cache.table_prefix), forgotten)
+        is_all = streams is None or streams == "*"
+        chosen = () if is_all else pick(self.discovered_catalog, streams)
+        self._position(cache).forget(None if is_all else [each.descriptor for each in chosen])
 
     def make_tables(self, cache: CacheBase, streams: Names = None) -> None:
         """Makes the tables of the chosen streams in a cache, and registers them."""
         catalog = self.get_configured_catalog(streams, write_strategy=WriteStrategy.APPEND)
-        stored = self._stored(cache)
-        tasks = plan_streams(
-            connection=self.connection(cache.table_prefix),
-            streams=catalog.streams,
-            settings=self._settings(cache),
-            capabilities=cache.destination.capabilities,
-            stored=stored,
-            resumes_full_refresh=self.runner.resumes_full_refresh,
-            fence=stored.highest_fence + 1,
-        )
-        with cache.writing:
-            for task in tasks:
-                with cache.destination.open(task.plan):
-                    pass
-            cache.register_source(self.name, [each.stream for each in catalog.streams])
+        self._position(cache).make_tables(catalog)
 
     def get_records(
         self,
@@ -435,15 +410,12 @@ class Source:
         found = self._stream(stream)
         declared = tuple(found.json_schema.get("properties") or ())
 
-        def make(data: dict[str, Any], extracted_at: dt.datetime) -> StreamRecord:
-            return StreamRecord(
-                data,
-                expected_keys=declared,
-                prune_undeclared_fields=prune_undeclared_fields,
-                normalize_field_names=normalize_field_names,
-                extracted_at=extracted_at,
-            )
-
+        make = partial(
+            StreamRecord,
+            expected_keys=declared,
+            prune_undeclared_fields=prune_undeclared_fields,
+            normalize_field_names=normalize_field_names,
+        )
         return LazyDataset(
             found.name,
             lambda: read_records(
@@ -514,31 +486,13 @@ class Source:
 
     def connection(self, table_prefix: str = "") -> str:
         """Returns the name under which the position of this source is kept."""
-        return connection_name(
-            self.name, self._identity or {}, self.spec, table_prefix=table_prefix
-        )
+        given = self._identity or {}
+        return connection_name(self.name, given, self.spec, table_prefix=table_prefix)
 
     def configured_reference(self) -> ConnectorRef:
         """Returns what the engine needs to run this source; secrets are filled in."""
         return msgspec.structs.replace(self._reference, config=hydrated(self._given()))
 
-    def _settings(self, cache: CacheBase) -> SyncSettings:
-        return SyncSettings(namespace=cache.schema_name, prefix=cache.table_prefix)
-
-    def _stored(self, cache: CacheBase) -> Stored:
-        folder = cache.data_dir
-        beside = FileStateStore(folder / "state") if folder else FileStateStore(Path(".penstock"))
-        return load_stored(cache.destination, beside, self.connection(cache.table_prefix))
-
-    def _forget(self, cache: CacheBase, connection: str, catalog: ConfiguredCatalog) -> None:
-        stored = cache.destination.stored_states(connection)
-        is_shared = any(row.stream is None for row in stored)
-        streams = None if is_shared else [each.descriptor for each in catalog.streams]
-        cache.destination.forget_states(connection, streams)
-
-    def _adopted(self, cache: CacheBase, catalog: ConfiguredCatalog) -> tuple[State, ...]:
-        names = [each.stream.name for each in catalog.streams]
-        states = cache.bookkeeping.states_to_adopt(self.name, names)
-        if states:
-            showing.log_adoption(self.name, cache.name, len(states))
-        return states
+    def _position(self, cache: CacheBase) -> Position:
+        name = self.connection(cache.table_prefix)
+        return Position(source=self.name, connection=name, cache=cache)

@@ -140,3 +140,8 @@ def test_a_package_name_of_ours_is_listed_by_dir() -> None:
     assert set(ab.__all__) <= set(dir(ab))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ab.nothing
+
+
+def test_type_checkers_see_the_names_that_are_loaded_lazily() -> None:
+    stub = Path(ab.__file__).with_suffix(".pyi").read_text()
+    assert {*re.findall(r" as (\w+),", stub), "__version__"} == set(ab.__all__)
