@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import sys
@@ -117,7 +118,7 @@ def contest(table: Table, contenders: Sequence[Contender], *, rounds: int | None
 
 
 def _round(entry: Contender, so_far: Outcome) -> Outcome:
-    folder = OUTPUT / "round"
+    folder = OUTPUT / f"round-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     attempt = entry.prepare(folder)
@@ -151,8 +152,8 @@ def _judged(
     if done.timed_out:
         return f"stopped after {entry.timeout_seconds:.0f} s", None
     if done.exit_status:
-        words = (done.stderr_tail.strip() or done.stdout.strip()).splitlines()[-6:]
-        return f"exit status {done.exit_status}: {' '.join(words)[-400:]}", None
+        words = (done.stderr_tail.strip() or done.stdout.strip()).splitlines()[-1:]
+        return f"exit status {done.exit_status}: {''.join(words)[-400:]}", None
     try:
         verdict = attempt.judge(done)
     except RuntimeError as error:
