@@ -383,3 +383,28 @@ def test_a_read_that_is_interrupted_lets_go_of_the_cache(
     assert kept.tb is not None
     look = f"import duckdb; duckdb.connect({str(cache.path)!r}).execute('SHOW TABLES')"
     subprocess.run([sys.executable, "-c", look], check=True, timeout=60)
+
+
+def test_json_of_a_native_source_is_handed_out_as_json() -> None:
+    source = ab.get_source("source-faker", config={"count": 1})
+    (user,) = source.get_records("users")
+    assert set(user["address"]) == {"street", "city", "postcode"}
+    product = next(source.get_records("products"))
+    assert isinstance(product["tags"], list)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_airbytes_own_connector_runs_where_it_is_asked_for(cache: DuckDBCache) -> None:
+    source = ab.get_source(
+        "source-faker", config={"count": 50, "parallelism": 1}, use_python=True, streams="*"
+    )
+    source.check()
+    result = source.read(cache)
+    assert not source.is_native
+    assert {name: len(dataset) for name, dataset in result.items()} == {
+        "products": 50,
+        "users": 50,
+        "purchases": 50,
+    }
+    assert source.get_state(cache)
