@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from penstock.engine.home import data_home
 from penstock.engine.plan import Stored, plan_streams
 from penstock.engine.remember import load_stored
-from penstock.engine.run import default_data_dir
 from penstock.engine.settings import SyncSettings
 from penstock.engine.state_store import FileStateStore
 from penstock.library import showing
@@ -77,6 +77,6 @@ class Position:
             self.cache.register_source(self.source, [each.stream for each in catalog.streams])
 
     def _stored(self) -> Stored:
-        folder: Path = self.cache.data_dir or default_data_dir()
+        folder: Path = self.cache.data_dir or data_home()
         beside = FileStateStore(folder / "state")
         return load_stored(self.cache.destination, beside, self.connection)
