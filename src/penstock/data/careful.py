@@ -19,6 +19,7 @@ DATA_COLUMN: Final = Column(name="_airbyte_data", kind=Kind.JSON)
 EXTRACTED_AT: Final = "_airbyte_extracted_at"
 CHANGES: Final = "_airbyte_changes"
 
+_string: Final = coercer(Kind.STRING)
 _WHOLE: Final[dict[Kind, pa.DataType]] = {
     Kind.DATE: pa.int32(),
     Kind.TIMESTAMP_TZ: pa.int64(),
@@ -60,6 +61,8 @@ class CarefulRows:
         self._values: list[list[Any]] = [[] for _ in self._columns]
         self.changes: list[str | None] = []
         self.undeclared: dict[str, None] = {}
+        self.mixed: set[str] = set()
+        """STRING columns that met a value which is no string."""
         self.keys: list[tuple[str, ...]] = []
         """The keys of each record in its own order: what the vector path learns from."""
 
@@ -83,6 +86,8 @@ class CarefulRows:
             if text is None:
                 values.append(None)
                 continue
+            if read is _string and text[:1] != b'"' and text != b"null":
+                self.mixed.add(name)
             value, misfit = read(text)
             values.append(value)
             if misfit is not None:

@@ -9,7 +9,7 @@
 | BOOLEAN       | true, false, "true", "false"         | all else NULLED                           |
 | STRING        | strings; literals and JSON as text   | not Unicode: U+FFFD, TRUNCATED            |
 | DATE and kin  | see `penstock.data.temporal`         | digits beyond microseconds TRUNCATED      |
-| JSON          | everything, compact, to the digit    | not Unicode, NaN inside: TRUNCATED        |
+| JSON          | everything, to the digit (`plain`)   | not Unicode, NaN inside: TRUNCATED        |
 
 NaN and Infinity, which are not JSON, are NULLED in every column.
 """
@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from penstock.data import temporal
-from penstock.data.json_text import compact, is_json, mend, mend_string
+from penstock.data.json_text import is_json, mend, mend_string, plain
 from penstock.data.types import Kind
 from penstock.protocol.messages import ChangeKind
 
@@ -208,11 +208,11 @@ def _json(text: bytes) -> Coerced:
     if _is_nan(text):
         return None, NOT_JSON
     if is_json(text):
-        return compact(text).decode(), None
+        return plain(text).decode(), None
     mended = mend(text)
     if not is_json(mended):
         return None, NOT_JSON
-    return compact(mended).decode(), NOT_UNICODE
+    return plain(mended).decode(), NOT_UNICODE
 
 
 def _temporal(read: Callable[[str], tuple[int, bool]]) -> Callable[[bytes], Coerced]:

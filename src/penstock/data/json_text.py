@@ -31,6 +31,12 @@ _ESCAPE: Final = re.compile(
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.",
     re.DOTALL,
 )
+_ANY_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.", re.DOTALL
+)
+_IN_ASCII: Final = re.compile(rb"\\(?:u00[0-7]|[/U])")
+_NEED_ESCAPES: Final = frozenset(map(chr, [*range(0x20), 0x22, 0x5C]))
+_format = msgspec.json.format
 _HAS_SPACE: Final = re.compile(rb"[ \t\r\n]")
 
 
@@ -83,6 +89,36 @@ def compact(text: bytes) -> bytes:
     if _HAS_SPACE.search(text) is None:
         return text
     return _SPACE_OR_STRING.sub(lambda found: found.group(1) or b"", text)
+
+
+def plain(text: bytes) -> bytes:
+    """Returns JSON in the one spelling penstock keeps: no white space, characters as they are.
+
+    Escapes stay only before characters that need one (RFC 8259 §7), and literals to the letter.
+    Text that is not JSON is returned as it is.
+    """
+    try:
+        text = _format(text, indent=-1)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    if b"\\u" not in text and b"\\/" not in text:
+        return text
+    if text.isascii() and _IN_ASCII.search(text) is None:
+        try:
+            return text.decode("raw_unicode_escape").encode()
+        except UnicodeError:
+            pass  # Surrogates: pairs are joined below.
+    return _ANY_ESCAPE.sub(_unescaped, text)
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    escape = found.group()
+    if escape == b"\\/":
+        return b"/"
+    if len(escape) == 2:
+        return escape
+    content: str = orjson.loads(b'"%b"' % escape)
+    return escape if content in _NEED_ESCAPES else content.encode()
 
 
 def mend_string(text: bytes) -> bytes:

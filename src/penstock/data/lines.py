@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 
 from penstock.data.careful import changes_text
-from penstock.data.json_text import split_object
+from penstock.data.json_text import plain, split_object
 from penstock.errors import PenstockError, ProtocolError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.codec import decode_line
@@ -46,6 +46,17 @@ class Slices:
     def take(self, rows: Indexes) -> Slices:
         """Returns some of the texts, in the order asked for."""
         return Slices(self.buffer, self.starts[rows], self.ends[rows])
+
+    def plain(self) -> Slices:
+        """Returns the texts as `penstock.data.json_text.plain` spells them."""
+        texts = list(map(plain, self))
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        ends = np.cumsum(lengths)
+        return Slices(b"".join(texts), ends - lengths, ends)
+
+    def sample(self, count: int) -> Slices:
+        """Returns some of the texts, evenly spaced."""
+        return self.take(np.arange(0, len(self), max(1, len(self) // count))[:count])
 
     def views(self, *, max_bytes: int) -> pa.Array:
         """Returns the texts as Arrow string views into the buffer, without copying them.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from penstock.data.arrays import flags, of_values, whole_numbers
 from penstock.data.careful import CarefulRows, batch_schema, output_columns
-from penstock.data.json_text import has_lone_surrogate, is_json, split_object
+from penstock.data.json_text import has_lone_surrogate, is_json, plain, split_object
 from penstock.data.lines import Indexes, Slices, merge_changes
 from penstock.data.types import JSON_TYPE, Column, Kind
 from penstock.data.vector import Parsed, VectorParser, VectorSession
@@ -22,9 +23,26 @@ _MAX_EXTRA_KEYS: Final = 256
 _MIN_VECTOR_ROWS: Final = 64
 """Fewer leftover rows than this are read value by value: a query costs more."""
 _MAX_LESSONS: Final = 64
-"""Distinct key orders studied in one block."""
+"""Distinct key orders learned from at a time."""
+_STUDIED_ROWS: Final = 64
+_MAX_STUDIES: Final = 3
+"""How often the same rows may be parsed again because a study taught something."""
 
 Keys = tuple[str, ...]
+Part = tuple[list[pa.Array], pa.Array]
+"""Rows in order: an array a column, and what was changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How far the reading of some rows has come."""
+
+    level: int
+    """The next parser to try."""
+    studies: int
+    """How often more they may be studied."""
+    is_plain: bool
+    """Whether their texts have penstock's own spelling."""
 
 
 class RowsBuilder:
@@ -40,6 +58,9 @@ class RowsBuilder:
         self._schema = batch_schema(columns, is_raw=is_raw)
         self._declared = frozenset(column.name for column in columns)
         self._parsers: list[tuple[Keys, VectorParser]] = []
+        self._mixed: frozenset[str] = frozenset()
+        self._is_spelled_freely = False
+        """Whether records usually have white space or needless escapes."""
         self._undeclared: dict[str, None] = {}
         self._new_undeclared: list[str] = []
 
@@ -69,38 +90,50 @@ class RowsBuilder:
             )
             first += count
 
-    def _parts(self, texts: Slices) -> Iterable[tuple[list[pa.Array], pa.Array]]:
+    def _parts(self, texts: Slices) -> Iterable[Part]:
         if not len(texts):
             return ()
         if self._is_raw:
-            return self._spliced(texts, [_raw_rows(texts)], 0)
+            return self._spliced(texts, [_raw_rows(texts)], lambda odd: [self._careful(odd)])
         if not self._parsers:
             self._learn([_keys_of(texts)])
-        return self._parsed(texts, 0)
+            self._is_spelled_freely = _is_spelled_freely(texts)
+        return self._parsed(texts, _Way(level=0, studies=_MAX_STUDIES, is_plain=False))
 
-    def _parsed(self, texts: Slices, level: int) -> list[tuple[list[pa.Array], pa.Array]]:
-        if level >= len(self._parsers) or (level and len(texts) < _MIN_VECTOR_ROWS):
+    def _parsed(self, texts: Slices, way: _Way) -> list[Part]:
+        """Reads rows by the parser at hand, those it leaves unproved by the next, and so on."""
+        if len(texts) < _MIN_VECTOR_ROWS and (way.level or way.is_plain):
             return [self._careful(texts)]
-        parser = self._parsers[level][1]
+        if self._is_spelled_freely and not way.is_plain:
+            texts, way = texts.plain(), replace(way, is_plain=True)
+        if way.level >= len(self._parsers):
+            if len(texts) >= _MIN_VECTOR_ROWS and way.studies and self._study(texts):
+                return self._parsed(texts, replace(way, level=0, studies=way.studies - 1))
+            return [self._careful(texts)]
+        parser = self._parsers[way.level][1]
         parts = list(parser.parse(texts))
-        odd = sum(int(np.count_nonzero(~part.is_proved)) for part in parts)
-        if odd >= _MIN_VECTOR_ROWS and not parser.is_sparse:
-            parser.is_sparse = True
-            return self._spliced(texts, parts, level)
-        return self._spliced(texts, parts, level + 1)
+        return self._spliced(texts, parts, lambda odd: self._retried(odd, parser, way, len(texts)))
+
+    def _retried(self, odd: Slices, parser: VectorParser, way: _Way, rows: int) -> list[Part]:
+        """Reads rows that a parser left unproved, first by removing what may have hindered it."""
+        if len(odd) >= _MIN_VECTOR_ROWS:
+            if not way.is_plain and _is_spelled_freely(odd):
+                self._is_spelled_freely |= len(odd) * 2 > rows
+                return self._parsed(odd.plain(), replace(way, is_plain=True))
+            if not parser.is_sparse:
+                parser.is_sparse = True
+                return self._parsed(odd, way)
+        return self._parsed(odd, replace(way, level=way.level + 1))
 
     def _spliced(
-        self, texts: Slices, parts: list[Parsed], level: int
-    ) -> list[tuple[list[pa.Array], pa.Array]]:
-        """Replaces the rows that were not proved by their reading on the next level."""
+        self, texts: Slices, parts: list[Parsed], read: Callable[[Slices], list[Part]]
+    ) -> list[Part]:
+        """Replaces the rows that were not proved by another reading of them."""
         is_proved = np.concatenate([part.is_proved for part in parts])
         odd = np.flatnonzero(~is_proved)
         if not len(odd):
             return [(part.columns, pa.nulls(len(part.is_proved), pa.string())) for part in parts]
-        if self._is_raw:
-            others = [self._careful(texts.take(odd))]
-        else:
-            others = self._parsed(texts.take(odd), level)
+        others = read(texts.take(odd))
         columns = [pa.concat_arrays(arrays) for arrays in zip(*(c for c, _ in others), strict=True)]
         changes = pa.concat_arrays([part for _, part in others])
         spliced = []
@@ -121,7 +154,7 @@ class RowsBuilder:
             used += count
         return spliced
 
-    def _careful(self, texts: Slices) -> tuple[list[pa.Array], pa.Array]:
+    def _careful(self, texts: Slices) -> Part:
         rows = CarefulRows(self._columns, is_raw=self._is_raw)
         for text in texts:
             rows.add(text)
@@ -129,6 +162,23 @@ class RowsBuilder:
             self._note(rows.undeclared)
             self._learn(rows.keys)
         return rows.arrays(), of_values(rows.changes, pa.string())
+
+    def _study(self, texts: Slices) -> bool:
+        """Learns from some of the rows that no parser proved; tells whether there is news."""
+        known = list(self._parsers)
+        rows = CarefulRows(self._columns, is_raw=False)
+        for text in texts.sample(_STUDIED_ROWS):
+            rows.add(text)
+        self._learn(rows.keys)
+        if not rows.mixed <= self._mixed:
+            self._mixed |= rows.mixed
+            self._parsers = [(order, self._parser(order, old)) for order, old in self._parsers]
+        return self._parsers != known
+
+    def _parser(self, order: Keys, old: VectorParser | None) -> VectorParser:
+        parser = VectorParser(self._session, self._columns, order, mixed=self._mixed)
+        parser.is_sparse = old is not None and old.is_sparse
+        return parser
 
     def _note(self, names: Iterable[str]) -> None:
         for name in names:
@@ -150,13 +200,15 @@ class RowsBuilder:
             if order is None or not self._is_readable(order):
                 continue
             self._note(key for key in keys if key not in self._declared)
-            parser = (order, VectorParser(self._session, self._columns, order))
-            self._parsers[place : place + 1] = [parser]
+            old = self._parsers[place][1] if place < len(known) else None
+            self._parsers[place : place + 1] = [(order, self._parser(order, old))]
 
     def _is_readable(self, order: Keys) -> bool:
-        extra = [key for key in order if key not in self._declared]
-        names = [*self._declared, *extra]
-        return len(extra) <= _MAX_EXTRA_KEYS and VectorParser.can_read(names)
+        return sum(key not in self._declared for key in order) <= _MAX_EXTRA_KEYS
+
+
+def _is_spelled_freely(texts: Slices) -> bool:
+    return any(plain(text) != text for text in texts.sample(_STUDIED_ROWS))
 
 
 def _keys_of(texts: Slices) -> Keys:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,11 +15,10 @@ from penstock.data import temporal
 from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
 from penstock.data.careful import storage_type
 from penstock.data.lines import Slices
+from penstock.data.proof import block_query
 from penstock.data.types import Column, Kind
 from penstock.errors import BugError, ResourceExhausted
 
-_TEXT: Final = frozenset({Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIME})
-_NATIVE: Final = {Kind.INTEGER: "BIGINT", Kind.BOOLEAN: "BOOLEAN"}
 _SOURCE_SCHEMA: Final = pa.schema([("j", pa.string_view()), ("i", pa.int32())])
 _VECTOR_ROWS: Final = 2048
 _PIECE_BYTES: Final = 4 << 20
@@ -98,28 +95,26 @@ class VectorParser:
     """
 
     def __init__(
-        self, session: VectorSession, columns: tuple[Column, ...], order: tuple[str, ...]
+        self,
+        session: VectorSession,
+        columns: tuple[Column, ...],
+        order: tuple[str, ...],
+        *,
+        mixed: Set[str] = frozenset(),
     ) -> None:
-        kinds = {column.name: column.kind for column in columns}
+        """`mixed` names the STRING columns whose values are not only strings."""
         self._session = session
         self._columns = columns
         self._is_wide = len(order) > _PREPARED_FROM
         self.is_sparse = False
         """Whether records may leave keys out; proving these, too, costs a tenth more."""
         self._queries = {
-            (is_sparse, is_forgiving): _query(
-                columns, order, kinds, is_sparse=is_sparse, is_forgiving=is_forgiving
+            (is_sparse, is_forgiving): block_query(
+                columns, order, mixed=mixed, is_sparse=is_sparse, is_forgiving=is_forgiving
             )
             for is_sparse in (False, True)
             for is_forgiving in (False, True)
         }
-
-    @staticmethod
-    def can_read(names: Sequence[str]) -> bool:
-        """Tells whether DuckDB can tell these keys apart: struct fields have names, in one case."""
-        return (
-            bool(names) and "" not in names and len({name.lower() for name in names}) == len(names)
-        )
 
     def parse(self, texts: Slices) -> Iterator[Parsed]:
         """Yields the rows in order, in one or several parts."""
@@ -176,111 +171,6 @@ def _pieces(texts: Slices) -> Iterator[pa.RecordBatch]:
             [views.slice(start, length), index.slice(start, length)], schema=_SOURCE_SCHEMA
         )
         start += length
-
-
-def _query(
-    columns: tuple[Column, ...],
-    order: tuple[str, ...],
-    kinds: dict[str, Kind],
-    *,
-    is_sparse: bool,
-    is_forgiving: bool,
-) -> str:
-    read = {name: f"c{position}" for position, name in enumerate(order)}
-    shape = {name: _carrier(kinds.get(name)) for name in order}
-    shape.update({c.name: _carrier(c.kind) for c in columns if c.name not in shape})
-    for name in shape.keys() - read.keys():
-        read[name] = f"c{len(read)}"
-    wanted = [_value(read[column.name], column.kind) for column in columns]
-    proofs = [_proof(order, kinds, read, is_sparse=is_sparse)]
-    proofs += [p for column in columns if (p := _check(read[column.name], column.kind))]
-    call = f"from_json(j, {_sql(json.dumps(shape))})"
-    if is_forgiving:
-        call = f"try({call})"
-    names = ", ".join(read[name] for name in shape)
-    inner = f"SELECT unnest({call}), j, i FROM source"  # noqa: S608 - quoted by _sql
-    proof = f"coalesce({' AND '.join(proofs)}, false) AS ok"
-    outputs = ", ".join([*(f"{value} AS v{n}" for n, value in enumerate(wanted)), proof, "i"])
-    return f"SELECT {outputs} FROM ({inner}) AS t({names}, j, i)"  # noqa: S608 - quoted by _sql
-
-
-def _carrier(kind: Kind | None) -> str:
-    if kind in _TEXT:
-        return "VARCHAR"
-    return _NATIVE.get(kind, "JSON") if kind is not None else "JSON"
-
-
-def _value(name: str, kind: Kind) -> str:
-    match kind:
-        case Kind.NUMBER:
-            return f"try_cast({name}::VARCHAR AS DOUBLE)"
-        case Kind.BIG_INTEGER:
-            return f"try_cast({name}::VARCHAR AS DECIMAL(38,0))"
-        case Kind.DECIMAL:
-            return f"try_cast({name}::VARCHAR AS DECIMAL(38,9))"
-        case _:
-            return name
-
-
-def _check(name: str, kind: Kind) -> str | None:
-    """Returns what must hold of a proved literal so that its cast is the value itself."""
-    match kind:
-        case Kind.NUMBER:
-            # Fifteen digits fit a double; longer ones with a point were printed from it.
-            return (
-                f"({name} IS NULL OR (isfinite(try_cast({name}::VARCHAR AS DOUBLE)) AND "
-                f"(strlen({name}) <= 15 OR contains({name}, '.'))))"
-            )
-        case Kind.JSON:
-            # DuckDB reads and writes these two words, which are not JSON.
-            words = f"contains({name}, 'NaN') OR contains({name}, 'Infinity')"
-            return f"({name} IS NULL OR NOT ({words}))"
-        case Kind.BIG_INTEGER:
-            return f"({name} IS NULL OR regexp_full_match({name}, '-?[0-9]{{1,38}}'))"
-        case Kind.DECIMAL:
-            places = r"-?[0-9]{1,29}(\.[0-9]{1,9})?"
-            return f"({name} IS NULL OR regexp_full_match({name}, '{places}'))"
-        case _:
-            return None
-
-
-def _proof(
-    order: tuple[str, ...], kinds: dict[str, Kind], read: dict[str, str], *, is_sparse: bool
-) -> str:
-    """Returns the equality of a row's text with its values written back.
-
-    First with null for every value that is not there; where that fails and keys may be left
-    out, without those that the text does not show as null. Guessing is safe: equality decides.
-    """
-    if not order:
-        return "j = '{}'"
-    texts = [_written(read[name], kinds.get(name)) for name in order]
-    keys = [orjson.dumps(name).decode() + ":" for name in order]
-    full, sparse = [], []
-    for position, (key, text) in enumerate(zip(keys, texts, strict=True)):
-        full.append(_sql(("," if position else "{") + key))
-        full.append(f"coalesce({text}, 'null')")
-        gap = f"if(contains(j, {_sql(key + 'null')}), {_sql(',' + key + 'null')}, '')"
-        sparse.append(f"coalesce({_sql(',' + key)} || {text}, {gap})")
-    dense = f"j = concat({', '.join(full)}, '}}')"
-    if not is_sparse:
-        return dense
-    return (
-        f"CASE WHEN {dense} THEN true ELSE j[1] = '{{' AND "
-        f"concat(',', j[2:]) = concat({', '.join(sparse)}, '}}') END"
-    )
-
-
-def _written(name: str, kind: Kind | None) -> str:
-    if kind is Kind.STRING:
-        return f"to_json({name})::VARCHAR"
-    if kind in _TEXT:
-        return f"('\"' || {name} || '\"')"
-    return f"{name}::VARCHAR"
-
-
-def _sql(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _instants(array: pa.Array) -> tuple[pa.Array, Any]:

@@ -1,0 +1,76 @@
+"""DuckDB reads and proves records however they are written; it proves nothing it misread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from penstock.data.lines import Slices
+from penstock.data.types import Kind
+from penstock.data.vector import VectorParser, VectorSession
+from tests.unit.data.records import columns
+
+WRITERS: dict[str, Callable[[object], str]] = {
+    "compact": lambda row: json.dumps(row, separators=(",", ":"), ensure_ascii=False),
+    "spaces": lambda row: json.dumps(row, ensure_ascii=False),
+    "escapes": lambda row: json.dumps(row, separators=(",", ":")),
+    "python": json.dumps,
+    "php": lambda row: json.dumps(row, separators=(",", ":")).replace("/", "\\/"),
+    "lines": lambda row: json.dumps(row, indent="\t"),
+}
+
+
+def slices(texts: list[str]) -> Slices:
+    pieces = [text.encode() for text in texts]
+    lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    ends = np.cumsum(lengths)
+    return Slices(b"".join(pieces), ends - lengths, ends)
+
+
+def proved(texts: Slices, order: tuple[str, ...], mixed: set[str], **kinds: Kind) -> list[bool]:
+    session = VectorSession(threads=1, memory_limit="128MB")
+    try:
+        parser = VectorParser(session, columns(**kinds), order, mixed=mixed)
+        return [flag for part in parser.parse(texts) for flag in part.is_proved.tolist()]
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS.keys())
+def test_plainly_spelled_rows_of_any_writer_are_proved(write: Callable[[object], str]) -> None:
+    kinds = {"id": Kind.INTEGER, "é": Kind.STRING, "doc": Kind.JSON, "n": Kind.NUMBER}
+    rows = [
+        {"id": n, "é": f'a/b "日", : 😀\n{n}', "doc": {"x, y": [n, {"ü": None}]}, "n": n / 8}
+        for n in range(10)
+    ]
+    texts = slices([write(row) for row in rows]).plain()
+    assert proved(texts, tuple(kinds), set(), **kinds) == [True] * 10
+
+
+def test_strings_numbers_and_documents_in_one_column_are_proved() -> None:
+    texts = ['{"s":"x"}', '{"s":1.5}', '{"s":true}', '{"s":{"a":["NaN"]}}', '{"s":null}']
+    assert proved(slices(texts), ("s",), {"s"}, s=Kind.STRING) == [True, True, True, False, True]
+
+
+@pytest.mark.parametrize("kind", [k for k in Kind if k is not Kind.TIME])
+def test_columns_that_differ_in_case_alone_are_proved(kind: Kind) -> None:
+    value = {Kind.BOOLEAN: "true", Kind.STRING: '"x"', Kind.DATE: '"2024-02-29"'}.get(kind, "17")
+    if kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_TZ):
+        value = '"2024-02-29T01:02:03Z"'
+    text = f'{{"Id":{value},"id":null,"":{value},"a/~b":1}}'
+    kinds = {"Id": kind, "id": kind, "": kind, "a/~b": Kind.INTEGER, "A/~B": kind}
+    assert proved(slices([text]), ("Id", "id", "", "a/~b"), set(), **kinds) == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":1}', '{"a":1,"b":2}', '{"A":1}', '{"a":1e2}', '{"a":"1"}', '{"a":1.0}',
+        '{"a":1} ', '{"a":12345678901234567890}', '{"a": 1}', '{"a":NaN}', '{"\\u0061":1}',
+    ],
+)  # fmt: skip
+def test_a_row_that_holds_more_than_was_read_is_not_proved(text: str) -> None:
+    assert proved(slices([text, '{"a":1}']), ("a",), set(), a=Kind.INTEGER) == [False, True]
