@@ -16,7 +16,7 @@ from penstock.data.vector import VectorSession
 from penstock.errors import DataError
 from penstock.protocol.catalog import StreamDescriptor
 
-BLOCK_BYTES: Final = 16 << 20
+BLOCK_BYTES: Final = 8 << 20
 """Best size of the blocks given to `MessageDecoder.decode`: smaller ones cost a query each."""
 _MAX_BLOCK_BYTES: Final = 64 << 20
 _MAX_LINE_BYTES: Final = (1 << 31) - 1

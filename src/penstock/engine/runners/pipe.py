@@ -9,7 +9,7 @@ import time
 
 PIPE_BYTES = 1 << 20
 """The most an unprivileged process may ask for on Linux (/proc/sys/fs/pipe-max-size)."""
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 IDLE_SECONDS = 0.05
 LONGEST_SECONDS = 1.0
 
