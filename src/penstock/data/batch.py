@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
 from penstock.data.careful import batch_schema, changes_text, coerced_array, storage_type
 from penstock.data.coerce import ROUNDED, Misfit, coercer
-from penstock.data.json_text import exact_text, row_text, value_text
+from penstock.data.json_text import exact_text, row_texts, value_text
 from penstock.data.lines import Slices
 from penstock.data.rows import RowsBuilder
 from penstock.data.types import JSON_TYPE, Column, Kind, kind_of_arrow
@@ -90,7 +90,7 @@ class BatchBuilder:
         if not rows:
             empty = [pa.nulls(0, field.type) for field in self._schema]
             return BuiltBatch(rows=pa.RecordBatch.from_arrays(empty, schema=self._schema))
-        texts = [_row_text(row) for row in rows]
+        texts = _row_texts(rows)
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
         starts = np.concatenate(([0], ends[:-1]))
         emitted = np.full(len(texts), extracted_at_ms, np.int64)
@@ -139,12 +139,16 @@ def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return pa.Table.from_batches(batches, schema).combine_chunks().to_batches()[0]
 
 
-def _row_text(row: Mapping[str, Any]) -> bytes:
-    """Returns a row as JSON in which every NaN stands; orjson alone writes those as null."""
-    text = row_text(row)
-    if text.count(b"null") != list(row.values()).count(None) and _hides_nan(row):
-        return exact_text(row).encode()
-    return text
+def _row_texts(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Returns rows as JSON in which every NaN stands; orjson alone writes those as null."""
+    return [
+        exact_text(row).encode()
+        if b"null" in text
+        and text.count(b"null") != list(row.values()).count(None)
+        and _hides_nan(row)
+        else text
+        for text, row in zip(row_texts(rows), rows, strict=True)
+    ]
 
 
 def _hides_nan(value: Any) -> bool:

@@ -8,9 +8,10 @@ import datetime as dt
 import enum
 import json
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -153,20 +154,23 @@ def has_lone_surrogate(text: bytes) -> bool:
     return any(len(found.group()) == 6 for found in _ESCAPE.finditer(text))
 
 
-def row_text(row: Mapping[str, Any]) -> bytes:
-    """Returns a row of Python values as JSON text on one line, exactly or not at all.
+def row_texts(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Returns rows of Python values as JSON texts, each on one line, exactly or not at all.
 
     Decimals and integers of any size are written digit by digit, instants in ISO 8601, bytes as
     base64, NaN and lone surrogates as Python's json writes them (decoding records those).
     Raises DataError for a value that JSON has no place for.
     """
-    return value_text(row)
+    try:
+        return list(map(_dumps, rows))
+    except (orjson.JSONEncodeError, UnicodeEncodeError):
+        return list(map(value_text, rows))
 
 
 def value_text(value: Any) -> bytes:
-    """Returns one Python value as JSON text; see `row_text`. NaN may have become null."""
+    """Returns one Python value as JSON text; see `row_texts`. NaN may have become null."""
     try:
-        return orjson.dumps(value, default=_fragment)
+        return _dumps(value)
     except (orjson.JSONEncodeError, UnicodeEncodeError):
         return exact_text(value).encode("ascii")
 
@@ -175,8 +179,11 @@ def _fragment(value: Any) -> Any:
     return orjson.Fragment(exact_text(value))
 
 
+_dumps: Final = partial(orjson.dumps, default=_fragment)
+
+
 def exact_text(value: Any) -> str:  # noqa: PLR0911 - one return a type
-    """Returns one Python value as JSON text in ASCII; see `row_text`."""
+    """Returns one Python value as JSON text in ASCII; see `row_texts`."""
     if isinstance(value, enum.Enum):
         return exact_text(value.value)
     if isinstance(value, Decimal):
