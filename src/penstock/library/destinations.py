@@ -18,7 +18,7 @@ from penstock.library.caches.base import CacheBase
 from penstock.library.caches.duckdb import DuckDBCache
 from penstock.library.callbacks import ConfigChangeCallback
 from penstock.library.identity import config_digest
-from penstock.library.progress import ProgressStyle
+from penstock.library.progress import Progress, ProgressStyle
 from penstock.library.reading import run_sync
 from penstock.library.results import ReadResult, WriteResult
 from penstock.library.secrets.lookup import hydrated
@@ -174,7 +174,7 @@ class Destination:
         state_cache: CacheBase | Literal[False] | None = None,
         write_strategy: str | WriteStrategy = WriteStrategy.AUTO,
         force_full_refresh: bool = False,
-        progress: ProgressStyle | str = ProgressStyle.AUTO,
+        progress: ProgressStyle | str | Progress = ProgressStyle.AUTO,
     ) -> WriteResult:
         """Writes a source's chosen streams, or those of a read, and proves that they arrived.
 
@@ -215,7 +215,7 @@ class Destination:
         result: ReadResult,
         streams: Names,
         strategy: WriteStrategy,
-        progress: ProgressStyle | str,
+        progress: ProgressStyle | str | Progress,
     ) -> WriteResult:
         runner = CacheRunner(result.cache, result.catalog)
         chosen = pick(runner.discover({}), streams)

@@ -57,7 +57,9 @@ def polars_of_table(table: pa.Table) -> pl.DataFrame:
 
 def frame_of_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """Returns a pandas frame of records."""
-    return _pandas().DataFrame.from_records([dict(row) for row in rows], columns=list(columns))
+    plain = [dict(row) for row in rows]
+    frame: pd.DataFrame = _pandas().DataFrame.from_records(plain, columns=list(columns))
+    return frame
 
 
 def _pandas() -> Any:

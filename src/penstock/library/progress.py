@@ -167,8 +167,13 @@ class Notebook(Board):
         return "\n".join([f"**{self.title}**", "", *head, *rows])
 
 
-def progress_of(style: ProgressStyle | str = ProgressStyle.AUTO) -> Progress:
-    """Returns the way to show one sync; NO_LIVE_PROGRESS turns the live table into log lines."""
+def progress_of(style: ProgressStyle | str | Progress = ProgressStyle.AUTO) -> Progress:
+    """Returns the way to show one sync: by its name, or one of the caller's own as it is.
+
+    The environment variable NO_LIVE_PROGRESS turns the live table into log lines.
+    """
+    if not isinstance(style, str):
+        return style
     chosen = ProgressStyle(style)
     if chosen is ProgressStyle.AUTO:
         chosen = _fitting()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from penstock.data.items import Batch, ConfigChange, ErrorTrace, StatusChange
-from penstock.engine.events import ConfigChanged, Receipt, SyncFinished
+from penstock.engine.events import ConfigChanged, Event, Receipt, SyncFinished
 from penstock.engine.run import run
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.settings import RunSpec
@@ -25,11 +26,13 @@ from penstock.library.exceptions import (
     error_from_document,
     named,
 )
-from penstock.library.progress import ProgressStyle, progress_of
+from penstock.library.progress import Progress, ProgressStyle, progress_of
 from penstock.library.records import StreamRecord
 from penstock.protocol.catalog import ConfiguredCatalog, ConfiguredStream
 from penstock.protocol.messages import StreamStatusKind
 
+_ROWS_A_STEP: Final = 1_000
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _OF_THE_CACHE: Final = frozenset({"resource_busy", "resource_exhausted"})
 
 
@@ -38,7 +41,7 @@ def run_sync(
     runner: SourceRunner,
     *,
     data_dir: Path | None,
-    progress: ProgressStyle | str,
+    progress: ProgressStyle | str | Progress,
     on_config: ConfigChangeCallback,
 ) -> Receipt:
     """Runs one sync and returns its receipt; raises what made it fail.
@@ -46,8 +49,11 @@ def run_sync(
     What was committed before a failure stays, with the state that covers it.
     """
     receipt: Receipt | None = None
-    with progress_of(progress) as shown:
-        for event in run(spec, runner=runner, data_dir=data_dir):
+    with (
+        progress_of(progress) as shown,
+        _closed(run(spec, runner=runner, data_dir=data_dir)) as events,
+    ):
+        for event in events:
             shown.tell(event)
             if isinstance(event, ConfigChanged):
                 on_config(event.config)
@@ -58,6 +64,16 @@ def run_sync(
     if receipt.error is not None:
         raise _failure(receipt.error, spec)
     return receipt
+
+
+@contextmanager
+def _closed(events: Iterator[Event]) -> Iterator[Iterator[Event]]:
+    """Ends the sync however it is left: after Ctrl-C in a notebook nothing keeps the cache open."""
+    try:
+        yield events
+    finally:
+        if isinstance(events, Generator):
+            events.close()
 
 
 def _failure(document: dict[str, Any], spec: RunSpec) -> PyAirbyteError:
@@ -115,8 +131,10 @@ def read_records(
 
 def _values(batch: Batch) -> Generator[tuple[dict[str, Any], dt.datetime], None, None]:
     """Yields each record's own JSON as Python values (integers of any size) and its moment."""
-    data = batch.rows.column("_airbyte_data")
-    texts = getattr(data, "storage", data)
-    moments = batch.rows.column("_airbyte_extracted_at")
-    for text, moment in zip(texts, moments, strict=True):
-        yield msgspec.json.decode(text.as_py(), type=dict[str, Any]), moment.as_py()
+    for start in range(0, batch.rows.num_rows, _ROWS_A_STEP):
+        rows = batch.rows.slice(start, _ROWS_A_STEP)
+        data = rows.column("_airbyte_data")
+        moments = rows.column("_airbyte_extracted_at").to_pylist()
+        texts = getattr(data, "storage", data).to_pylist()
+        for text, moment in zip(texts, moments, strict=True):
+            yield _decode(text), moment

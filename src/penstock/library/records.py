@@ -37,29 +37,28 @@ class StreamRecord(dict[str, Any]):
         if normalize_field_names:
             values = {identifier(key, _MAX_BYTES): value for key, value in values.items()}
         super().__init__(values)
-        self._folded = {key.lower(): key for key in self}
+        self._folded: dict[str, str] | None = None
         if with_internal_columns:
-            self[RAW_ID] = str(uuid.uuid4())
-            self[EXTRACTED_AT] = extracted_at or dt.datetime.now(dt.UTC)
-            self[META] = {}
+            moment = extracted_at or dt.datetime.now(dt.UTC)
+            self.update({RAW_ID: str(uuid.uuid4()), EXTRACTED_AT: moment, META: {}})
 
     def _own(self, key: object) -> Any:
         if dict.__contains__(self, key) or not isinstance(key, str):
             return key
+        if self._folded is None or len(self._folded) != len(self):
+            self._folded = {own.lower(): own for own in self}
         return self._folded.get(key.lower(), key)
 
     def __getitem__(self, key: str) -> Any:
         return super().__getitem__(self._own(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        own = self._own(key)
-        self._folded.setdefault(own.lower(), own)
-        super().__setitem__(own, value)
+        super().__setitem__(self._own(key), value)
+        self._folded = None
 
     def __delitem__(self, key: str) -> None:
-        own = self._own(key)
-        super().__delitem__(own)
-        self._folded.pop(own.lower(), None)
+        super().__delitem__(self._own(key))
+        self._folded = None
 
     def __contains__(self, key: object) -> bool:
         return super().__contains__(self._own(key))

@@ -28,7 +28,7 @@ from penstock.library.datasets import InMemoryDataset, LazyDataset
 from penstock.library.documents import Document, documents_of
 from penstock.library.identity import config_digest, connection_name
 from penstock.library.positions import Position
-from penstock.library.progress import ProgressStyle
+from penstock.library.progress import Progress, ProgressStyle
 from penstock.library.reading import read_records, run_sync
 from penstock.library.records import StreamRecord
 from penstock.library.results import ReadResult
@@ -336,7 +336,7 @@ class Source:
         force_full_refresh: bool = False,
         skip_validation: bool = False,
         state: GivenState = None,
-        progress: ProgressStyle | str = ProgressStyle.AUTO,
+        progress: ProgressStyle | str | Progress = ProgressStyle.AUTO,
     ) -> ReadResult:
         """Reads the chosen streams into a cache, the default one if none is given.
 

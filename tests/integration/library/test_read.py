@@ -18,10 +18,12 @@ import pytest
 import sqlalchemy
 
 import penstock as ab
+from penstock.engine.events import Event, StreamProgress
 from penstock.errors import AccessDenied, ConfigError, MissingDriver, ResourceBusy
 from penstock.library import exceptions as exc
 from penstock.library.caches import DuckDBCache, MotherDuckCache, PostgresCache, SnowflakeCache
 from penstock.library.destinations import get_destination
+from penstock.library.progress import Quiet
 from tests.integration.library.transcripts import Replayed, record, state, status, stream
 
 
@@ -364,3 +366,20 @@ def test_destinations_of_airbytes_own_are_refused_clearly() -> None:
         get_destination("destination-duckdb", docker_image=True)
     with pytest.raises(exc.AirbyteConnectorNotRegisteredError):
         get_destination("destination-dukdb")
+
+
+def test_a_read_that_is_interrupted_lets_go_of_the_cache(
+    replayed: Replayed, cache: DuckDBCache
+) -> None:
+    class Interrupting(Quiet):
+        def tell(self, event: Event) -> None:
+            if isinstance(event, StreamProgress) and event.rows_read:
+                raise KeyboardInterrupt
+
+    path = replayed.write([stream(cursor="id")], [record(id=1), state(at=1), status("COMPLETE")])
+    source = replayed.source(path)
+    with pytest.raises(KeyboardInterrupt) as kept:
+        source.read(cache, progress=Interrupting())
+    assert kept.tb is not None
+    look = f"import duckdb; duckdb.connect({str(cache.path)!r}).execute('SHOW TABLES')"
+    subprocess.run([sys.executable, "-c", look], check=True, timeout=60)

@@ -46,6 +46,8 @@ def test_a_record_finds_a_key_whatever_its_case() -> None:
     assert list(record)[:3] == ["Id", "name", "absent"]
     del record["NAME"]
     assert "name" not in record
+    record.update(Later=3)
+    assert record["LATER"] == 3
     assert StreamRecord({"A": 1}, with_internal_columns=False) == {"a": 1}
 
 
