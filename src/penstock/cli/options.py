@@ -100,7 +100,7 @@ class LimitOptions:
             show_default=True,
             help="Bytes read after which the next state is committed with its rows.",
         ),
-    ] = 64 << 20
+    ] = 256 << 20
     commit_seconds: Annotated[
         float,
         Parameter(group=LIMITS, show_default=True, help="The same, as time since the last one."),

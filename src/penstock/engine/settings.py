@@ -41,7 +41,7 @@ class SyncSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Schema in the destination; None: the stream's namespace, else the destination's default."""
     prefix: str = ""
     """Put before every table name."""
-    commit_bytes: int = 64 << 20
+    commit_bytes: int = 256 << 20
     commit_seconds: float = 60.0
     buffer_bytes: int = 64 << 20
     install_root: str | None = None
