@@ -19,6 +19,7 @@ from penstock.errors import (
     TransientError,
 )
 from penstock.library import exceptions as exc
+from penstock.library.constants import AB_INTERNAL_COLUMNS
 from penstock.library.documents import documents_of
 from penstock.library.identity import connection_name
 from penstock.library.records import StreamRecord
@@ -30,8 +31,9 @@ STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "s"}, "strea
 
 @given(some.dictionaries(some.text(), some.integers()))
 def test_a_record_holds_what_it_was_given(data: dict[str, int]) -> None:
+    assert dict(StreamRecord(data, with_internal_columns=False)) == data
     assert StreamRecord(data).without_internal_columns() == {
-        key: value for key, value in data.items() if not key.startswith("_airbyte_")
+        key: value for key, value in data.items() if key not in AB_INTERNAL_COLUMNS
     }
 
 
