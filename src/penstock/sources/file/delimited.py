@@ -21,6 +21,7 @@ from penstock.errors import BugError, DataError
 from penstock.sources.file.kinds import (
     SHORT_NUMBER_RULE,
     TEXT_RULES,
+    WRITTEN_NUMBER_RULE,
     first_fitting,
     guessed,
     holds,
@@ -227,8 +228,9 @@ def _guesses(head: _Head, options: Options) -> dict[int, Guess]:
         texts = [row[index] for row in rows if index < len(row)]
         texts = [text for text in texts if text and text not in options.nulls]
         kind = guessed(texts)
-        if kind is Kind.NUMBER and max(map(len, texts)) <= 16:
-            guesses[index] = (kind, SHORT_NUMBER_RULE)
+        if kind is Kind.NUMBER:
+            is_short = max(map(len, texts)) <= 16
+            guesses[index] = (kind, SHORT_NUMBER_RULE if is_short else WRITTEN_NUMBER_RULE)
         else:
             guesses[index] = (kind, TEXT_RULES.get(kind, "") if kind else "")
     return guesses

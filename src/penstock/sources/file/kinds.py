@@ -76,6 +76,11 @@ SHORT_NUMBER_RULE: Final = (
 )
 """What most columns of numbers pass, at a fraction of the cost of the full rule."""
 
+WRITTEN_NUMBER_RULE: Final = (
+    f"({SHORT_NUMBER_RULE} or try_cast({_SHORT} as double)::varchar = {{x}})"
+)
+"""The same for columns of full doubles: a text that the double itself is written as is exact."""
+
 
 def text_rule(kind: Kind, expression: str) -> str:
     """Returns the condition that `expression` (SQL, text) is exactly a value of `kind`."""
