@@ -16,7 +16,8 @@ from penstock.errors import Cancelled
 def stop_on_signal(announce: Callable[[str], None]) -> Iterator[threading.Event]:
     """Yields an event that the first signal sets; puts the earlier handlers back at the end.
 
-    At the second the process ends at once: what was committed stays, connectors end with it.
+    At the second the process ends at once: what was committed stays, connectors end with it. It
+    may come while a stopped sync is being summed up, so after a first one the handlers stay.
     """
     stop = threading.Event()
 
@@ -31,5 +32,6 @@ def stop_on_signal(announce: Callable[[str], None]) -> Iterator[threading.Event]
     try:
         yield stop
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        if not stop.is_set():
+            for each, handler in before.items():
+                signal.signal(each, handler)
