@@ -256,14 +256,17 @@ class Keyset:
 
 
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:\"[^\"]*\"|[^\",;\s]*))?)*)")
-_RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\",;\s]*))", re.IGNORECASE)
+_PARAMETER = re.compile(r";\s*([\w!#$&+.^`|~*-]+)\s*(?:=\s*(?:\"([^\"]*)\"|([^\",;\s]*)))?")
 
 
 def links_in(header: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yields the targets of a Link header with their relations, in lower case."""
     for link in _LINK.finditer(header):
-        found = _RELATION.search(link.group(2))
-        relations = (found.group(1) or found.group(2) or "") if found else ""
+        relations = ""
+        for name, quoted, plain in _PARAMETER.findall(link.group(2)):
+            if name.lower() == "rel":
+                relations = quoted or plain
+                break  # RFC 8288 §3.3: the first one counts
         yield link.group(1), tuple(relations.lower().split())
 
 
