@@ -30,7 +30,10 @@ target, mode = destination(Path(sys.argv[1])), WriteMode(sys.argv[2])
 done = position(target) or 0
 key = ["id"] if mode.is_dedup else []
 stored = target.stored_states("c1")
-resumes = bool(stored) and not stored[0].is_complete
+if stored and stored[0].is_complete:  # killed after it had published: nothing is left to do
+    print("open", flush=True)
+    sys.exit(0)
+resumes = bool(stored)
 wanted = plan(KEYED, mode=mode, key=key, cursor="cursor" if key else None,
               generation_id=1, resumes=resumes)
 with target.open(wanted) as writer:

@@ -1,0 +1,143 @@
+"""A page as the other side sent it: its records as slices of JSON text, and what stands around."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from penstock.data.json_text import compact
+from penstock.data.lines import Slices
+from penstock.errors import DataError, TransientError
+
+Path = tuple[str, ...]
+
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_any: Final = msgspec.json.Decoder()
+_exact: Final = msgspec.json.Decoder(float_hook=Decimal)
+_PROXY_REMEDY: Final = "Try again later; if it stays so, see whether a proxy answers in its place."
+
+
+def path_of(pointer: str | Path | None) -> Path:
+    """Returns the names from the outermost in: "data.items", or a tuple where names hold dots."""
+    if pointer is None or pointer == "":
+        return ()
+    return tuple(pointer.split(".")) if isinstance(pointer, str) else pointer
+
+
+class Body:
+    """One JSON answer. Raises TransientError when made of what is not JSON: cut, or a web page."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        try:
+            text.decode()
+            self._whole = msgspec.json.decode(text, type=msgspec.Raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            is_html = text.lstrip()[:1] == b"<"
+            what = "a web page" if is_html else f"{len(text)} bytes that are not whole JSON"
+            raise TransientError(
+                f"The answer is {what} where JSON was due.", remedy=_PROXY_REMEDY
+            ) from error
+
+    @property
+    def size(self) -> int:
+        """Bytes of the answer."""
+        return len(self._text)
+
+    def raw_at(self, path: Path) -> msgspec.Raw | None:
+        """Returns the text of what stands at a path, or None where nothing does."""
+        found: msgspec.Raw = self._whole
+        for name in path:
+            try:
+                found = _object.decode(found)[name]
+            except (KeyError, msgspec.ValidationError):
+                return None
+        return found
+
+    def at(self, path: Path) -> Any:
+        """Returns the value at a path; None where nothing stands there."""
+        raw = self.raw_at(path)
+        return None if raw is None else _any.decode(raw)
+
+    def records(self, path: Path) -> Records:
+        """Returns the list of records at a path; a null there is an empty list.
+
+        Raises DataError where nothing stands there, or something else: no answer of another
+        form may pass for an empty one.
+        """
+        raw = self.raw_at(path)
+        where = ".".join(path) or "the top"
+        if raw is None:
+            raise DataError(
+                f"The answer has no records at {where}.",
+                remedy="See whether the API has changed, and set the stream's `records` to it.",
+            )
+        if bytes(raw) == b"null":
+            return Records([])
+        try:
+            return Records(_list.decode(raw))
+        except msgspec.ValidationError as error:
+            raise DataError(
+                f"What the answer has at {where} is not a list.",
+                remedy="See whether the API has changed, and set the stream's `records` to it.",
+            ) from error
+
+
+class Records:
+    """Records of one page, each as its JSON text."""
+
+    def __init__(self, raws: Sequence[msgspec.Raw]) -> None:
+        self._raws = raws
+
+    def __len__(self) -> int:
+        return len(self._raws)
+
+    def take(self, rows: Sequence[int]) -> Records:
+        """Returns some of the records, in the order asked for."""
+        return Records([self._raws[row] for row in rows])
+
+    def not_objects(self) -> list[int]:
+        """Returns the places of what is no JSON object, and so no record."""
+        return [row for row, raw in enumerate(self._raws) if bytes(memoryview(raw)[:1]) != b"{"]
+
+    def text(self) -> bytes:
+        """Returns the records as one JSON list."""
+        return b"[" + b",".join(self._raws) + b"]"
+
+    def slices(self) -> Slices:
+        """Returns the records' texts, without white space, for the vector parser."""
+        raws: Sequence[Any] = self._raws
+        if raws and compact(bytes(raws[0])) != bytes(raws[0]):
+            raws = _list.decode(compact(self.text()))
+        ends = np.cumsum(np.fromiter((memoryview(raw).nbytes for raw in raws), np.int64, len(raws)))
+        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1])) if len(raws) else ends
+        return Slices(b"".join(raws), starts, ends)
+
+    def values(self, *, is_exact: bool) -> list[dict[str, Any]]:
+        """Returns the records as Python values; `is_exact` keeps fractions as Decimal."""
+        decoder = _exact if is_exact else _any
+        values: list[dict[str, Any]] = decoder.decode(self.text())
+        return values
+
+    def fields(self, path: Path) -> list[Any]:
+        """Returns one field of each record, None where it has none; the rest is only skipped."""
+        if not self._raws:
+            return []
+        found: list[Any] = _reader(path).decode(self.text())
+        for _ in path:
+            found = [None if outer is None else outer.value for outer in found]
+        return found
+
+
+@cache
+def _reader(path: Path) -> msgspec.json.Decoder[Any]:
+    kind: Any = Any
+    for name in reversed(path):
+        kind = msgspec.defstruct("Outer", [("value", kind, None)], rename={"value": name}) | None
+    return msgspec.json.Decoder(list[kind])
