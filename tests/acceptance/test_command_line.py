@@ -229,7 +229,8 @@ def test_the_second_signal_ends_it_at_once(terminal: Terminal, scripted: list[st
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
     process.communicate(timeout=30)
-    assert process.returncode == 130
+    # In the interpreter's own last steps the signal itself ends it: 130 to a shell, too.
+    assert process.returncode in (130, -signal.SIGINT)
     assert time.monotonic() - started < 8
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import signal
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import IO, cast
 from uv import find_uv_bin
 
 from penstock.data.items import LogLine
+from penstock.engine.runners.guard import PR_SET_PDEATHSIG
 from penstock.errors import (
     BugError,
     ConfigError,
@@ -76,6 +80,15 @@ class UvFailed(Exception):
         return " | ".join(lines[-_QUOTED_LINES:])
 
 
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _end_with_penstock() -> None:
+    """Runs in the child: a killed penstock must not leave an installation writing behind it."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def call_uv(
     arguments: Sequence[str], *, folder: Path, on_log: OnLog | None = None, stdin: str = ""
 ) -> str:
@@ -102,6 +115,7 @@ def call_uv(
         text=True,
         encoding="utf-8",
         errors="replace",
+        preexec_fn=_end_with_penstock if _LIBC else None,  # noqa: PLW1509 - one system call
     ) as process:
         with cast("IO[str]", process.stdin) as requirements:
             requirements.write(stdin)
