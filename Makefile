@@ -34,7 +34,7 @@ test: check
 	$(VENV)/pytest -n $(PYTEST_JOBS) $(PYTEST_ARGS)
 
 bench: setup
-	$(VENV)/python benchmarks/run.py
+	$(VENV)/python -m benchmarks
 
 chaos: setup
 	$(VENV)/pytest -n $(PYTEST_JOBS) tests/conformance -k killed \
