@@ -17,6 +17,8 @@ from pathlib import Path
 SAMPLE_SECONDS = 0.01
 """Between two looks at the tree's memory; a look costs about 0.2 ms."""
 PR_SET_CHILD_SUBREAPER = 36
+PF_FORKNOEXEC = 0x40
+"""proc(5), `flags`; include/linux/sched.h."""
 STDERR_TAIL = 2000
 
 
@@ -28,7 +30,7 @@ class Measurement:
     cpu_seconds: float
     """User + system, of the command and every process it started."""
     peak_mib: float
-    """Highest sum of resident sets over the tree; pages shared by two processes count twice."""
+    """Highest sum of resident sets over the tree; pages shared by two programs count twice."""
     exit_status: int
     stdout: str
     stderr_tail: str
@@ -140,8 +142,17 @@ def _tree(root: int) -> list[int]:
 
 
 def _resident_kib(pid: int) -> int:
+    """Returns the resident set; of a forked child that runs no other program, its own pages.
+
+    Between fork and exec a child shows all of its parent's memory, which would count twice.
+    """
+    process = Path(f"/proc/{pid}")
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        flags = int((process / "stat").read_text().rpartition(")")[2].split()[6])
+        if flags & PF_FORKNOEXEC:
+            lines = (process / "smaps_rollup").read_text().splitlines()
+            return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+        pages = int((process / "statm").read_text().split()[1])
     except (OSError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024

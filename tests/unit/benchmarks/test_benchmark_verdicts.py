@@ -159,3 +159,33 @@ def test_a_measurement_covers_the_whole_tree(
     )
 
     assert done.stdout.strip() == said
+
+
+FORKED = """
+import os, sys, time
+from pathlib import Path
+from benchmarks.measure import adopt_orphans, measure
+program = '''
+import os, time
+held = bytearray(200 << 20)
+if os.fork() == 0:
+    own = bytearray(30 << 20)
+    time.sleep(0.3)
+    os._exit(0)
+os.wait()
+'''
+adopt_orphans()
+print(measure([sys.executable, "-c", program], scratch=Path(sys.argv[1])).peak_mib)
+"""
+
+
+def test_memory_of_a_forked_child_counts_once(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(tmp_path)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert 230 < float(done.stdout) < 300
