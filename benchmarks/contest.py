@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import Measurement, measure
 from benchmarks.peers import Installed
-from benchmarks.places import OUTPUT
+from benchmarks.places import OUTPUT, shown
 from benchmarks.verify import Verdict
 
 
@@ -122,7 +122,7 @@ def _round(entry: Contender, so_far: Outcome) -> Outcome:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     attempt = entry.prepare(folder)
-    so_far = replace(so_far, command=" ".join(attempt.command))
+    so_far = replace(so_far, command=shown(" ".join(attempt.command)))
     done = measure(
         attempt.command,
         scratch=folder / "streams",

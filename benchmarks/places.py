@@ -13,3 +13,8 @@ CACHE = Path(os.environ.get("PENSTOCK_BENCH_DIR") or PROJECT / ".cache" / "bench
 DATA = CACHE / "data"
 OUTPUT = CACHE / "output"
 VENVS = CACHE / "venvs"
+
+
+def shown(command: str) -> str:
+    """Returns a command as results show it: paths from the project or the cache, no machine's own."""
+    return command.replace(f"{CACHE}/", ".cache/benchmarks/").replace(f"{PROJECT}/", "")
