@@ -16,5 +16,5 @@ VENVS = CACHE / "venvs"
 
 
 def shown(command: str) -> str:
-    """Returns a command as results show it: paths from the project or the cache, no machine's own."""
+    """Returns a command as results show it: without the machine's own paths."""
     return command.replace(f"{CACHE}/", ".cache/benchmarks/").replace(f"{PROJECT}/", "")
