@@ -19,7 +19,7 @@ from benchmarks.verify import Verdict, verify
 OURS, PYAIRBYTE, DUCKDB = "penstock as a library", "PyAirbyte", "DuckDB alone"
 NARROW, WIDE = "10 columns through the library", "200 columns through the library"
 FORMS = {"arrow": "to_arrow", "pandas": "to_pandas"}
-CONVERSIONS = 3
+CONVERSIONS = 10
 """A table is handed out so often by each process, so that starting it does not decide."""
 
 
