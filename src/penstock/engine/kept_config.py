@@ -38,6 +38,26 @@ def kept_config(data_dir: Path, connection: str, given: Mapping[str, Any]) -> Ma
     return kept.config if kept.given_digest == _digest(given) else given
 
 
+def written_with(
+    written: Mapping[str, Any], given: Mapping[str, Any], changed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns a changed configuration as it was written: references stay where nothing changed.
+
+    `given` is `written` with its references resolved; `changed` is what the source made of it.
+    """
+    return {
+        key: _written(written.get(key), given.get(key), value) for key, value in changed.items()
+    }
+
+
+def _written(written: Any, given: Any, changed: Any) -> Any:
+    if changed == given and type(changed) is type(given):
+        return written
+    if isinstance(changed, Mapping) and isinstance(given, Mapping) and isinstance(written, Mapping):
+        return written_with(written, given, changed)
+    return changed
+
+
 def _path(data_dir: Path, connection: str) -> Path:
     return data_dir / "configs" / f"{file_name_of(connection)}.json"
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from penstock.engine.clearing import emptied, without_streams
 from penstock.engine.events import (
     ConfigChanged,
     Event,
@@ -22,15 +24,16 @@ from penstock.engine.events import (
     SyncStarted,
 )
 from penstock.engine.home import data_home
-from penstock.engine.kept_config import keep_config, kept_config
+from penstock.engine.kept_config import keep_config, kept_config, written_with
 from penstock.engine.ledger import Ledger, StreamAccount
 from penstock.engine.plan import StreamTask, is_position, plan_streams, source_states
 from penstock.engine.receipts import save_receipt
 from penstock.engine.references import resolved_config
 from penstock.engine.registry import load_destination_class, source_runner
 from penstock.engine.remember import load_stored, remembers, settle_overrides
+from penstock.engine.runners.nothing import NothingRunner
 from penstock.engine.runners.runner import SourceRunner
-from penstock.engine.settings import ConnectorRef, RunSpec
+from penstock.engine.settings import ConnectorRef, Job, RunSpec
 from penstock.engine.sink import StreamSink
 from penstock.engine.state_store import exclusive, open_state_store
 from penstock.engine.sync import SyncLoop, status_of
@@ -107,9 +110,7 @@ class _Attempt:
         spec = self.spec
         with ExitStack() as stack:
             stack.enter_context(exclusive(self.data_dir / "locks", spec.connection))
-            runner = self.given_runner or source_runner(
-                spec.source, install_root=spec.settings.install_root
-            )
+            runner = self.given_runner or _runner(spec)
             self.source_text = runner.description
             destination = open_destination(spec.destination)
             store = open_state_store(self.data_dir)
@@ -119,7 +120,7 @@ class _Attempt:
             fence = spec.fence or stored.highest_fence + 1
             self.tasks = plan_streams(
                 connection=spec.connection,
-                streams=spec.catalog.streams,
+                streams=_streams(spec),
                 settings=spec.settings,
                 capabilities=destination.capabilities,
                 stored=stored,
@@ -129,12 +130,16 @@ class _Attempt:
             settle_overrides(
                 destination, store, self.tasks, connection=spec.connection, fence=fence
             )
+            places = remembers(destination, store, connection=spec.connection, fence=fence)
+            if spec.job is Job.CLEAR and stored.shared is not None and stored.shared.state:
+                cleared = [task.stream for task in self.tasks]
+                places.shared(without_streams(stored.shared.state, cleared))
             self.loop = SyncLoop(
                 tasks=self.tasks,
                 destination=destination,
                 ledger=Ledger(_account(task) for task in self.tasks),
                 settings=spec.settings,
-                remembers=remembers(destination, store, connection=spec.connection, fence=fence),
+                remembers=places,
                 stop=self.stop,
             )
             yield from self._move(self.loop, runner, source_states(self.tasks, stored))
@@ -144,7 +149,9 @@ class _Attempt:
     ) -> Iterator[Event]:
         spec = self.spec
         given = resolved_config(spec.source.config, runner.spec)
-        config = kept_config(self.data_dir, spec.connection, given)
+        config: Mapping[str, Any] = given
+        if spec.keeps_config:
+            config = kept_config(self.data_dir, spec.connection, given)
         yield SyncStarted(
             run_id=spec.run_id,
             connection=spec.connection,
@@ -159,7 +166,11 @@ class _Attempt:
         with runner.read(config, catalog, states, is_raw=is_raw) as reading:
             for event in loop.events(reading):
                 if isinstance(event, ConfigChanged):
-                    keep_config(self.data_dir, spec.connection, given, event.config)
+                    if spec.keeps_config:
+                        keep_config(self.data_dir, spec.connection, given, event.config)
+                    else:
+                        changed = written_with(spec.source.config, given, event.config)
+                        event = msgspec.structs.replace(event, config=changed)  # noqa: PLW2901
                 yield event
 
     def receipt(self, failure: PenstockError | None) -> Receipt:
@@ -181,6 +192,17 @@ class _Attempt:
             error=failure.as_document() if failure else None,
             penstock_version=__version__,
         )
+
+
+def _runner(spec: RunSpec) -> SourceRunner:
+    if spec.job is Job.CLEAR:
+        return NothingRunner(spec.source.name)
+    return source_runner(spec.source, install_root=spec.settings.install_root)
+
+
+def _streams(spec: RunSpec) -> tuple[ConfiguredStream, ...]:
+    catalog = emptied(spec.catalog) if spec.job is Job.CLEAR else spec.catalog
+    return catalog.streams
 
 
 def _account(task: StreamTask) -> StreamAccount:

@@ -14,7 +14,7 @@ from penstock.engine.plan import StreamTask, complete_state
 from penstock.engine.remember import Remembers
 from penstock.errors import ProofFailed
 from penstock.protocol.messages import StreamStatusKind
-from penstock.protocol.state import State
+from penstock.protocol.state import State, without_stats
 from penstock.sdk.destination import Destination, StreamPlan, WriteMode, Writer
 
 
@@ -116,7 +116,7 @@ class StreamSink:
         if state is not None:
             self._remembers.stream(self.task, state, is_complete=False)
             self.committed_state = state
-        return self._committed(rows, size, started)
+        return self._committed(rows, size, started, state)
 
     def publish(self) -> CheckpointCommitted:
         """Commits what is left and makes the stream visible as complete; closes the writer."""
@@ -127,7 +127,7 @@ class StreamSink:
         rows = self._opened().finish(state)
         self._remembers.stream(self.task, state, is_complete=True)
         self.committed_state = state
-        event = self._committed(rows, size, started)
+        event = self._committed(rows, size, started, state)
         self.is_published = True
         self._close(None)
         self._ended_at = time.monotonic()
@@ -142,7 +142,7 @@ class StreamSink:
         rows = self._opened(_beside_published(self.task.plan)).finish(state)
         self._remembers.stream(self.task, state, is_complete=True)
         self.committed_state = state
-        event = self._committed(rows, 0, started)
+        event = self._committed(rows, 0, started, state)
         self._close(None)
         return event
 
@@ -158,13 +158,20 @@ class StreamSink:
             self._last_commit_at = time.monotonic()
         return self._writer
 
-    def _committed(self, rows: int, size: int, started: float) -> CheckpointCommitted:
+    def _committed(
+        self, rows: int, size: int, started: float, state: State | None
+    ) -> CheckpointCommitted:
         now = time.monotonic()
         self._last_commit_at = now
         self._has_uncommitted_state = False
         self.account.note_committed(rows)
         return CheckpointCommitted(
-            stream=self.task.stream, rows=rows, bytes=size, seconds=now - started
+            stream=self.task.stream,
+            rows=rows,
+            bytes=size,
+            seconds=now - started,
+            state=without_stats(state) if state is not None else None,
+            generation_id=self.task.plan.generation_id,
         )
 
     def _close(self, error: BaseException | None) -> None:

@@ -44,7 +44,7 @@ from penstock.errors import (
 )
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.messages import StreamStatusKind, TraceError
-from penstock.protocol.state import State, StateType
+from penstock.protocol.state import State, StateType, without_stats
 from penstock.sdk.destination import Destination
 
 logger = logging.getLogger(__name__)
@@ -239,7 +239,13 @@ class SyncLoop:
         self._remembers.shared(self._global)
         self._global_is_uncommitted = False
         self._global_saved_at = time.monotonic()
-        yield CheckpointCommitted(stream=None, rows=0, bytes=0, seconds=time.monotonic() - started)
+        yield CheckpointCommitted(
+            stream=None,
+            rows=0,
+            bytes=0,
+            seconds=time.monotonic() - started,
+            state=without_stats(self._global),
+        )
 
     def _publish_settled(self, *, except_for: StreamDescriptor) -> Iterator[Event]:
         """Publishes streams that are complete once the source has gone on to another one.
