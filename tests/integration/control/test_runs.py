@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
-from penstock.control.enqueuing import Request
-from penstock.control.history import AttemptStatus, RunKind, RunStatus
+from penstock.control.history import AttemptStatus, RunStatus
 from penstock.control.store import connections, runs, states
-from tests.integration.control.plane import Site, connect, ended, log_text, until
+from tests.integration.control.plane import Site, connect, ended, log_text
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
