@@ -28,6 +28,8 @@ COMMANDS = (
     ("receipt", "Show what a sync did: rows read, sent and committed."),
     ("state", "Show, set or reset where a connection continues."),
     ("connector", "Run a native connector as an Airbyte protocol program."),
+    ("db", "Bring the control plane's database up to date, or copy it."),
+    ("secrets", "Change the key that secrets are encrypted under."),
     ("run", "Run the sync described on standard input; events on standard output."),
 )
 _BROKEN_PIPE_STATUS = 141  # what a shell shows for a process that SIGPIPE ended

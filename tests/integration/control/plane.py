@@ -182,7 +182,7 @@ def connect_scripted(
         name="lake",
         config={"path": str(site.tables)},
     )
-    choice = StreamChoice(name="items", mode=mode or ModeName.INCREMENTAL_APPEND)
+    choice = StreamChoice(name="items", mode=ModeName.INCREMENTAL_APPEND)
     return connect(site, plane, name=name, ends=(source, destination), streams=(choice,))
 
 
