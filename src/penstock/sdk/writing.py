@@ -13,8 +13,6 @@ import msgspec
 
 from penstock.data.decode import MessageDecoder, StreamShape
 from penstock.data.items import Batch, Checkpoint, ErrorTrace, Item, StatusChange, ToldState
-from penstock.data.names import column_names, table_name
-from penstock.data.types import columns_of
 from penstock.errors import ConfigError, ConnectorFailed, ProofFailed
 from penstock.protocol.catalog import (
     ConfiguredCatalog,
@@ -26,15 +24,14 @@ from penstock.protocol.catalog import (
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State, StateStats
 from penstock.sdk.destination import (
-    ColumnPlan,
     Destination,
     StoredState,
     StoresState,
     StreamPlan,
-    TableName,
     WriteMode,
     Writer,
 )
+from penstock.sdk.landing import columns_for, cursor_column, key_columns, mode_for, table_for
 
 _BLOCK_BYTES: Final = 4 << 20
 _IDLE_SECONDS: Final = 0.05
@@ -115,39 +112,21 @@ def plan_of(
     connection: str,
 ) -> StreamPlan:
     """Returns how one configured stream lands; a mode the destination lacks is a ConfigError."""
-    descriptor, facts = configured.descriptor, destination.capabilities
-    mode = _mode(configured)
-    if mode not in facts.modes:
-        raise ConfigError(
-            f"The destination cannot write {descriptor} in mode {mode}.",
-            remedy=f"Choose one of: {', '.join(sorted(facts.modes))}.",
-            stream=descriptor,
-        )
-    limit = facts.max_identifier_bytes
-    columns = columns_of(configured.stream.json_schema)
-    names = column_names([column.name for column in columns], limit)
-    named = dict(zip((column.name for column in columns), names, strict=True))
-    known = stored.get(descriptor)
+    facts = destination.capabilities
+    mode = mode_for(configured, _mode(configured), facts)
+    columns = columns_for(configured, facts)
+    known = stored.get(configured.descriptor)
     last = known.generation_id if known else 0
     given = configured.generation_id
-    generation = given if given is not None else last + 1 if mode.is_overwrite else last
-    namespace = configured.stream.namespace
-    cursor = configured.effective_cursor()
     return StreamPlan(
         connection=connection,
-        stream=descriptor,
-        table=TableName(
-            schema=table_name(namespace, limit) if namespace else None,
-            name=table_name(configured.stream.name, limit),
-        ),
-        columns=tuple(
-            ColumnPlan(source=column.name, name=named[column.name], kind=column.kind)
-            for column in columns
-        ),
+        stream=configured.descriptor,
+        table=table_for(configured.descriptor, facts),
+        columns=columns,
         mode=mode,
-        primary_key=_key(configured, named) if mode.is_dedup else (),
-        cursor=named.get(cursor[0]) if mode.is_dedup and cursor and len(cursor) == 1 else None,
-        generation_id=generation,
+        primary_key=key_columns(configured, columns) if mode.is_dedup else (),
+        cursor=cursor_column(configured, columns) if mode.is_dedup else None,
+        generation_id=given if given is not None else last + 1 if mode.is_overwrite else last,
         sync_id=configured.sync_id or 0,
         fence=known.fence if known else 0,
         resumes=_can_resume(configured)
@@ -174,24 +153,10 @@ def _mode(configured: ConfiguredStream) -> WriteMode:
             remedy=f"Choose one of: {', '.join(_MODES)}.",
             stream=configured.descriptor,
         )
-    minimum = configured.minimum_generation_id
-    if minimum and minimum == configured.generation_id:
-        return WriteMode.OVERWRITE_DEDUP if mode.is_dedup else WriteMode.OVERWRITE
-    if minimum == 0 and configured.generation_id is not None and mode.is_overwrite:
+    keeps_older = configured.minimum_generation_id == 0 and configured.generation_id is not None
+    if keeps_older and mode.is_overwrite:
         return WriteMode.APPEND_DEDUP if mode.is_dedup else WriteMode.APPEND
     return mode
-
-
-def _key(configured: ConfiguredStream, named: Mapping[str, str]) -> tuple[str, ...]:
-    key = configured.effective_primary_key()
-    if not key or any(len(path) != 1 or path[0] not in named for path in key):
-        raise ConfigError(
-            f"The stream {configured.descriptor} is to be deduplicated, but its primary key"
-            " is not made of its top-level properties.",
-            remedy="Give it a primary key, or choose a mode without deduplication.",
-            stream=configured.descriptor,
-        )
-    return tuple(named[path[0]] for path in key)
 
 
 def _stored(
