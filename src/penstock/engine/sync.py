@@ -109,6 +109,14 @@ class SyncLoop:
         reader.start()
         try:
             yield from self._drain(buffer)
+        except Exception as error:
+            reading.stop()
+            buffer.close()
+            try:
+                yield from self._hear_last()
+            finally:
+                self._abandon(error)
+            raise
         except BaseException as error:
             reading.stop()
             buffer.close()
@@ -166,6 +174,15 @@ class SyncLoop:
             else:
                 self._remembers.shared(self._shared_handed_over.popleft())
                 yield CheckpointCommitted(stream=None, rows=0, bytes=0, seconds=0.0)
+
+    def _hear_last(self) -> Iterator[Event]:
+        """Takes what a destination told before the sync failed: those commits are durable."""
+        if self._later is None:
+            return
+        try:
+            yield from self._hear(self._later.heard())
+        except PenstockError as error:
+            logger.info("destination ended", extra={"why": error.message})
 
     def _handle(self, item: Item) -> Iterator[Event]:
         match item:

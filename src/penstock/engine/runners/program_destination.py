@@ -82,6 +82,8 @@ class _HandedOver:
     rows: int
     position: int
     """Among all states of all streams."""
+    is_repeat: bool = False
+    """True for a state that was just given, with no row since: it is not sent again."""
 
 
 class ProgramDestination:
@@ -196,6 +198,10 @@ class _Conversation:
         """Rows since the last state of a stream."""
         self._rows_of_all = 0
         self._position = 0
+        self._sent: dict[StreamDescriptor | None, Any] = {}
+        self._back: dict[StreamDescriptor | None, Any] = {}
+        self._answered: list[LateCommit] = []
+        """Commits that need no word of the program."""
         self._ended: set[StreamDescriptor] = set()
 
     def send_rows(self, stream: StreamDescriptor, batch: pa.RecordBatch) -> None:
@@ -235,7 +241,8 @@ class _Conversation:
         yield self._implied()
 
     def _understood(self, heard: Sequence[State | LogLine]) -> list[LateCommit | LogLine]:
-        understood: list[LateCommit | LogLine] = []
+        understood: list[LateCommit | LogLine] = [*self._answered]
+        self._answered.clear()
         for said in heard:
             understood += [said] if isinstance(said, LogLine) else self._given_back(said)
         return understood
@@ -255,6 +262,7 @@ class _Conversation:
             answered.append(waiting.popleft())
             if answered[-1].state == content:
                 break
+        self._back[stream] = content
         commits: list[LateCommit | LogLine] = [
             *self._proved(stream, answered, state.destination_stats)
         ]
@@ -304,7 +312,7 @@ class _Conversation:
         missing = [
             str(stream or "all streams")
             for stream, waiting in self._waiting.items()
-            if any(handed.state is not None for handed in waiting)
+            if any(h.state not in (None, self._back.get(stream)) for h in waiting)
         ]
         if missing:
             raise ProofFailed(
@@ -320,13 +328,22 @@ class _Conversation:
 
     def _hand_over(self, stream: StreamDescriptor | None, state: State | None, rows: int) -> None:
         self._position += 1
+        waiting = self._waiting[stream]
         if state is None:
-            handed = _HandedOver(state=None, rows=rows, position=self._position)
-            self._waiting[stream].append(handed)
+            waiting.append(_HandedOver(state=None, rows=rows, position=self._position))
             return
         named = _renamed(state, lambda each: self._there.get(_normal(each), each))
-        handed = _HandedOver(state=_content(named), rows=rows, position=self._position)
-        self._waiting[stream].append(handed)
+        content = _content(named)
+        is_repeat = not rows and self._sent.get(stream) == content
+        if is_repeat and not waiting:
+            self._answered.append(LateCommit(stream=stream, rows=0))
+            return
+        waiting.append(
+            _HandedOver(state=content, rows=rows, position=self._position, is_repeat=is_repeat)
+        )
+        if is_repeat:
+            return
+        self._sent[stream] = content
         stats = StateStats(record_count=float(rows))
         counted = msgspec.structs.replace(named, source_stats=stats, destination_stats=None)
         self._send(Message(type=MessageType.STATE, state=counted))

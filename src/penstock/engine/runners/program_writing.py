@@ -59,7 +59,8 @@ class ProgramWriting:
     def heard(self) -> Sequence[State | LogLine]:
         """Returns at once the states and log lines that came since the last call, in order.
 
-        Raises what the program ended with, if it ended before its input did.
+        Raises what the program ended with, if it ended before its input did and told nothing
+        more.
         """
         has_ended = self._has_ended.is_set()
         heard = self._take()
