@@ -35,6 +35,7 @@ Kind = Literal["source", "destination"]
 
 NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "avni": "penstock.sources.avni:AvniSource",
         "commcare": "penstock.sources.commcare:CommCareSource",
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
@@ -45,6 +46,7 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "source-avni": "Avni",
         "source-commcare": "CommCare",
         "source-faker": "Faker",
         "source-file": "Files",

@@ -17,7 +17,6 @@ from penstock.sdk.rest import (
     Incremental,
     Keyset,
     NextToken,
-    RateLimiter,
     Reply,
     RestClient,
     RestStream,
@@ -42,7 +41,6 @@ _SETTLE: Final = timedelta(minutes=2)
 """A form is searchable some seconds after it arrived; the newest belong to the next sync."""
 _PATIENCE_SECONDS: Final = 3600.0
 """HQ's limits reach up to an hour (commcare-hq `corehq/project_limits`); Retry-After says which."""
-_PER_SECOND: Final = 20.0
 _FEW: Final = 2
 """Records a page when only one is wanted."""
 _EDIT_DATA: Final = "edit and access data, and access APIs (Roles & Permissions)"
@@ -348,7 +346,6 @@ def _client(config: CommCareConfig) -> RestClient:
             f"{host}/a/{config.project_space}/api",
             auth=auth,
             retry=Retry(patience_seconds=_PATIENCE_SECONDS),
-            limiter=RateLimiter(per_second=_PER_SECOND, burst=int(_PER_SECOND)),
         )
     except ConfigError as error:
         raise ConfigError(
