@@ -133,8 +133,6 @@ def _details(http: httpx.Client, address: str) -> dict[str, Any]:
     """Returns by whom the server knows its users; older servers know Cognito only."""
     for path in ("idp-details", "cognito-details"):
         reply = _get(http, f"{address}/{path}")
-        if reply.status_code == httpx.codes.NOT_FOUND:
-            continue
         if reply.status_code in RETRYABLE:
             raise TransientError(
                 f"{address}/{path} answered {reply.status_code}.", remedy="Try again later."
@@ -145,7 +143,6 @@ def _details(http: httpx.Client, address: str) -> dict[str, Any]:
             answer = None
         if isinstance(answer, dict):
             return answer if path == "idp-details" else {"idpType": "cognito", "cognito": answer}
-        break
     raise ConfigError(
         f"base_url: {address} does not answer as an Avni server does.",
         remedy="Give the address of the web app, without anything behind the host.",

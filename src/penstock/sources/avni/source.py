@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -61,9 +62,15 @@ class AvniSource:
         "https://github.com/penstock-data/penstock/blob/main/docs/connectors/source-avni.md"
     )
 
-    def __init__(self, config: AvniConfig) -> None:
+    def __init__(
+        self,
+        config: AvniConfig,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._config = config
-        self._client = _client(config)
+        self._client = _client(config, sleep=sleep, now=now)
         self._found: tuple[Stream, ...] | None = None
 
     def check(self) -> None:
@@ -72,11 +79,10 @@ class AvniSource:
         Without subjects, enrolments or encounters it fails; of the other lists it warns.
         """
         missing: list[str] = []
-        small = AvniSource(replace(self._config, page_size=_FEW))
-        with small._client:
+        with self._client:
             for listing in CHANGING:
                 try:
-                    small._stream(listing).first_record()
+                    self._stream(listing, size=_FEW).first_record()
                 except PenstockError as error:
                     if error.context.get("status") not in {403, 404}:
                         raise self._explained(error) from error
@@ -120,7 +126,7 @@ class AvniSource:
             ):
                 yield from self._per_type(listing, names)
 
-    def _stream(self, listing: Listing) -> RestStream:
+    def _stream(self, listing: Listing, *, size: int | None = None) -> RestStream:
         config = self._config
         params: Row = {"version": _API_VERSION}
         if listing is SUBJECTS and config.include_catchments:
@@ -137,7 +143,7 @@ class AvniSource:
             paginate=Keyset(
                 param="lastModifiedDateTime",
                 by=MODIFIED,
-                size=config.page_size,
+                size=size or config.page_size,
                 size_param="size",
                 page_param="page",
                 overlap=lambda value: _written(instant(value) - _MILLISECOND),
@@ -232,7 +238,9 @@ def _written(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def _client(config: AvniConfig) -> RestClient:
+def _client(
+    config: AvniConfig, *, sleep: Callable[[float], None], now: Callable[[], datetime]
+) -> RestClient:
     address = config.base_url.strip().rstrip("/")
     address = address if "://" in address else f"https://{address}"
     headers = {"ORGANISATION-UUID": config.organisation_uuid} if config.organisation_uuid else {}
@@ -241,6 +249,8 @@ def _client(config: AvniConfig) -> RestClient:
             address,
             auth=auth_of(config, address),
             headers=headers,
+            sleep=sleep,
+            now=now,
         )
     except ConfigError as error:
         raise ConfigError(
