@@ -39,6 +39,8 @@ Kind = Literal["source", "destination"]
 
 NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "avni": "penstock.sources.avni:AvniSource",
+        "commcare": "penstock.sources.commcare:CommCareSource",
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
     }
@@ -47,7 +49,13 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {"duckdb": "penstock.destinations.duckdb:DuckDBDestination"}
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"source-faker": "Faker", "source-file": "Files", "destination-duckdb": "DuckDB"}
+    {
+        "source-avni": "Avni",
+        "source-commcare": "CommCare",
+        "source-faker": "Faker",
+        "source-file": "Files",
+        "destination-duckdb": "DuckDB",
+    }
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""
 SOURCES_GROUP: Final = "penstock.sources"
