@@ -37,13 +37,19 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
+        "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
     }
 )
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {"duckdb": "penstock.destinations.duckdb:DuckDBDestination"}
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"source-faker": "Faker", "source-file": "Files", "destination-duckdb": "DuckDB"}
+    {
+        "source-faker": "Faker",
+        "source-file": "Files",
+        "source-smartsheet": "Smartsheet",
+        "destination-duckdb": "DuckDB",
+    }
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""
 SOURCES_GROUP: Final = "penstock.sources"

@@ -90,9 +90,7 @@ def _contacts(cell: Cell) -> list[dict[str, Any]]:
     found = _object(cell, "MULTI_CONTACT")
     if found is None:
         raise Unfit
-    return [
-        {"email": value.get("email"), "name": value.get("name")} for value in found.get("values")
-    ]
+    return [{"email": value.get("email"), "name": value.get("name")} for value in found["values"]]
 
 
 def _choices(cell: Cell) -> list[str]:

@@ -20,7 +20,7 @@ _ROW: Final = struct.Struct(">QQL")
 
 
 def digest_of(record: Mapping[str, Any]) -> int:
-    """Returns what changes when a record does; nulls do not count, so a new column alone is none."""
+    """Returns what changes when a record does. Nulls do not count: an empty column more is none."""
     filled = {name: value for name, value in record.items() if value is not None}
     text = json.dumps(filled, sort_keys=True, default=str, ensure_ascii=False)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())

@@ -25,14 +25,16 @@ from penstock.sdk.rest import (
     bearer,
 )
 from penstock.sdk.rest.auth import Auth
-from penstock.sdk.stream import ReadRequest, State
-from penstock.sources.smartsheet.config import AccessToken, SmartsheetConfig
+from penstock.sdk.source import KeepChanges
+from penstock.sdk.stream import ReadRequest
+from penstock.sources.smartsheet.config import AccessToken, OAuth, SmartsheetConfig
 from penstock.sources.smartsheet.stream import Place, SheetStream
 
 _PER_SECOND = 4.5
 _BURST = 30
 """Together 300 requests in the first minute, Smartsheet's limit for a token, and less after it."""
 _FULL_MINUTE = 60.0
+_BY_NUMBER = PageNumber(size_param="pageSize", size=1000, total="totalPages")
 _NAMED = {"id": Kind.INTEGER, "name": Kind.STRING, "resourceType": Kind.STRING}
 
 
@@ -53,12 +55,25 @@ class SmartsheetSource:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._config = config
+        self._refresh: RefreshToken | None = None
+        auth: Auth
+        match config.credentials:
+            case AccessToken(access_token=token):
+                auth = bearer(token)
+            case OAuth() as app:
+                self._refresh = RefreshToken(
+                    f"{config.address}/token",
+                    refresh_token=app.refresh_token,
+                    client_id=app.client_id,
+                    client_secret=app.client_secret,
+                )
+                auth = TokenAuth(self._refresh)
         headers = {}
         if config.assume_user:
             headers["Assume-User"] = quote(config.assume_user, safe="")
         self._client = RestClient(
             config.address,
-            auth=_auth(config),
+            auth=auth,
             # The limit is counted by the minute; refusals without a Retry-After wait one out.
             retry=Retry(least_seconds={429: _FULL_MINUTE}),
             limiter=RateLimiter(per_second=_PER_SECOND, burst=_BURST),
@@ -66,6 +81,11 @@ class SmartsheetSource:
             sleep=sleep,
             now=now,
         )
+
+    def keep_changes_with(self, keep: KeepChanges) -> None:
+        """Has each new refresh token kept: the one before is good no more."""
+        if self._refresh is not None:
+            self._refresh.keep = lambda token: keep({"credentials": {"refresh_token": token}})
 
     def check(self) -> None:
         """Asks who the user is, then for one row of each sheet and report in the settings."""
@@ -108,7 +128,7 @@ class SmartsheetSource:
         config = self._config
         if not (config.ids("sheets") or config.ids("reports") or config.workspaces):
             for is_report, path in ((False, "sheets"), (True, "reports")):
-                for row in self._listed(path, PageNumber(size_param="pageSize", size=1000)):
+                for row in self._listed(path, _BY_NUMBER):
                     yield self._place(row["id"], is_report=is_report), row["name"]
             return
         for place, _ in self._named():
@@ -151,21 +171,8 @@ class SmartsheetSource:
             paginate=paginate,
         )  # fmt: skip
         for page in listing.read(ReadRequest(mode=SyncMode.FULL_REFRESH)):
-            if isinstance(page, list) and not isinstance(page, State):
+            if isinstance(page, list):
                 yield from page
 
     def _place(self, id: int | str, *, is_report: bool) -> Place:
         return Place(client=self._client, id=str(id), is_report=is_report)
-
-
-def _auth(config: SmartsheetConfig) -> Auth:
-    credentials = config.credentials
-    if isinstance(credentials, AccessToken):
-        return bearer(credentials.access_token)
-    refresh = RefreshToken(
-        f"{config.address}/token",
-        refresh_token=credentials.refresh_token,
-        client_id=credentials.client_id,
-        client_secret=credentials.client_secret,
-    )
-    return TokenAuth(refresh)
