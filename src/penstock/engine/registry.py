@@ -37,6 +37,7 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
+        "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
     }
 )
@@ -47,6 +48,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "source-faker": "Faker",
         "source-file": "Files",
+        "source-google-analytics": "Google Analytics 4",
         "source-smartsheet": "Smartsheet",
         "destination-duckdb": "DuckDB",
     }
