@@ -43,6 +43,8 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "commcare": "penstock.sources.commcare:CommCareSource",
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
+        "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
+        "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
     }
 )
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -54,6 +56,8 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "source-commcare": "CommCare",
         "source-faker": "Faker",
         "source-file": "Files",
+        "source-google-analytics": "Google Analytics 4",
+        "source-smartsheet": "Smartsheet",
         "destination-duckdb": "DuckDB",
     }
 )
