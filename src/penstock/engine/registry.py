@@ -35,6 +35,7 @@ Kind = Literal["source", "destination"]
 
 NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "commcare": "penstock.sources.commcare:CommCareSource",
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
     }
@@ -43,7 +44,12 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {"duckdb": "penstock.destinations.duckdb:DuckDBDestination"}
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"source-faker": "Faker", "source-file": "Files", "destination-duckdb": "DuckDB"}
+    {
+        "source-commcare": "CommCare",
+        "source-faker": "Faker",
+        "source-file": "Files",
+        "destination-duckdb": "DuckDB",
+    }
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""
 SOURCES_GROUP: Final = "penstock.sources"

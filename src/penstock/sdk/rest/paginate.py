@@ -250,6 +250,8 @@ class Keyset:
     """Whether `page_param` is how many records come before, not a page's number."""
     overlap: Callable[[Any], Any] = lambda value: value
     """From the last value to the one asked from, where the API cuts what it shows."""
+    order: Callable[[Any], Any] = lambda value: value
+    """From a value to what it sorts by, where its text does not: `instant` for instants."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def first(self) -> Turn:
@@ -266,7 +268,7 @@ class Keyset:
                 remedy="Report it to the connector's author.",
             )
         last = values[-1] if values else None
-        moves_on = last is not None and (walk.anchor is None or last > walk.anchor)
+        moves_on = last is not None and not self._is_within(last, walk)
         if moves_on and not walk.pages:
             return self._turn(Walk(anchor=last, number=self.page_start))
         if self.page_param is None:
@@ -283,8 +285,11 @@ class Keyset:
 
     def _longer(self, walk: Walk, page: PageFacts, values: list[Any]) -> Walk:
         ids = zip(page.ids(), values, strict=True) if page.identity else ()
-        found = {one for one, value in ids if walk.anchor is None or value <= walk.anchor}
+        found = {one for one, value in ids if value is None or self._is_within(value, walk)}
         return replace(walk, pages=walk.pages + bool(page.count), ids=walk.ids | found)
+
+    def _is_within(self, value: Any, walk: Walk) -> bool:
+        return walk.anchor is not None and bool(self.order(value) <= self.order(walk.anchor))
 
     def _once_more(self, walk: Walk) -> Turn:
         if walk.again >= _MOST_WALKS:

@@ -69,6 +69,8 @@ class RestStream:
     """Where `transform` or `expand` puts the cursor's value, when the API's record nests it."""
     deleted: str | None = None
     """A property that is true (or an instant) in deleted records; adds `_ab_cdc_deleted_at`."""
+    permission: str | None = None
+    """What the user must be allowed to do, as the vendor calls it; told where a read is refused."""
     namespace: str | None = None
     is_resumable: bool = False
 
@@ -234,6 +236,8 @@ class RestStream:
             return self.client.ask(ask, read, accept=accept)
         except PenstockError as error:
             error.context.setdefault("stream", self.name)
+            if self.permission is not None and error.context.get("status") == _FORBIDDEN:
+                error.remedy = f"Let the user {self.permission}."
             raise
 
     def _rows(self, records: Records, parent: Row) -> list[Row]:
@@ -285,6 +289,7 @@ class RestStream:
         return done
 
 
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 
 
@@ -300,9 +305,11 @@ class _Seen:
 
     def __init__(self, stream: RestStream) -> None:
         self._by: Path | None = None
+        self._order: Callable[[Any], Any] = repr
         if isinstance(stream.paginate, Keyset):
             by = stream.paginate.by
             self._by = (by,) if isinstance(by, str) else by
+            self._order = stream.paginate.order
         self._identities = stream.identities
         self._had: dict[tuple[Any, ...], Any] = {}
 
@@ -315,7 +322,8 @@ class _Seen:
         ids = [tuple(map(repr, parts)) for parts in zip(*columns, values, strict=True)]
         fresh = [row for row, found in enumerate(ids) if found not in self._had]
         # Walks ascend: what lies before the first value of a new one does not come again.
-        first = min((value for value in values if value is not None), default=None)
+        sorts = [None if value is None else self._order(value) for value in values]
+        first = min((value for value in sorts if value is not None), default=None)
         is_new = isinstance(turn.position, Walk) and turn.position.is_first
         if is_new and first is not None:
             self._had = {
@@ -323,5 +331,5 @@ class _Seen:
                 for one, value in self._had.items()
                 if value is not None and value >= first
             }
-        self._had.update(zip(ids, values, strict=True))
+        self._had.update(zip(ids, sorts, strict=True))
         return records if len(fresh) == len(ids) else records.take(fresh)
