@@ -337,13 +337,14 @@ class Source:
         skip_validation: bool = False,
         state: GivenState = None,
         progress: ProgressStyle | str | Progress = ProgressStyle.AUTO,
+        stop_event: threading.Event | None = None,
     ) -> ReadResult:
         """Reads the chosen streams into a cache, the default one if none is given.
 
         Continues where the last read of this source and configuration committed, or from `state`,
         as `get_state` returns it. `force_full_refresh` reads everything again and leaves a state
         to continue from. Returns when everything is committed and proved; what a failed read had
-        committed stays, and the next one continues from there.
+        committed stays, and the next one continues from there. Setting `stop_event` ends it so.
         """
         strategy = parse_strategy(write_strategy)
         states = states_from(state)
@@ -374,6 +375,7 @@ class Source:
                 data_dir=cache.data_dir,
                 progress=progress,
                 on_config=self.keep_config,
+                stop=stop_event,
             )
         return ReadResult(source_name=self.name, cache=cache, receipt=receipt, catalog=catalog)
 

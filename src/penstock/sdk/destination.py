@@ -219,6 +219,19 @@ class RunsSql(Protocol):
 
 
 @runtime_checkable
+class ConfinesSql(Protocol):
+    """Optional power: SQL of somebody who may look at the rows and do nothing else."""
+
+    def query_confined(self, sql: str, *, seconds: float, rows: int) -> pa.Table:
+        """Returns at most `rows` rows of one SELECT, which can change nothing.
+
+        It reaches no file and no network, and is stopped after `seconds`. Raises ConfigError for
+        wrong SQL, AccessDenied for what it may not do, ResourceExhausted when it takes too long.
+        """
+        ...
+
+
+@runtime_checkable
 class LoadsFiles(Protocol):
     """Optional power: whole files are loaded without passing through Python."""
 
