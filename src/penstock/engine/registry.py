@@ -193,7 +193,7 @@ def source_runner(
     if not (ref.pip_url or ref.version or ref.python):
         found = _find_class(ref.name, "source", NATIVE_SOURCES, SOURCES_GROUP)
         if found is not None:
-            runner: SourceRunner = _load(_IN_PROCESS)(name, found())
+            runner: SourceRunner = _load(_IN_PROCESS)(name, found(), kept=options.kept)
             return runner
     return _airbyte(ref, store, options)
 
