@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.errors import ConfigError
-from penstock.protocol.catalog import CatalogStream
+from penstock.protocol.catalog import CatalogStream, StreamDescriptor
 from penstock.protocol.codec import decode_states
 from penstock.protocol.state import State, StateType
 from penstock.sdk.destination import RunsSql, TableName
@@ -96,6 +96,20 @@ class Bookkeeping:
             if row["source_name"] == source_name and row["stream_name"] in wanted
             for state in _states_of(row["state_json"], row["stream_name"])
         )
+
+    def filled_tables(self, connection: str) -> dict[str, list[StreamDescriptor]]:
+        """Returns which streams of a connection committed rows into which table."""
+        rows = self._rows(
+            PENSTOCK_STATE,
+            "table_name, stream_namespace, stream_name",
+            "WHERE saved_at IS NOT NULL AND scope = 'stream' AND connection = ? ORDER BY saved_at",
+            (connection,),
+        )
+        filled: dict[str, list[StreamDescriptor]] = {}
+        for row in rows:
+            stream = StreamDescriptor(row["stream_name"], row["stream_namespace"] or None)
+            filled.setdefault(row["table_name"], []).append(stream)
+        return filled
 
     def _is_known_to_penstock(self, source_name: str) -> bool:
         tail = "WHERE saved_at IS NOT NULL AND starts_with(connection, ?) LIMIT 1"
