@@ -201,6 +201,9 @@ class ReadsBack(Protocol):
 class RunsSql(Protocol):
     """Optional power: the database behind the destination takes SQL of the user's own."""
 
+    placeholder: ClassVar[str]
+    """Stands for one parameter in SQL; a statement without parameters may hold it as text."""
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
         """Returns the rows of one SELECT as they come; ConfigError when the SQL is wrong."""
         ...

@@ -84,6 +84,7 @@ class DuckDBDestination:
         max_identifier_bytes=DuckDBDialect.max_identifier_bytes,
         reads_back=True,
     )
+    placeholder: ClassVar[str] = DuckDBDialect.placeholder
 
     def __init__(self, config: DuckDBConfig) -> None:
         if config.path == ":memory:" or config.path.startswith("md:") or not config.path.strip():
