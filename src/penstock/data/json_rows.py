@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
-from penstock.data.lines import Slices
+from penstock.data.lines import RecordTexts
 
 _plain: Final = msgspec.json.Decoder(dict[str, Any])
 _exact: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
@@ -18,7 +17,7 @@ _exact: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 class JsonRows:
     """A page of rows, each the text of one JSON object on one line; iterating makes values."""
 
-    def __init__(self, texts: Slices, *, is_exact: bool = False) -> None:
+    def __init__(self, texts: RecordTexts, *, is_exact: bool = False) -> None:
         """`is_exact` makes Decimal of fractions where values are asked for."""
         self.texts = texts
         self._decode = (_exact if is_exact else _plain).decode
@@ -30,6 +29,6 @@ class JsonRows:
         return map(self._decode, self.texts)
 
     def __getitem__(self, rows: slice) -> JsonRows:
-        cut = JsonRows(self.texts.take(np.arange(len(self.texts))[rows]))
+        cut = JsonRows(self.texts[rows])
         cut._decode = self._decode
         return cut

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.data.json_rows import JsonRows
-from penstock.data.lines import slices_of
+from penstock.data.lines import RecordTexts
 from penstock.errors import DataError
 from penstock.sdk.record_lines import json_bytes
 from penstock.sdk.rest.body import Path, Records
@@ -53,7 +53,7 @@ class Shaping:
                 stream=self.stream,
             )
         if self.transform is None and self.expand is None:
-            return JsonRows(slices_of(self._texts(records, parent)), is_exact=self.is_exact)
+            return JsonRows(RecordTexts.of(self._texts(records, parent)), is_exact=self.is_exact)
         rows = records.values(is_exact=self.is_exact)
         for row, added in zip(rows, self._added(records, parent), strict=True):
             row.update(added)
