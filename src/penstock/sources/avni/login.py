@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx
@@ -20,12 +22,16 @@ _OLD_AGE_SECONDS: Final = 150.0
 _SERVER_ERROR: Final = 500
 
 
-def auth_of(config: AvniConfig, address: str) -> Auth:
+def auth_of(
+    config: AvniConfig, address: str, *, clock: Callable[[], float] = time.monotonic
+) -> Auth:
     """Returns how requests are signed; who users are known by is asked at the first of them."""
     if config.login == "none":
         return Key(value=config.username, header=_USER_HEADER)
     source = AvniLogin(config, address)
-    return TokenAuth(source, header=_TOKEN_HEADER, prefix="", is_refusal=source.is_refusal)
+    return TokenAuth(
+        source, header=_TOKEN_HEADER, prefix="", is_refusal=source.is_refusal, clock=clock
+    )
 
 
 class AvniLogin:

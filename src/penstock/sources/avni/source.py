@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 from penstock.data.types import Kind
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError
 from penstock.sdk.rest import Ask, Incremental, Keyset, RestClient, RestStream
+from penstock.sdk.rest.auth import Auth
 from penstock.sdk.rest.body import Body
 from penstock.sdk.rest.cursor import instant
 from penstock.sdk.stream import Stream
@@ -68,9 +69,12 @@ class AvniSource:
         *,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
-        self._client = _client(config, sleep=sleep, now=now)
+        address = _address(config)
+        auth = auth_of(config, address, clock=clock)
+        self._client = _client(config, address, auth, sleep=sleep, now=now)
         self._found: tuple[Stream, ...] | None = None
 
     def check(self) -> None:
@@ -238,20 +242,22 @@ def _written(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def _client(
-    config: AvniConfig, *, sleep: Callable[[float], None], now: Callable[[], datetime]
-) -> RestClient:
+def _address(config: AvniConfig) -> str:
     address = config.base_url.strip().rstrip("/")
-    address = address if "://" in address else f"https://{address}"
+    return address if "://" in address else f"https://{address}"
+
+
+def _client(
+    config: AvniConfig,
+    address: str,
+    auth: Auth,
+    *,
+    sleep: Callable[[float], None],
+    now: Callable[[], datetime],
+) -> RestClient:
     headers = {"ORGANISATION-UUID": config.organisation_uuid} if config.organisation_uuid else {}
     try:
-        return RestClient(
-            address,
-            auth=auth_of(config, address),
-            headers=headers,
-            sleep=sleep,
-            now=now,
-        )
+        return RestClient(address, auth=auth, headers=headers, sleep=sleep, now=now)
     except ConfigError as error:
         raise ConfigError(
             f"base_url: {config.base_url!r} is not the address of a server.",

@@ -23,7 +23,7 @@ from penstock.sdk.rest import (
 )
 from penstock.sdk.rest.auth import Key
 from penstock.sdk.rest.body import Body
-from penstock.sdk.rest.cursor import instant
+from penstock.sdk.rest.cursor import instant, iso
 from penstock.sdk.stream import ReadRequest, Stream
 from penstock.sources.commcare.cases import case_streams
 from penstock.sources.commcare.config import MOST_CASES, CommCareConfig
@@ -156,7 +156,7 @@ class CommCareSource:
                 page_param="offset",
                 counts_records=True,
                 overlap=_to_millisecond,
-                order=instant,
+                order=_millisecond,
             ),
             incremental=self._incremental("indexed_on", "indexed_on_start", "indexed_on_end"),
             deleted=None if config.keep_archived else "archived",
@@ -233,8 +233,11 @@ def _client(
         ) from error
 
 
-def _to_millisecond(value: str) -> str:
-    """Returns an instant cut to milliseconds: Elasticsearch compares no finer."""
+def _millisecond(value: str) -> datetime:
+    """Returns an instant cut to milliseconds: Elasticsearch sorts and compares no finer."""
     moment = instant(value)
-    cut = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    return cut.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _to_millisecond(value: str) -> str:
+    return iso(_millisecond(value))
