@@ -88,7 +88,7 @@ def serving(vendor: Vendor) -> Iterator[Vendor]:
         thread.join()
 
 
-def _handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
+def _handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a class)
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = 1 << 16  # one segment an answer: else Nagle waits for the other side
