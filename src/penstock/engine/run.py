@@ -14,22 +14,16 @@ from pathlib import Path
 import msgspec
 
 from penstock.engine.briefing import catalog_for_destination, catalog_for_source
-from penstock.engine.events import (
-    ConfigChanged,
-    Event,
-    Receipt,
-    StreamReceipt,
-    SyncFinished,
-    SyncStarted,
-)
+from penstock.engine.events import Event, Receipt, StreamReceipt, SyncFinished, SyncStarted
 from penstock.engine.home import data_home
-from penstock.engine.kept_config import keep_config, kept_config
+from penstock.engine.kept_config import KeptConfigs
 from penstock.engine.ledger import Ledger, StreamAccount
 from penstock.engine.plan import StreamTask, is_position, plan_streams, source_states
 from penstock.engine.receipts import save_receipt
 from penstock.engine.references import resolved_config
 from penstock.engine.registry import destination_runner, source_runner
 from penstock.engine.remember import load_stored, remembers, settle_overrides
+from penstock.engine.runners.program import RunOptions
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.settings import ConnectorRef, RunSpec
 from penstock.engine.sink import StreamSink
@@ -106,7 +100,9 @@ class _Attempt:
         with ExitStack() as stack:
             stack.enter_context(exclusive(self.data_dir / "locks", spec.connection))
             runner = self.given_runner or source_runner(
-                spec.source, install_root=spec.settings.install_root
+                spec.source,
+                install_root=spec.settings.install_root,
+                options=RunOptions(kept=KeptConfigs(self.data_dir)),
             )
             self.source_text = runner.description
             destination = open_destination(
@@ -149,8 +145,7 @@ class _Attempt:
         self, loop: SyncLoop, runner: SourceRunner, states: Sequence[State], *, is_raw: bool
     ) -> Iterator[Event]:
         spec = self.spec
-        given = resolved_config(spec.source.config, runner.spec)
-        config = kept_config(self.data_dir, spec.connection, given)
+        config = resolved_config(spec.source.config, runner.spec)
         yield SyncStarted(
             run_id=spec.run_id,
             connection=spec.connection,
@@ -162,10 +157,7 @@ class _Attempt:
         )
         catalog = catalog_for_source(self.tasks)
         with runner.read(config, catalog, states, is_raw=is_raw) as reading:
-            for event in loop.events(reading):
-                if isinstance(event, ConfigChanged):
-                    keep_config(self.data_dir, spec.connection, given, event.config)
-                yield event
+            yield from loop.events(reading)
 
     def receipt(self, failure: PenstockError | None) -> Receipt:
         ended_at = datetime.now(UTC)

@@ -153,9 +153,7 @@ class CacheRunner:
         is_raw: bool = False,
     ) -> Iterator[InProcessReading]:
         """Reads the tables, one after the other."""
-        reading = InProcessReading(
-            CachedSource(self._streams), catalog, states, is_raw=is_raw, secrets=frozenset()
-        )
+        reading = InProcessReading(CachedSource(self._streams), catalog, states, is_raw=is_raw)
         try:
             yield reading
         finally:

@@ -63,7 +63,7 @@ def read_streams(
     states: Sequence[StateMessage],
     *,
     should_stop: Callable[[], bool] = lambda: False,
-    secrets: frozenset[str] = frozenset(),
+    secrets: Callable[[], frozenset[str]] = frozenset,
 ) -> Iterator[ReadItem]:
     """Yields the configured streams one after the other: STARTED, pages and states, COMPLETE.
 
@@ -73,7 +73,7 @@ def read_streams(
     A ConfigError (AccessDenied, UnknownName) ends the reading at once; any other error makes its
     stream INCOMPLETE, the other streams are read, and the first error is raised at the end. When
     `should_stop` becomes true, the reading ends before the next page, without an error.
-    `secrets` are masked in what a foreign exception says.
+    What `secrets` returns is masked in what a foreign exception says.
     """
     failures: list[PenstockError] = []
     for stream, configured in _chosen(source, catalog):
@@ -81,7 +81,7 @@ def read_streams(
         try:
             is_whole = yield from _read_one(stream, configured, states, should_stop)
         except Exception as error:
-            failure = connector_error(error, f"The stream {descriptor}", secrets=secrets)
+            failure = connector_error(error, f"The stream {descriptor}", secrets=secrets())
             yield StatusChange(
                 stream=descriptor, status=StreamStatusKind.INCOMPLETE, reason=failure.message
             )

@@ -363,6 +363,21 @@ def test_many_rows_with_one_instant_are_all_read(api: RestApi, shared: int) -> N
     assert ids == Counter(row["id"] for row in rows(keyset(api)))
 
 
+def test_row_edited_among_many_with_one_instant_hides_no_other(api: RestApi) -> None:
+    for row in api.rows:
+        row["updated_at"] = "2024-01-01T00:00:00.000Z"
+    before = {row["id"] for row in api.rows}
+    edits = [None, 2, None, 4]
+
+    def edit(changed: RestApi) -> None:
+        row = edits.pop(0) if edits else None
+        if row is not None:
+            changed.rows[row]["updated_at"] = "2024-01-01T00:30:00.000Z"
+
+    api.after_page = edit
+    assert before == {row["id"] for row in rows(keyset(api))}
+
+
 def test_keyset_without_page_numbers_says_when_it_cannot_go_on(api: RestApi) -> None:
     for row in api.rows:
         row["updated_at"] = "2024-01-01T00:00:00.000Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import string
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ from penstock.sdk.rest.body import Body, Path, Records, path_of
 from penstock.sdk.rest.client import Ask, Reply, RestClient
 from penstock.sdk.rest.cursor import Incremental, Window
 from penstock.sdk.rest.ordered import in_order
-from penstock.sdk.rest.paginate import Keyset, PageFacts, Paginator, SinglePage, Turn
+from penstock.sdk.rest.paginate import Keyset, PageFacts, Paginator, SinglePage, Turn, Walk
 from penstock.sdk.stream import ReadRequest, State
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class RestStream:
     """Where the answer has its list of records: "data.items"; () where it is the answer."""
     key: tuple[str, ...] = ()
     """The properties that tell records apart."""
+    identity: tuple[Path, ...] = ()
+    """Where the API's record has them, when `transform` or `expand` makes the key."""
     paginate: Paginator = field(default_factory=SinglePage)
     incremental: Incremental | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +63,10 @@ class RestStream:
     """Parents read at a time; their records keep the parents' order."""
     transform: Callable[[Row], Row] | None = None
     """From the API's record to the stream's. A DataError leaves the record as the API gave it."""
+    expand: Callable[[Row], Iterable[Row]] | None = None
+    """From the API's record to any number of the stream's: the lines of an order. None may fail."""
+    cursor_name: str | None = None
+    """Where `transform` or `expand` puts the cursor's value, when the API's record nests it."""
     deleted: str | None = None
     """A property that is true (or an instant) in deleted records; adds `_ab_cdc_deleted_at`."""
     namespace: str | None = None
@@ -80,9 +86,16 @@ class RestStream:
         return tuple((name,) for name in self.key)
 
     @property
+    def identities(self) -> tuple[Path, ...]:
+        """Where the API's record has what tells it from others; empty where nothing does."""
+        return self.identity or tuple((name,) for name in self.key)
+
+    @property
     def cursor(self) -> PropertyPath | None:
         """The property the stream is read by."""
-        return None if self.incremental is None else self.incremental.path
+        if self.incremental is None:
+            return None
+        return self.incremental.path if self.cursor_name is None else (self.cursor_name,)
 
     @property
     def modes(self) -> tuple[SyncMode, ...]:
@@ -166,9 +179,13 @@ class RestStream:
                 return
             records = body.records(path_of(self.records))
             facts = PageFacts(
-                body=body, headers=headers, count=len(records), field_of=records.fields
+                body=body,
+                headers=headers,
+                count=len(records),
+                field_of=records.fields,
+                identity=self.identities,
             )
-            rows = self._rows(seen.new(records), parent)
+            rows = self._rows(seen.new(records, turn), parent)
             cursor = self.incremental
             yield _Page(rows=rows, instants=records.fields(cursor.path) if cursor else [])
             turn = self.paginate.next(turn, facts)
@@ -235,7 +252,11 @@ class RestStream:
             ]
         if self.deleted is not None:
             rows = [self._marked(row) for row in rows]
-        return rows if self.transform is None else self._transformed(rows, self.transform)
+        if self.transform is not None:
+            rows = self._transformed(rows, self.transform)
+        if self.expand is not None:
+            rows = [made for row in rows for made in self.expand(row)]
+        return rows
 
     def _marked(self, row: Row) -> Row:
         mark = row.get(self.deleted or "")
@@ -243,7 +264,7 @@ class RestStream:
             return {**row, DELETED_AT: None}
         if mark is True:
             found: Any = row
-            for name in self.cursor or ():
+            for name in self.incremental.path if self.incremental else ():
                 found = found.get(name) if isinstance(found, dict) else None
             mark = found or self.client.now().isoformat()
         return {**row, DELETED_AT: mark}
@@ -275,25 +296,32 @@ class _Page:
 
 
 class _Seen:
-    """Leaves out, where pages overlap, the records of the two pages before."""
+    """Leaves out, where pages overlap, the records that came before."""
 
     def __init__(self, stream: RestStream) -> None:
         self._by: Path | None = None
         if isinstance(stream.paginate, Keyset):
             by = stream.paginate.by
             self._by = (by,) if isinstance(by, str) else by
-        self._key = stream.key
-        self._before: frozenset[tuple[Any, ...]] = frozenset()
-        self._last: frozenset[tuple[Any, ...]] = frozenset()
+        self._identities = stream.identities
+        self._had: dict[tuple[Any, ...], Any] = {}
 
-    def new(self, records: Records) -> Records:
+    def new(self, records: Records, turn: Turn) -> Records:
         """Returns the records not yet had. The same record with another value is another."""
-        if self._by is None or not self._key:
+        if self._by is None or not self._identities or not len(records):
             return records
-        columns = [records.fields((name,)) for name in self._key]
+        columns = [records.fields(path) for path in self._identities]
         values = records.fields(self._by)
         ids = [tuple(map(repr, parts)) for parts in zip(*columns, values, strict=True)]
-        had = self._before | self._last
-        fresh = [row for row, found in enumerate(ids) if found not in had]
-        self._before, self._last = self._last, frozenset(ids)
+        fresh = [row for row, found in enumerate(ids) if found not in self._had]
+        # Walks ascend: what lies before the first value of a new one does not come again.
+        first = min((value for value in values if value is not None), default=None)
+        is_new = isinstance(turn.position, Walk) and turn.position.is_first
+        if is_new and first is not None:
+            self._had = {
+                one: value
+                for one, value in self._had.items()
+                if value is not None and value >= first
+            }
+        self._had.update(zip(ids, values, strict=True))
         return records if len(fresh) == len(ids) else records.take(fresh)
