@@ -205,9 +205,9 @@ def source_runner(
     that is already installed, what Airbyte's registry says, and without a registry the package
     `airbyte-<name>`. Raises UnknownName, and ConfigError when the reference contradicts itself.
     """
+    options = options or RunOptions()
     native = _native(ref, "source", NATIVE_SOURCES, SOURCES_GROUP)
     if native is not None:
-        options = options or RunOptions()
         name = full_name(ref.name, "source")
         runner: SourceRunner = _load(_IN_PROCESS)(name, native(), kept=options.kept)
         return runner
