@@ -48,17 +48,21 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {"duckdb": "penstock.destinations.duckdb:DuckDBDestination"}
+    {
+        "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
+        "postgres": "penstock.destinations.postgres:PostgresDestination",
+    }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "destination-duckdb": "DuckDB",
+        "destination-postgres": "PostgreSQL",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
         "source-faker": "Faker",
         "source-file": "Files",
         "source-google-analytics": "Google Analytics 4",
         "source-smartsheet": "Smartsheet",
-        "destination-duckdb": "DuckDB",
     }
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""
