@@ -183,7 +183,7 @@ def run_document(
         "settings": {**_namespace(connection), "prefix": connection.prefix, **connection.settings},
     }
     shapes = _shapes(connection, streams)
-    if shapes and not run.kind.empties:
+    if shapes:
         document["shapes"] = shapes
     states = [] if run.is_begun else _states(run, streams, overrides)
     if states:
@@ -276,17 +276,20 @@ def _stream_state(namespace: str | None, name: str, blob: msgspec.Raw) -> dict[s
 
 
 def _shapes(connection: Connection, streams: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Returns what is special about streams on their way: table and mappers."""
-    keys = {_key_of(each["stream"]) for each in streams}
+    """Returns what is special about streams on their way: table and mappers.
+
+    A stream that is gone from its source has no fields to map: its table can only be emptied.
+    """
+    known = {_key_of(each["stream"]): each["stream"] for each in streams}
     return [
         {
             "name": choice.name,
             "namespace": choice.namespace,
             "table": choice.destination_object_name,
-            "mappers": choice.mappers,
+            "mappers": choice.mappers if known[choice.key].get("json_schema") else (),
         }
         for choice in connection.streams or ()
-        if choice.key in keys and (choice.mappers or choice.destination_object_name)
+        if choice.key in known and (choice.mappers or choice.destination_object_name)
     ]
 
 
