@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -182,6 +182,9 @@ def run_document(
         "catalog": {"streams": streams},
         "settings": {**_namespace(connection), "prefix": connection.prefix, **connection.settings},
     }
+    shapes = _shapes(connection, streams)
+    if shapes:
+        document["shapes"] = shapes
     states = [] if run.is_begun else _states(run, streams, overrides)
     if states:
         document["states"] = states
@@ -223,8 +226,6 @@ def _configured(run: Run, choice: StreamChoice, stream: Mapping[str, Any]) -> di
         configured["cursor_field"] = choice.cursor_field
     if choice.primary_key:
         configured["primary_key"] = choice.primary_key
-    if choice.destination_object_name:
-        configured["destination_object_name"] = choice.destination_object_name
     if choice.include_files:
         configured["include_files"] = True
     if run.generation_id is not None:
@@ -274,10 +275,35 @@ def _stream_state(namespace: str | None, name: str, blob: msgspec.Raw) -> dict[s
     }
 
 
+def _shapes(connection: Connection, streams: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Returns what is special about streams on their way: table and mappers.
+
+    A stream that is gone from its source has no fields to map: its table can only be emptied.
+    """
+    known = {_key_of(each["stream"]): each["stream"] for each in streams}
+    return [
+        {
+            "name": choice.name,
+            "namespace": choice.namespace,
+            "table": choice.destination_object_name,
+            "mappers": choice.mappers if known[choice.key].get("json_schema") else (),
+        }
+        for choice in connection.streams or ()
+        if choice.key in known and (choice.mappers or choice.destination_object_name)
+    ]
+
+
 def _namespace(connection: Connection) -> dict[str, Any]:
-    if connection.namespace_rule is NamespaceRule.CUSTOM_FORMAT and connection.namespace_format:
-        return {"namespace": connection.namespace_format}
-    return {}
+    """Returns the schema tables go to, in the words of a RunSpec's settings."""
+    match connection.namespace_rule:
+        case NamespaceRule.DESTINATION:
+            return {"namespace": ""}
+        case NamespaceRule.CUSTOM_FORMAT:
+            return {"namespace": connection.namespace_format or ""}
+        case NamespaceRule.SOURCE:
+            return {}
+        case _:
+            assert_never(connection.namespace_rule)
 
 
 def _bare(choice: StreamChoice) -> dict[str, Any]:
