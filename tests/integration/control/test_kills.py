@@ -19,7 +19,7 @@ from penstock.control.store import Window, events, runs
 from tests.integration.control.plane import Site, connect_scripted
 
 ROOT = Path(__file__).resolve().parents[3]
-ROWS = 120
+ROWS = 300
 CONNECTIONS = 2
 KILLS = 3
 SEED = 6
@@ -44,21 +44,21 @@ def test_whatever_is_killed_every_run_ends_once_and_no_row_is_lost_or_doubled(
     servers = [_start(site) for _ in range(count)]
     try:
         for _ in range(KILLS):
-            time.sleep(chance.uniform(0.3, 3.0))
             number = chance.randrange(len(servers))
-            servers[number].kill()
-            servers[number].communicate()
+            _wait_until_ready(servers[number])
+            time.sleep(chance.uniform(0.1, 3.0))
+            _kill(servers[number])
             servers[number] = _start(site)
         _wait_until_over(site, asked)
     finally:
         for server in servers:
-            server.kill()
-            server.communicate()
+            _kill(server)
     plane = site.opened()
     with plane.store.read() as tx:
         ended = [runs.get(tx, run_id) for run_id in asked]
         told = events.timeline(tx, Window(limit=1000), kinds=["run.succeeded"]).items
     plane.store.close()
+    assert sum(run.attempt for run in ended) > CONNECTIONS, "nothing was killed in time"
     assert [run.status for run in ended] == [RunStatus.SUCCEEDED] * CONNECTIONS
     assert Counter(event.run_id for event in told) == Counter(asked)
     for number in range(CONNECTIONS):
@@ -91,10 +91,20 @@ def _start(site: Site) -> subprocess.Popen[str]:
         [*words, *([site.database_url] if site.database_url else [])],
         cwd=ROOT,
         env=os.environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
+
+
+def _kill(server: subprocess.Popen[str]) -> None:
+    server.kill()
+    server.communicate()
+
+
+def _wait_until_ready(server: subprocess.Popen[str]) -> None:
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
 
 
 def _wait_until_over(site: Site, asked: list[int]) -> None:

@@ -100,6 +100,19 @@ def test_a_killed_runner_is_followed_by_one_that_continues(site: Site) -> None:
     assert site.rows("SELECT count(*), count(DISTINCT id) FROM items") == [(300, 300)]
 
 
+def test_a_stopped_server_leaves_a_run_that_the_next_one_continues(site: Site) -> None:
+    with site.running(retries=QUICK) as plane:
+        connection = connect_scripted(site, plane, rows=300, seconds_a_row=0.02)
+        plane.configuring.update_connection(connection.id, commit_often)
+        run = plane.request_run(connection.id)
+        until(plane, run.id, lambda found: found.rows_committed > 0)
+    with site.running(retries=QUICK) as plane:
+        done = ended(plane, run)
+    assert (done.status, done.attempt) == (RunStatus.SUCCEEDED, 2)
+    assert (done.partial_failures, done.complete_failures) == (0, 0)
+    assert site.rows("SELECT count(*), count(DISTINCT id) FROM items") == [(300, 300)]
+
+
 def test_a_source_that_fails_is_tried_again_and_its_secret_is_seen_nowhere(site: Site) -> None:
     with site.running(retries=QUICK) as plane:
         connection = connect_scripted(site, plane, rows=50, fails_after=20, token="canary-9f3")
