@@ -101,12 +101,14 @@ def test_what_destinations_say_is_valid(clients: Clients, tmp_path: Path) -> Non
     configured = chosen(catalog, "incremental", "append")
     messages = said(FakerSource, ["read", *files(config=config, catalog=configured)])
     target = {"path": str(tmp_path / "out.duckdb")}
+    (tmp_path / "wrong").mkdir()
+    wrong = Files(tmp_path / "wrong")
     out = io.BytesIO()
     for argv, stdin in (
         (["spec"], b""),
         (["check", *files(config=target)], b""),
         (["write", *files(config=target, catalog=configured)], messages),
-        (["write", *files(config={}, catalog=configured)], b""),
+        (["write", *wrong(config={}, catalog=configured)], b""),
     ):
         run_destination(DuckDBDestination, argv, io.BytesIO(stdin), out)
     lines = out.getvalue()

