@@ -110,11 +110,12 @@ def source_spec(source_class: type[Source]) -> ConnectorSpec:
 
 
 def destination_spec(destination_class: type[Destination]) -> ConnectorSpec:
-    """Returns a native destination's specification, with the modes it writes."""
+    """Returns a native destination's specification, with those of its modes the protocol knows."""
     modes = [
         mode
         for mode in DestinationSyncMode
-        if any(mode.value == known.value for known in destination_class.capabilities.modes)
+        if mode is not DestinationSyncMode.OVERWRITE_DEDUP
+        and any(mode.value == known.value for known in destination_class.capabilities.modes)
     ]
     return spec_of(
         destination_class.Config,
