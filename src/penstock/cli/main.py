@@ -28,6 +28,7 @@ COMMANDS = (
     ("receipt", "Show what a sync did: rows read, sent and committed."),
     ("state", "Show, set or reset where a connection continues."),
     ("new", "Write a connector project that works, to be made into your own."),
+    ("mcp", "Answer an assistant: list, preview and query what a file offers (MCP)."),
     ("connector", "Run a native connector as an Airbyte protocol program."),
     ("run", "Run the sync described on standard input; events on standard output."),
 )

@@ -39,15 +39,31 @@ Kind = Literal["source", "destination"]
 
 NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "avni": "penstock.sources.avni:AvniSource",
+        "commcare": "penstock.sources.commcare:CommCareSource",
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
+        "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
+        "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
     }
 )
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {"duckdb": "penstock.destinations.duckdb:DuckDBDestination"}
+    {
+        "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
+        "postgres": "penstock.destinations.postgres:PostgresDestination",
+    }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"source-faker": "Faker", "source-file": "Files", "destination-duckdb": "DuckDB"}
+    {
+        "destination-duckdb": "DuckDB",
+        "destination-postgres": "PostgreSQL",
+        "source-avni": "Avni",
+        "source-commcare": "CommCare",
+        "source-faker": "Faker",
+        "source-file": "Files",
+        "source-google-analytics": "Google Analytics 4",
+        "source-smartsheet": "Smartsheet",
+    }
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""
 SOURCES_GROUP: Final = "penstock.sources"

@@ -14,9 +14,10 @@ from penstock.engine.events import CheckpointCommitted
 from penstock.engine.ledger import StreamAccount
 from penstock.engine.plan import StreamTask, complete_state
 from penstock.engine.remember import Remembers
+from penstock.engine.shaping.shaper import StreamShaper
 from penstock.errors import ProofFailed
 from penstock.protocol.messages import StreamStatusKind
-from penstock.protocol.state import State
+from penstock.protocol.state import State, without_stats
 from penstock.sdk.destination import CommitsLater, StreamPlan, Writable, WriteMode, Writer
 
 
@@ -46,8 +47,10 @@ class StreamSink:
         account: StreamAccount,
         destination: Writable,
         remembers: Remembers,
+        shaper: StreamShaper | None = None,
     ) -> None:
         self.task = task
+        self._shaper = shaper
         self.account = account
         self.status: StreamStatusKind | None = None
         self.is_published = False
@@ -107,8 +110,12 @@ class StreamSink:
                 stream=self.task.stream,
             )
         self.start()
-        self._opened().write(batch.rows)
-        self.account.note_sent(batch.rows, batch.wire_bytes)
+        rows = self._shaper.apply(batch.rows) if self._shaper else batch.rows
+        self.account.note_filtered(batch.rows.num_rows - rows.num_rows)
+        writer = self._opened()
+        if rows.num_rows:
+            writer.write(rows)
+        self.account.note_sent(rows, batch.wire_bytes)
         self._has_uncovered_rows = True
 
     def cover(self, state: State) -> None:
@@ -205,6 +212,8 @@ class StreamSink:
             rows=rows,
             bytes=handed.bytes,
             seconds=time.monotonic() - handed.started,
+            state=without_stats(handed.state) if handed.state is not None else None,
+            generation_id=self.task.plan.generation_id,
         )
 
     def _close(self, error: BaseException | None) -> None:

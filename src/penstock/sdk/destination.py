@@ -271,6 +271,9 @@ class ReadsBack(Protocol):
 class RunsSql(Protocol):
     """Optional power: the database behind the destination takes SQL of the user's own."""
 
+    placeholder: ClassVar[str]
+    """Stands for one parameter in SQL; a statement without parameters may hold it as text."""
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
         """Returns the rows of one SELECT as they come; ConfigError when the SQL is wrong."""
         ...
@@ -285,6 +288,19 @@ class RunsSql(Protocol):
 
     def has_table(self, table: TableName) -> bool:
         """Tells whether there is such a table; makes nothing."""
+        ...
+
+
+@runtime_checkable
+class ConfinesSql(Protocol):
+    """Optional power: SQL of somebody who may look at the rows and do nothing else."""
+
+    def query_confined(self, sql: str, *, seconds: float, rows: int) -> pa.Table:
+        """Returns at most `rows` rows of one SELECT, which can change nothing.
+
+        It reaches no file and no network, and is stopped after `seconds`. Raises ConfigError for
+        wrong SQL, AccessDenied for what it may not do, ResourceExhausted when it takes too long.
+        """
         ...
 
 

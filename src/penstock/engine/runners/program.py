@@ -45,8 +45,8 @@ def to_log(line: LogLine) -> None:
 class Decoder(Protocol):
     """Turns blocks of a connector's stdout into items (`penstock.data.decode.MessageDecoder`)."""
 
-    def decode(self, block: bytes) -> Iterator[Item]:
-        """Yields what the complete lines of the block hold; keeps the rest."""
+    def decode(self, block: bytes | memoryview) -> Iterator[Item]:
+        """Yields what the complete lines of the block hold; keeps a copy of the rest."""
         ...
 
     def finish(self) -> Iterator[Item]:
@@ -461,7 +461,7 @@ class ProgramReading:
                 return item
 
 
-def _blocks(reader: BlockReader, child: Child) -> Iterator[bytes]:
+def _blocks(reader: BlockReader, child: Child) -> Iterator[memoryview]:
     """Yields blocks, empty ones while there are none, to the end of output or of the program.
 
     The program's end counts too: something that outlived it may hold the pipe open.
