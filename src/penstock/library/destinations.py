@@ -16,7 +16,7 @@ from penstock.library import exceptions as exc
 from penstock.library import showing
 from penstock.library.cached_streams import CacheRunner
 from penstock.library.caches.base import CacheBase
-from penstock.library.caches.duckdb import DuckDBCache
+from penstock.library.caches.of_destinations import CACHES
 from penstock.library.callbacks import ConfigChangeCallback
 from penstock.library.progress import Progress, ProgressStyle
 from penstock.library.reading import run_sync
@@ -152,7 +152,7 @@ class Destination:
     @property
     def is_cache_supported(self) -> bool:
         """True when what is written can be read back through a cache."""
-        return self.name == "destination-duckdb"
+        return self.name in CACHES
 
     def get_sql_cache(self, *, schema_name: str | None = None) -> CacheBase:
         """Returns a cache on what was written here; raises PyAirbyteInputError if there is none."""
@@ -160,10 +160,9 @@ class Destination:
             raise exc.PyAirbyteInputError(
                 f"{self.name} cannot be read back.", remedy="Read from the source into a cache."
             )
-        config = parse_config(
-            self._connector.Config, resolve_references(hydrated(self.get_config()))
-        )
-        return DuckDBCache(config.path, schema_name=schema_name or config.schema)
+        given = resolve_references(hydrated(self.get_config()))
+        config = parse_config(self._connector.Config, given)
+        return CACHES[self.name](config, schema_name)
 
     def write(
         self,

@@ -12,9 +12,9 @@ from penstock.library.caches.duckdb import (
 from penstock.library.caches.later import (
     BigQueryCache,
     MotherDuckCache,
-    PostgresCache,
     SnowflakeCache,
 )
+from penstock.library.caches.postgres import PostgresCache
 
 __all__ = [
     "BigQueryCache",

@@ -20,12 +20,6 @@ class _NotYet:
         )
 
 
-class PostgresCache(_NotYet):
-    """A cache in PostgreSQL; not there yet."""
-
-    product = "PostgreSQL"
-
-
 class MotherDuckCache(_NotYet):
     """A cache in MotherDuck; not there yet."""
 

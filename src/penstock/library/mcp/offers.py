@@ -13,7 +13,7 @@ from penstock.engine.airbyte_registry import nearest
 from penstock.engine.references import resolve_references
 from penstock.engine.runners.masking import Masker
 from penstock.errors import ConfigError, PenstockError, ResourceBusy, UnknownName
-from penstock.library.caches import DuckDBCache, get_default_cache
+from penstock.library.caches import DuckDBCache, PostgresCache, get_default_cache
 from penstock.library.caches.base import CacheBase
 from penstock.library.exceptions import AirbyteConnectorInstallationError
 from penstock.library.secrets.lookup import hydrated
@@ -21,6 +21,7 @@ from penstock.library.sources import Source, get_source
 
 _CACHES: Final[Mapping[str, Callable[..., CacheBase]]] = {
     "duckdb": DuckDBCache,
+    "postgres": PostgresCache,
 }
 _WAIT_SECONDS: Final = 60.0
 """How long one question waits for another one on the same cache."""
