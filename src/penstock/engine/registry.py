@@ -40,10 +40,18 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {"duckdb": "penstock.destinations.duckdb:DuckDBDestination"}
+    {
+        "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
+        "postgres": "penstock.destinations.postgres:PostgresDestination",
+    }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"source-faker": "Faker", "source-file": "Files", "destination-duckdb": "DuckDB"}
+    {
+        "source-faker": "Faker",
+        "source-file": "Files",
+        "destination-duckdb": "DuckDB",
+        "destination-postgres": "PostgreSQL",
+    }
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""
 SOURCES_GROUP: Final = "penstock.sources"
