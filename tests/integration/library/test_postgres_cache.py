@@ -276,7 +276,7 @@ def test_a_cache_that_pyairbyte_filled_is_continued(
     pyairbyte: Installed, replayed: Replayed, postgres: PostgresDatabase, tmp_path: Path, kind: str
 ) -> None:
     described = stream(properties=PROPERTIES, key=[["id"]], cursor="at")
-    old = dict(at="2024-01-01T00:00:00Z", price=1.5, tags=[1], doc={"a": 1})
+    old = {"at": "2024-01-01T00:00:00Z", "price": 1.5, "tags": [1], "doc": {"a": 1}}
     first = [record(id=1, zip="x1", **old), record(id=2, zip="x2", **old), state(at="old")]
     path = replayed.write([described], [*first, status("COMPLETE")])
     config = {"transcript": str(path)}
@@ -285,7 +285,7 @@ def test_a_cache_that_pyairbyte_filled_is_continued(
         "DuckDBCache": {"db_path": str(tmp_path / "theirs.duckdb")},
     }[kind]
     _let_pyairbyte_read(pyairbyte, tmp_path, config, kind, settings)
-    new = dict(at="2024-01-02T03:00:00+02:00", price=2.25, tags=[2], doc={"b": 2})
+    new = {"at": "2024-01-02T03:00:00+02:00", "price": 2.25, "tags": [2], "doc": {"b": 2}}
     then = [record(id=2, zip="007", **new), record(id=3, zip="008", **new), state(at="new")]
     replayed.write([described], [*then, status("COMPLETE")])
 
@@ -334,7 +334,11 @@ def _let_pyairbyte_read(
     program = str(PROGRAM.with_name("pyairbyte_writes.py"))
     texts = [json.dumps(config), kind, json.dumps(settings)]
     quiet = {"AIRBYTE_OFFLINE_MODE": "1", "DO_NOT_TRACK": "1", "AIRBYTE_LOCAL_REGISTRY": "0"}
-    places = {"HOME": str(folder), "TMPDIR": str(folder), "AIRBYTE_LOGGING_ROOT": str(folder / "logs")}
+    places = {
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "AIRBYTE_LOGGING_ROOT": str(folder / "logs"),
+    }
     done = subprocess.run(
         [installed.python, program, str(executable), *texts],
         cwd=folder,
