@@ -42,7 +42,7 @@ def text_of_micros(micros: int, suffix: str) -> str:
     if unix > limits.max:
         # numpy ends here too; seconds reach further.
         seconds, rest = divmod(unix, 1_000_000)
-        return f"{str(np.datetime64(seconds, 's'))}.{rest:06d}{suffix}"
+        return f"{np.datetime64(seconds, 's')!s}.{rest:06d}{suffix}"
     return str(np.datetime64(unix, "us")) + suffix
 
 
