@@ -289,9 +289,11 @@ def test_a_cache_that_pyairbyte_filled_is_continued(
     then = [record(id=2, zip="007", **new), record(id=3, zip="008", **new), state(at="new")]
     replayed.write([described], [*then, status("COMPLETE")])
 
-    cache: CacheBase = PostgresCache(**settings)
-    if kind == "DuckDBCache":
-        cache = DuckDBCache(**settings)
+    kinds: dict[str, type[CacheBase]] = {
+        "PostgresCache": PostgresCache,
+        "DuckDBCache": DuckDBCache,
+    }
+    cache = kinds[kind](**settings)
     assert len(cache["items"]) == 2
     types = _types(cache)
     replayed.calls_path.unlink()
