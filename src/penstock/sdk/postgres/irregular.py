@@ -56,7 +56,7 @@ def text_of_time(micros: int) -> str:
 
 def text_of_numeric(raw: bytes) -> str:
     """Returns a numeric to its last digit, trailing zeros included, as the server writes it."""
-    count, weight, sign, scale = struct.unpack_from(">hhHh", raw)
+    count, weight, sign, scale = map(int, struct.unpack_from(">hhHh", raw))
     if sign in _SPECIAL:
         return _SPECIAL[sign]
     whole = 0
