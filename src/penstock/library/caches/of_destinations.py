@@ -8,10 +8,17 @@ from typing import Any, Final
 
 from penstock.library.caches.base import CacheBase
 from penstock.library.caches.duckdb import DuckDBCache
+from penstock.library.caches.motherduck import MotherDuckCache
 from penstock.library.caches.postgres import PostgresCache
 
 
 def _duckdb(config: Any, schema_name: str | None) -> CacheBase:
+    if config.path.startswith("md:"):
+        return MotherDuckCache(
+            database=config.path,
+            api_key=config.motherduck_api_key or "",
+            schema_name=schema_name or config.schema,
+        )
     return DuckDBCache(config.path, schema_name=schema_name or config.schema)
 
 
