@@ -121,16 +121,16 @@ class Shelf:
         return self._installable(lambda: get_source(name, install_if_missing=self._may_install))
 
     @contextmanager
-    def cache(self, name: str) -> Iterator[CacheBase]:
+    def cache(self, name: str, *, wait_seconds: float = _WAIT_SECONDS) -> Iterator[CacheBase]:
         """Lends an offered cache to one question at a time.
 
-        Raises ResourceBusy after a minute: most likely a sync is filling it.
+        Raises ResourceBusy when it has waited: most likely a sync is filling it.
         """
         with self._making:
             if name not in self._caches:
                 self._caches[name] = self._made_cache(name)
             cache, lock = self._caches[name], self._in_use.setdefault(name, threading.Lock())
-        if not lock.acquire(timeout=_WAIT_SECONDS):
+        if not lock.acquire(timeout=wait_seconds):
             raise ResourceBusy(
                 f"Cache {name} is in use by another question or sync.",
                 remedy="Ask again when that is done.",
