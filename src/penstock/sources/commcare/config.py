@@ -44,6 +44,8 @@ class CommCareConfig:
         description="Another one for regional (https://india.commcarehq.org, "
         "https://eu.commcarehq.org) and for self-hosted servers.",
         examples=("https://india.commcarehq.org",),
+        pattern=r"^(https?://)?[^\s/]+(/\S*)?$",
+        pattern_descriptor="https://host",
     )
     app_id: str | None = setting(
         default=None,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.data.batch import BatchBuilder
 from penstock.data.json_rows import JsonRows
-from penstock.data.lines import slices_of
+from penstock.data.lines import RecordTexts
 from penstock.data.types import Kind
 from penstock.errors import DataError
 from penstock.protocol.catalog import StreamDescriptor
@@ -106,7 +106,7 @@ SETTINGS = [{}, {"carry": {"of": "id", "name": "name"}}, {"deleted": "is", "chan
 def test_text_lands_as_its_values_do(page: bytes, how: dict[str, Any], is_raw: bool) -> None:
     as_text, as_values = both(page, **how)
     with BatchBuilder(SHAPE, is_raw=is_raw, threads=1) as builder:
-        first = builder.from_texts(slices_of(as_text.texts), extracted_at_ms=5)
+        first = builder.from_texts(RecordTexts.of(as_text.texts), extracted_at_ms=5)
         second = builder.from_rows(as_values, extracted_at_ms=5)
     if is_raw:
         one, other = ([_value(row) for row in plain(each.rows)] for each in (first, second))
@@ -143,7 +143,7 @@ def test_property_carried_over_wins_over_the_records_own() -> None:
     as_text, as_values = both(b'{"items":[{"of":7,"id":1}]}', carry={"of": "id"})
     assert list(as_text) == as_values == [{"of": 9007199254740993, "id": 1}]
     with BatchBuilder(columns(of=Kind.INTEGER, id=Kind.INTEGER), is_raw=False) as builder:
-        built = builder.from_texts(slices_of(as_text.texts), extracted_at_ms=5)
+        built = builder.from_texts(RecordTexts.of(as_text.texts), extracted_at_ms=5)
     assert built.rows.column("of").to_pylist() == [9007199254740993]
 
 
