@@ -12,7 +12,6 @@ from cyclopts import Parameter
 from penstock.cli import figures
 from penstock.cli.arguments import keys_of, list_of, pairs_of
 from penstock.cli.endpoints import ReadyDestination, ReadySource, ready_both
-from penstock.cli.identity import connection_name
 from penstock.cli.interrupt import stop_on_signal
 from penstock.cli.options import (
     OUTPUT,
@@ -29,6 +28,7 @@ from penstock.cli.screen import Screen, say_error
 from penstock.engine.catalog import Choices, Mode, configure, parse_mode
 from penstock.engine.events import Receipt
 from penstock.engine.home import data_home
+from penstock.engine.identity import connection_name
 from penstock.engine.receipts import load_receipts
 from penstock.engine.run import run
 from penstock.engine.settings import RunSpec, SyncSettings

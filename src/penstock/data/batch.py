@@ -18,7 +18,7 @@ from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
 from penstock.data.careful import batch_schema, changes_text, coerced_array, storage_type
 from penstock.data.coerce import ROUNDED, Misfit, coercer
 from penstock.data.json_text import exact_text, row_texts, value_text
-from penstock.data.lines import Slices
+from penstock.data.lines import Slices, slices_of
 from penstock.data.rows import RowsBuilder
 from penstock.data.types import JSON_TYPE, Column, Kind, kind_of_arrow
 from penstock.data.vector import VectorSession
@@ -92,12 +92,15 @@ class BatchBuilder:
         if not rows:
             empty = [pa.nulls(0, field.type) for field in self._schema]
             return BuiltBatch(rows=pa.RecordBatch.from_arrays(empty, schema=self._schema))
-        texts = _row_texts(rows)
-        ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
-        starts = np.concatenate(([0], ends[:-1]))
+        return self.from_texts(slices_of(_row_texts(rows)), extracted_at_ms=extracted_at_ms)
+
+    def from_texts(self, texts: Slices, *, extracted_at_ms: int) -> BuiltBatch:
+        """Builds a batch of rows that are JSON texts already, at least one.
+
+        Raises ProtocolError for a text that is no JSON object.
+        """
         emitted = np.full(len(texts), extracted_at_ms, np.int64)
-        slices = Slices(b"".join(texts), starts, ends)
-        built = list(self._rows.build(slices, emitted, {}))
+        built = list(self._rows.build(texts, emitted, {}))
         return BuiltBatch(rows=_one(built, self._schema), undeclared=self._rows.take_undeclared())
 
     def from_arrow(self, batch: pa.RecordBatch, *, extracted_at_ms: int) -> BuiltBatch:

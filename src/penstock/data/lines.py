@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -49,10 +49,7 @@ class Slices:
 
     def plain(self) -> Slices:
         """Returns the texts as `penstock.data.json_text.plain` spells them."""
-        texts = list(map(plain, self))
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        ends = np.cumsum(lengths)
-        return Slices(b"".join(texts), ends - lengths, ends)
+        return slices_of(list(map(plain, self)))
 
     def sample(self, count: int) -> Slices:
         """Returns some of the texts, evenly spaced."""
@@ -84,6 +81,13 @@ class Slices:
         valid = None if is_fit.all() else pa.py_buffer(np.packbits(is_fit, bitorder="little"))
         buffers = [valid, pa.py_buffer(views), pa.py_buffer(self.buffer)]
         return pa.Array.from_buffers(pa.string_view(), count, buffers)
+
+
+def slices_of(texts: Sequence[bytes]) -> Slices:
+    """Returns texts in one buffer."""
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    ends = np.cumsum(lengths)
+    return Slices(b"".join(texts), ends - lengths, ends)
 
 
 @dataclass(frozen=True, slots=True)

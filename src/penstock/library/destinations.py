@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from penstock.engine.identity import config_digest
 from penstock.engine.references import resolve_references
 from penstock.engine.registry import full_name, load_destination_class
 from penstock.engine.run import open_destination
@@ -17,7 +18,6 @@ from penstock.library.cached_streams import CacheRunner
 from penstock.library.caches.base import CacheBase
 from penstock.library.caches.duckdb import DuckDBCache
 from penstock.library.callbacks import ConfigChangeCallback
-from penstock.library.identity import config_digest
 from penstock.library.progress import Progress, ProgressStyle
 from penstock.library.reading import run_sync
 from penstock.library.results import ReadResult, WriteResult

@@ -11,6 +11,7 @@ from typing import IO, Any, Literal
 
 import msgspec
 
+from penstock.engine.identity import config_digest, source_connection_name
 from penstock.engine.references import resolve_references
 from penstock.engine.registry import load_source_class
 from penstock.engine.runners.in_process import InProcessRunner
@@ -26,7 +27,6 @@ from penstock.library.callbacks import ConfigChangeCallback
 from penstock.library.connectors import InstallOptions, reference_of, runner_of
 from penstock.library.datasets import InMemoryDataset, LazyDataset
 from penstock.library.documents import Document, documents_of
-from penstock.library.identity import config_digest, connection_name
 from penstock.library.positions import Position
 from penstock.library.progress import Progress, ProgressStyle
 from penstock.library.reading import read_records, run_sync
@@ -487,7 +487,7 @@ class Source:
     def connection(self, table_prefix: str = "") -> str:
         """Returns the name under which the position of this source is kept."""
         given = self._identity or {}
-        return connection_name(self.name, given, self.spec, table_prefix=table_prefix)
+        return source_connection_name(self.name, given, self.spec, table_prefix=table_prefix)
 
     def configured_reference(self) -> ConnectorRef:
         """Returns what the engine needs to run this source; secrets are filled in."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from penstock.sdk.rest.auth import Auth, NoAuth, TokenAuth, api_key, basic, bearer
 from penstock.sdk.rest.client import Ask, Reply, RestClient
 from penstock.sdk.rest.cognito import CognitoFlow, CognitoPassword
-from penstock.sdk.rest.cursor import Incremental
+from penstock.sdk.rest.cursor import Incremental, IncrementalNumber
 from penstock.sdk.rest.limit import RateLimiter
 from penstock.sdk.rest.paginate import (
     Keyset,
@@ -32,6 +32,7 @@ __all__ = [
     "CognitoFlow",
     "CognitoPassword",
     "Incremental",
+    "IncrementalNumber",
     "Keyset",
     "LinkHeader",
     "NextToken",

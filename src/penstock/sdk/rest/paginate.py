@@ -254,14 +254,23 @@ class Keyset:
     """From a value to what it sorts by, where its text does not: `instant` for instants."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def path(self) -> Path:
+        """The names of `by`, from the outermost in."""
+        return (self.by,) if isinstance(self.by, str) else self.by
+
     def first(self) -> Turn:
         """Asks from where the stream's own parameters say."""
         return self._turn(Walk(number=self.page_start))
 
+    def at(self, anchor: Any) -> Turn:
+        """Asks from a value on."""
+        return self._turn(Walk(anchor=anchor, number=self.page_start))
+
     def next(self, turn: Turn, page: PageFacts) -> Turn | None:
         """Asks from the last record's value on, or for more of those that share it."""
         walk: Walk = turn.position
-        values = page.field_of((self.by,) if isinstance(self.by, str) else self.by)
+        values = page.field_of(self.path)
         if values and values[-1] is None:
             raise DataError(
                 f"The last record of a page has no {self.by}, by which the stream is paged.",
@@ -270,7 +279,7 @@ class Keyset:
         last = values[-1] if values else None
         moves_on = last is not None and not self._is_within(last, walk)
         if moves_on and not walk.pages:
-            return self._turn(Walk(anchor=last, number=self.page_start))
+            return self.at(last)
         if self.page_param is None:
             return self._end(page)
         walk = self._longer(walk, page, values)
@@ -281,7 +290,7 @@ class Keyset:
         is_sure = walk.pages < 2 and len(walk.ids) < self.size
         if not is_sure and walk.ids != walk.before:
             return self._once_more(walk)
-        return self._turn(Walk(anchor=last, number=self.page_start)) if moves_on else None
+        return self.at(last) if moves_on else None
 
     def _longer(self, walk: Walk, page: PageFacts, values: list[Any]) -> Walk:
         ids = zip(page.ids(), values, strict=True) if page.identity else ()
