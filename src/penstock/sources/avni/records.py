@@ -73,7 +73,8 @@ class Listing:
         if "Cancel datetime" in rest:
             rest["Cancel date time"] = rest.pop("Cancel datetime")
         row: Row = {name: _within(record, path) for name, path in self.nested.items()}
-        row[DELETED_AT] = rest.pop(DELETED_AT, None)
+        if DELETED_AT in rest:
+            row[DELETED_AT] = rest.pop(DELETED_AT)
         for name in self.columns:
             if name not in row:
                 row[name] = rest.pop(name, None)

@@ -88,21 +88,28 @@ class AvniSource:
                 try:
                     self._stream(listing, size=_FEW).first_record()
                 except PenstockError as error:
-                    if error.context.get("status") not in {403, 404}:
-                        raise self._explained(error) from error
-                    told = f"{listing.name} cannot be read: the user may not {listing.permission}"
-                    if not listing.is_core:
-                        _log.warning("%s", told)
-                    else:
+                    told = self._missing(listing, error)
+                    if listing.is_core:
                         missing.append(told)
+                    else:
+                        _log.warning("%s", told)
         if missing:
             raise AccessDenied(
                 f"username: {'; '.join(missing)}.",
                 remedy="Give the user's group these privileges, or give another user.",
             )
 
+    def _missing(self, listing: Listing, error: PenstockError) -> str:
+        """Returns what a user lacks to read a list; raises the error where it is another."""
+        status = error.context.get("status")
+        if status == 403:
+            return f"{listing.name} cannot be read: the user may not {listing.permission}"
+        if status == 404 and not listing.is_core:
+            return f"{listing.name} is left out: this version of Avni does not have it"
+        raise self._explained(error) from error
+
     def streams(self) -> tuple[Stream, ...]:
-        """Returns every stream; asks for the organisation's types, once."""
+        """Returns every stream; asks for the organisation's types and lists, once."""
         if self._found is None:
             with self._client:
                 try:
@@ -114,7 +121,8 @@ class AvniSource:
 
     def _all(self, types: OrganisationTypes) -> Iterator[Stream]:
         for listing in CHANGING:
-            yield self._stream(listing)
+            if listing.is_core or self._is_there(listing):
+                yield self._stream(listing)
         config = self._config
         yield TaskStream(
             client=self._client,
@@ -129,6 +137,15 @@ class AvniSource:
                 (ENCOUNTERS, types.encounters),
             ):
                 yield from self._per_type(listing, names)
+
+    def _is_there(self, listing: Listing) -> bool:
+        """Tells whether this version of the server has a list; who may read it is not asked."""
+        try:
+            self._stream(listing, size=_FEW).first_record()
+        except PenstockError as error:
+            self._missing(listing, error)
+            return error.context.get("status") != 404
+        return True
 
     def _stream(self, listing: Listing, *, size: int | None = None) -> RestStream:
         config = self._config
@@ -216,6 +233,11 @@ class AvniSource:
             return AccessDenied(
                 f"{known}: {config.base_url} does not know the user {config.username!r}.",
                 remedy="See whether the user exists there and is not disabled.",
+            )
+        if error.context.get("status") == 404:
+            return ConfigError(
+                f"base_url: {config.base_url} does not answer as an Avni server does.",
+                remedy="Give the address of the web app, without anything behind the host.",
             )
         if isinstance(error, ConnectionFailed) and "base_url" not in error.message:
             return ConnectionFailed(
