@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
+from penstock.data.names import slug
 from penstock.data.types import Kind
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError
 from penstock.sdk.rest import Ask, Incremental, Keyset, RestClient, RestStream
@@ -191,7 +191,7 @@ class AvniSource:
         """Yields a stream for each type, with columns for what its records hold."""
         taken: set[str] = set()
         for name in names:
-            stream_name = f"{_TYPE_WORDS[listing.name]}_{_slug(name)}"
+            stream_name = f"{_TYPE_WORDS[listing.name]}_{slug(name)}"
             if stream_name in taken:
                 stream_name += f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
             taken.add(stream_name)
@@ -252,10 +252,6 @@ def _typed_row(record: Row, *, listing: Listing, name: str, columns: tuple[str, 
     # Where the list is narrowed to a type, the records do not repeat it.
     row[str(listing.type_column)] = name
     return with_columns(row, columns, listing.observations)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[\W_]+", "_", name.lower()).strip("_") or "unnamed"
 
 
 def _written(moment: datetime) -> str:

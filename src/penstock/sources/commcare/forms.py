@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from penstock.data.names import slug
 from penstock.data.types import Kind
 from penstock.sdk.rest import RestStream
 from penstock.sdk.rest.stream import DELETED_AT
 from penstock.sources.commcare.answers import column_of, entries, split_answers, utc
-from penstock.sources.commcare.design import FormDesign, Path, distinct, slug_of
+from penstock.sources.commcare.design import FormDesign, Path, distinct
 
 Row = dict[str, Any]
 EXTRA: Final = "_extra"
@@ -116,7 +117,7 @@ def _outermost(paths: frozenset[Path]) -> list[Path]:
 
 
 def _words(path: Path) -> str:
-    return "__".join(slug_of(name) for name in path)
+    return "__".join(slug(name) for name in path)
 
 
 def _head(row: Row) -> Row:
