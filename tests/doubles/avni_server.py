@@ -27,6 +27,7 @@ Row = dict[str, Any]
 START = datetime(2024, 1, 1, tzinfo=UTC)
 _SPACE = uuid.UUID("12345678-1234-5678-1234-567812345679")
 _LARGEST_PAGE = 2000
+_TYPED = ("Subject type", "Program", "Encounter type")
 _EXPIRED = b'{"message":"com.auth0.jwt.exceptions.TokenExpiredException: The Token has expired"}'
 
 STRICT = {"subjects", "programEnrolments", "programEncounters", "approvalStatuses"}
@@ -95,6 +96,8 @@ class Avni(Vendor):
     tasks: list[Row] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
     """Lists of which the user may not see some type."""
+    denied_types: set[str] = field(default_factory=set)
+    """Types the user may not see: a page with one of their records is refused as a whole."""
     absent: set[str] = field(default_factory=set)
     """Lists that this version of the server does not have."""
     has_old_names: bool = False
@@ -170,6 +173,11 @@ class Avni(Vendor):
             if parameter in query:
                 rows = [one for one in rows if one.body.get(key) == query[parameter]]
         bodies = [one.shown() for one in rows]
+        size = min(int(query.get("size", 20)), _LARGEST_PAGE)
+        start = int(query.get("page", 0)) * size
+        on_page = bodies[start : start + size]
+        if any(self.denied_types & {str(body.get(key)) for key in _TYPED} for body in on_page):
+            return Answer(403, b"" if self.hides_bodies else b"User doesn't have privilege")
         if "subjectType" in query:
             for body in bodies:
                 del body["Subject type"]

@@ -258,11 +258,20 @@ def test_streams_per_type_together_hold_what_the_stream_of_all_holds(avni: Avni)
 class TestCheck:
     """What is wrong is told by the setting's or the privilege's name."""
 
-    def test_missing_privilege_is_named(self, avni: Avni) -> None:
-        avni.denied = {"programEncounters", "subjects"}
-        with pytest.raises(AccessDenied, match=r'"View subject".*"View visit"') as caught:
+    def test_missing_privilege_is_named_with_its_type(self, avni: Avni) -> None:
+        avni.denied_types = {"Household", "Delivery"}
+        with pytest.raises(AccessDenied, match=r"'Household'.*'Delivery'") as caught:
             source_of(avni).check()
-        assert "program_encounters" in str(caught.value)
+        told = str(caught.value)
+        assert """subjects: the privilege "View subject" for 'Household'""" in told
+        assert """program_encounters: the privilege "View visit" for 'Delivery'""" in told
+        assert "Individual" not in told
+        assert "username" in told
+
+    def test_list_refused_as_a_whole_is_named(self, avni: Avni) -> None:
+        avni.denied = {"encounters"}
+        with pytest.raises(AccessDenied, match=r'encounters: .*"View visit"'):
+            source_of(avni).check()
 
     def test_list_one_can_do_without_is_warned_of(
         self, avni: Avni, caplog: pytest.LogCaptureFixture
@@ -270,8 +279,7 @@ class TestCheck:
         avni.denied, avni.absent = {"locations"}, {"approvalStatuses"}
         source_of(avni).check()
         told = " ".join(record.getMessage() for record in caplog.records)
-        assert "locations cannot be read" in told
-        assert "View location" in told
+        assert "locations: the user may not read locations" in told
         assert "approval_statuses" in told
 
     def test_reading_a_list_without_the_privilege_names_it(self, avni: Avni) -> None:

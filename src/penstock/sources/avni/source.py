@@ -78,45 +78,63 @@ class AvniSource:
         self._found: tuple[Stream, ...] | None = None
 
     def check(self) -> None:
-        """Reads a record of each list; names every privilege that is missing.
+        """Reads a record of each list and type; names every privilege that is missing.
 
         Without subjects, enrolments or encounters it fails; of the other lists it warns.
         """
         missing: list[str] = []
         with self._client:
+            for listing, types in self._by_type(self._types()):
+                told = self._missing(listing, {})
+                refused = [name for name in types if self._missing(listing, _only(listing, name))]
+                if refused:
+                    named = ", ".join(map(repr, refused))
+                    told = f'{listing.name}: the privilege "{listing.privilege}" for {named}'
+                if told:
+                    missing.append(told)
             for listing in CHANGING:
-                try:
-                    self._stream(listing, size=_FEW).first_record()
-                except PenstockError as error:
-                    told = self._missing(listing, error)
-                    if listing.is_core:
-                        missing.append(told)
-                    else:
-                        _log.warning("%s", told)
+                told = None if listing.is_core else self._missing(listing, {})
+                if told:
+                    _log.warning("a list is out of reach: %s", told)
         if missing:
             raise AccessDenied(
-                f"username: {'; '.join(missing)}.",
-                remedy="Give the user's group these privileges, or give another user.",
+                f"username: {self._config.username} lacks, in {'; in '.join(missing)}.",
+                remedy="In the web app, under Admin > User Groups > Permissions, give them to a "
+                "group the user is in; or give another user.",
             )
 
-    def _missing(self, listing: Listing, error: PenstockError) -> str:
-        """Returns what a user lacks to read a list; raises the error where it is another."""
-        status = error.context.get("status")
-        if status == 403:
-            return f"{listing.name} cannot be read: the user may not {listing.permission}"
-        if status == 404 and not listing.is_core:
-            return f"{listing.name} is left out: this version of Avni does not have it"
-        raise self._explained(error) from error
+    def _missing(self, listing: Listing, params: Row) -> str | None:
+        """Returns what a user lacks to read a list, or None; raises where it is another error."""
+        stream = self._stream(listing, size=_FEW)
+        try:
+            replace(stream, params={**stream.params, **params}).first_record()
+        except PenstockError as error:
+            status = error.context.get("status")
+            if status == 403:
+                return f"{listing.name}: the user may not {listing.permission}"
+            if status == 404 and not listing.is_core:
+                return f"{listing.name}: this version of Avni does not have it"
+            raise self._explained(error) from error
+        return None
+
+    def _types(self) -> OrganisationTypes:
+        """Asks for the organisation's types: the first request, where wrong settings show."""
+        try:
+            return organisation_types(self._client)
+        except PenstockError as error:
+            raise self._explained(error) from error
+
+    def _by_type(self, types: OrganisationTypes) -> Iterator[tuple[Listing, tuple[str, ...]]]:
+        yield SUBJECTS, types.subjects
+        yield ENROLMENTS, types.programs
+        yield PROGRAM_ENCOUNTERS, types.program_encounters
+        yield ENCOUNTERS, types.encounters
 
     def streams(self) -> tuple[Stream, ...]:
         """Returns every stream; asks for the organisation's types and lists, once."""
         if self._found is None:
             with self._client:
-                try:
-                    types = organisation_types(self._client)
-                except PenstockError as error:
-                    raise self._explained(error) from error
-                self._found = tuple(self._all(types))
+                self._found = tuple(self._all(self._types()))
         return self._found
 
     def _all(self, types: OrganisationTypes) -> Iterator[Stream]:
@@ -130,12 +148,7 @@ class AvniSource:
             page_size=config.page_size,
         )
         if config.streams_per_type:
-            for listing, names in (
-                (SUBJECTS, types.subjects),
-                (ENROLMENTS, types.programs),
-                (PROGRAM_ENCOUNTERS, types.program_encounters),
-                (ENCOUNTERS, types.encounters),
-            ):
+            for listing, names in self._by_type(types):
                 yield from self._per_type(listing, names)
 
     def _is_there(self, listing: Listing) -> bool:
@@ -143,8 +156,9 @@ class AvniSource:
         try:
             self._stream(listing, size=_FEW).first_record()
         except PenstockError as error:
-            self._missing(listing, error)
-            return error.context.get("status") != 404
+            if error.context.get("status") not in {403, 404}:
+                raise self._explained(error) from error
+            return bool(error.context["status"] == 403)
         return True
 
     def _stream(self, listing: Listing, *, size: int | None = None) -> RestStream:
@@ -196,7 +210,7 @@ class AvniSource:
                 stream_name += f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
             taken.add(stream_name)
             whole = self._stream(listing)
-            params = {**whole.params, str(listing.type_parameter): name}
+            params = {**whole.params, **_only(listing, name)}
             columns = observation_columns(self._sample(listing, params), listing.observations)
             yield replace(
                 whole,
@@ -245,6 +259,11 @@ class AvniSource:
                 remedy="See whether the address is right and the server is up.",
             )
         return error
+
+
+def _only(listing: Listing, name: str) -> Row:
+    """Returns the parameter that narrows a list to one type."""
+    return {str(listing.type_parameter): name}
 
 
 def _typed_row(record: Row, *, listing: Listing, name: str, columns: tuple[str, ...]) -> Row:
