@@ -180,6 +180,7 @@ def _request(
         state=_position(configured, states) if may_continue else None,
         cursor=configured.effective_cursor() if is_incremental else None,
         fields=fields_of_stream(configured),
+        takes_json=True,
     )
 
 

@@ -32,10 +32,15 @@ class Body:
     """One JSON answer. Raises TransientError when made of what is not JSON: cut, or a web page."""
 
     def __init__(self, text: bytes) -> None:
-        self._text = text
+        self._text = text = text.strip(b" \t\r\n")
+        self._top: dict[str, msgspec.Raw] = {}
+        """The members of the answer, where it is an object: it is read once, and in whole."""
         try:
             text.decode()
-            self._whole = msgspec.json.decode(text, type=msgspec.Raw)
+            if text[:1] == b"{":
+                self._top = _object.decode(text)
+            else:
+                msgspec.json.decode(text, type=msgspec.Raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             is_html = text.lstrip()[:1] == b"<"
             what = "a web page" if is_html else f"{len(text)} bytes that are not whole JSON"
@@ -50,8 +55,12 @@ class Body:
 
     def raw_at(self, path: Path) -> msgspec.Raw | None:
         """Returns the text of what stands at a path, or None where nothing does."""
-        found: msgspec.Raw = self._whole
-        for name in path:
+        if not path:
+            return msgspec.Raw(self._text)
+        found = self._top.get(path[0])
+        if found is None:
+            return None
+        for name in path[1:]:
             try:
                 found = _object.decode(found)[name]
             except (KeyError, msgspec.ValidationError):
