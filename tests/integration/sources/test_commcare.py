@@ -298,6 +298,27 @@ def test_older_servers_next_without_a_path_is_understood(hq: CommCare) -> None:
     assert ids(hq.users) == ids(rows(stream_of(source_of(hq, page_size=2), "users")))
 
 
+@pytest.mark.parametrize("removed", [0, 1, 3])
+@pytest.mark.parametrize("page_size", [2, 3])
+def test_user_deleted_while_users_are_read_hides_no_other(
+    hq: CommCare, removed: int, page_size: int
+) -> None:
+    stream = stream_of(source_of(hq, page_size=page_size), "users")
+    stay = set(ids(hq.users)) - {hq.users[removed]["id"]}
+    pages = 0
+
+    def delete() -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            del hq.users[removed]
+
+    hq.after_page = delete
+    found = ids(rows(stream))
+    assert stay <= set(found)
+    assert set(found.values()) == {1}
+
+
 def test_active_and_deactivated_users_are_streams_of_their_own(hq: CommCare) -> None:
     source = source_of(hq)
     assert ids(hq.users) == ids(rows(stream_of(source, "users")))
@@ -371,7 +392,7 @@ def test_no_secret_is_ever_shown(hq: CommCare, caplog: pytest.LogCaptureFixture)
     source = source_of(hq)
     told = [repr(source)]
     stream = stream_of(source, "forms")
-    for faults in (["403"], ["400"], ["truncated"] * 6, ["html"] * 6, ["reset"] * 6):
+    for faults in (["403"], ["400"], ["truncated"] * 12, ["html"] * 12, ["reset"] * 12):
         hq.faults.extend(faults)
         with pytest.raises(PenstockError) as caught:
             rows(stream)

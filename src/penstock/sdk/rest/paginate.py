@@ -50,7 +50,11 @@ class PageFacts:
 
 
 class Paginator(Protocol):
-    """A way of paging; a value without state, so that streams can be read side by side."""
+    """A way of paging; a value without state, so that streams can be read side by side.
+
+    One whose class says `repeats = True` may give records again, on any page: the stream remembers
+    all it has had, and leaves those out. It is for lists that fit into memory.
+    """
 
     def first(self) -> Turn:
         """Returns what to ask for the first page."""

@@ -39,6 +39,8 @@ _SETTLE: Final = timedelta(minutes=2)
 """A form is searchable some seconds after it arrived; the newest belong to the next sync."""
 _PATIENCE_SECONDS: Final = 3600.0
 """HQ's limits reach up to an hour (commcare-hq `corehq/project_limits`); Retry-After says which."""
+_ATTEMPTS: Final = 12
+"""Limits by the second, minute and hour can refuse one request several times over."""
 _FEW: Final = 2
 """Records a page when only one is wanted."""
 
@@ -222,7 +224,7 @@ def _client(
         return RestClient(
             f"{host}/a/{config.project_space}/api",
             auth=auth,
-            retry=Retry(patience_seconds=_PATIENCE_SECONDS),
+            retry=Retry(attempts=_ATTEMPTS, patience_seconds=_PATIENCE_SECONDS),
             sleep=sleep,
             now=now,
         )
