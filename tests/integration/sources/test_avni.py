@@ -14,6 +14,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from penstock.data.names import identifier
 from penstock.data.types import Kind, columns_of
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError
 from penstock.protocol.catalog import SyncMode
@@ -114,6 +115,12 @@ def test_coordinates_have_one_column_whatever_the_server_calls_them(
         row = rows(stream_of(source, name))[0]
         assert set(row[f"{column} location"]) == {"X", "Y"}
         assert f"{column} Coordinates" not in (row["_extra"] or {})
+
+
+def test_no_two_columns_become_one_in_a_destination(avni: Avni) -> None:
+    for stream in source_of(avni, streams_per_type=True).streams():
+        names = list(stream.json_schema["properties"])
+        assert len(set(names)) == len({identifier(name, 63) for name in names}), stream.name
 
 
 def test_voided_records_are_marked_as_deleted(avni: Avni) -> None:

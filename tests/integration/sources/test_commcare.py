@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from penstock.data.names import identifier
 from penstock.data.types import Kind, columns_of
 from penstock.errors import (
     AccessDenied,
@@ -134,6 +135,12 @@ def test_forms_have_their_answers_under_their_questions(hq: CommCare) -> None:
     assert row["form.case"]["@case_id"] == uid("case", 1)
     assert row["_extra"]["not_in_the_app"] == "kept"
     assert "children" not in row["_extra"]
+
+
+def test_no_two_columns_become_one_in_a_destination(hq: CommCare) -> None:
+    for stream in source_of(hq).streams():
+        names = list(stream.json_schema["properties"])
+        assert len(set(names)) == len({identifier(name, 63) for name in names}), stream.name
 
 
 def test_answer_of_another_type_is_kept_beside_an_empty_column(hq: CommCare) -> None:

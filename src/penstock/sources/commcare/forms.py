@@ -24,7 +24,7 @@ COLUMNS: Final[Mapping[str, Kind]] = {
     "app_id": Kind.STRING,
     "build_id": Kind.STRING,
     "xmlns": Kind.STRING,
-    "form_name": Kind.STRING,
+    "name": Kind.STRING,
     "version": Kind.STRING,
     "uiversion": Kind.STRING,
     "type": Kind.STRING,
@@ -125,7 +125,7 @@ def _head(row: Row) -> Row:
     told = form if isinstance(form, dict) else {}
     head = {name: row.get(name) for name in COLUMNS}
     head |= {name: utc(row.get(name)) for name in _INSTANTS}
-    head |= {"xmlns": told.get("@xmlns"), "form_name": told.get("@name")}
+    head |= {"xmlns": told.get("@xmlns"), "name": told.get("@name")}
     return head if DELETED_AT not in row else {**head, DELETED_AT: row[DELETED_AT]}
 
 
