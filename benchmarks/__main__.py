@@ -7,14 +7,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from benchmarks import faker, files, messages, startup
+from benchmarks import faker, files, messages, rest, startup
 from benchmarks.contest import Table, say
 from benchmarks.document import paste
 from benchmarks.measure import adopt_orphans
 from benchmarks.peers import install, peers
 from benchmarks.results import Report, commit, environment, machine, markdown, now, write
 
-PATHS = {"startup": startup, "messages": messages, "faker": faker, "files": files}
+PATHS = {"startup": startup, "messages": messages, "faker": faker, "files": files, "rest": rest}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -61,6 +61,11 @@ def peers() -> dict[str, Peer]:
             package="airbyte-source-faker",
             requirements=("airbyte-source-faker==7.2.1",),
         ),
+        Peer(
+            name="airbyte-cdk",
+            package="airbyte-cdk",
+            requirements=("airbyte-cdk==7.39.1",),
+        ),
         Peer(name="dlt", package="dlt", requirements=("dlt[duckdb,filesystem]==1.31.0", "pyarrow")),
         Peer(name="ingestr", package="ingestr", requirements=("ingestr==1.1.0",)),
         Peer(name="sling", package="sling", requirements=("sling==1.4.11",)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -58,7 +57,7 @@ class Endpoint:
             turn = turn_at(self.paginate, mark)
             seen.put_back(mark.get("seen", ()))
         asked: set[tuple[Any, ...]] = set()
-        digest = b""
+        before: list[bytes] = []
         while turn is not None:
             if turn.key in asked:
                 raise DataError(
@@ -68,10 +67,10 @@ class Endpoint:
                     stream=self.stream,
                 )
             asked.add(turn.key)
-            body, headers, digest = self._ask(self.request(turn), digest)
+            body, headers, records = self._ask(self.request(turn), before)
             if body is None:
                 return
-            records = body.records(path_of(self.records))
+            before = records.texts() if self._tells_pages_apart else []
             facts = PageFacts(
                 body=body,
                 headers=headers,
@@ -87,23 +86,25 @@ class Endpoint:
                 next=seen.marked(turn) if turn is not None and is_marked else None,
             )
 
-    def _ask(self, ask: Ask, before: bytes) -> tuple[Body | None, Mapping[str, str], bytes]:
-        """Returns a page, and its digest; the page before, given again, is asked for again."""
+    @property
+    def _tells_pages_apart(self) -> bool:
+        """Whether two equal pages are one page given twice, since records with a key differ."""
+        return bool(self.identities) and not isinstance(self.paginate, Keyset)
 
-        def read(reply: Reply) -> tuple[Body | None, Mapping[str, str], bytes]:
+    def _ask(self, ask: Ask, before: list[bytes]) -> tuple[Body | None, Mapping[str, str], Records]:
+        """Returns a page; the page before, given again, is asked for again."""
+
+        def read(reply: Reply) -> tuple[Body | None, Mapping[str, str], Records]:
             if reply.status == _NOT_FOUND:
-                return None, reply.headers, b""
+                return None, reply.headers, Records([])
             body = Body(reply.content)
             records = body.records(path_of(self.records))
-            # Records with a key differ: two equal pages are one page given twice.
-            is_telling = self.identities and len(records) and not isinstance(self.paginate, Keyset)
-            digest = hashlib.blake2b(records.text()).digest() if is_telling else b""
-            if digest and digest == before:
+            if before and records.texts() == before:
                 raise TransientError(
                     f"The API gave the stream {self.stream} the same page twice.",
                     remedy="Read again; if it stays so, see whether the API knows the parameters.",
                 )
-            return body, reply.headers, digest
+            return body, reply.headers, records
 
         accept = frozenset({_NOT_FOUND}) if self.missing_ok else frozenset()
         try:
