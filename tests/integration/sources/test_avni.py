@@ -255,6 +255,14 @@ def test_each_type_has_a_stream_with_its_observations_as_columns(avni: Avni) -> 
     assert found[0]["observations"]["Weight (kg)"] == 50.0
 
 
+def test_observations_alone_spare_the_sample(avni: Avni) -> None:
+    source = source_of(avni, streams_per_type=True, observations="json")
+    stream = stream_of(source, "subject_individual")
+    assert not [name for name in stream.json_schema["properties"] if "observations." in name]
+    assert {"Individual"} == {row["Subject type"] for row in rows(stream)}
+    assert not [one for one in avni.asked if one.query.get("size") == "1000"]
+
+
 def test_streams_per_type_together_hold_what_the_stream_of_all_holds(avni: Avni) -> None:
     source = source_of(avni, streams_per_type=True)
     whole = {row["ID"] for row in rows(stream_of(source, "program_encounters"))}

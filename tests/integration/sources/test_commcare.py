@@ -90,6 +90,13 @@ def ids(found: list[dict[str, Any]]) -> Counter[str]:
     return Counter(row.get("id") or row.get("case_id") or row["location_id"] for row in found)
 
 
+@pytest.mark.parametrize("name", ["forms", "cases", "users", "locations"])
+def test_empty_page_with_a_next_one_is_no_end(hq: CommCare, name: str) -> None:
+    stream = stream_of(source_of(hq, page_size=2 if name == "users" else 10), name)
+    hq.hole_at = 2 if name == "users" else 0
+    assert ids(getattr(hq, LISTS[name])) == ids(rows(stream))
+
+
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize("fault", [*FAULTS, "again"])
 def test_faults_that_pass_lose_nothing(hq: CommCare, name: str, fault: str) -> None:
@@ -384,6 +391,12 @@ class TestCheck:
         told = " ".join(record.getMessage() for record in caplog.records)
         assert "locations cannot be read" in told
         assert "edit locations" in told
+
+    @pytest.mark.parametrize("wrong", ["app_id", "project_space"])
+    def test_wrong_name_is_told_from_the_right_one(self, hq: CommCare, wrong: str) -> None:
+        settings = {"app_id": uid("app", 0), "project_space": hq.domain, wrong: "nope"}
+        with pytest.raises(ConfigError, match=f"^{wrong}: "):
+            source_of(hq, **settings).check()
 
     def test_server_that_is_not_there_is_named(self, hq: CommCare) -> None:
         with pytest.raises(ConnectionFailed, match="base_url"):

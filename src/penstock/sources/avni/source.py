@@ -183,6 +183,7 @@ class AvniSource:
                 page_param="page",
                 overlap=lambda value: _written(instant(value) - _MILLISECOND),
                 order=instant,
+                more=lambda body, number: int(body.at(("totalPages",)) or 0) > number + 1,
             ),
             incremental=Incremental(
                 field=MODIFIED,
@@ -211,7 +212,7 @@ class AvniSource:
             taken.add(stream_name)
             whole = self._stream(listing)
             params = {**whole.params, **_only(listing, name)}
-            columns = observation_columns(self._sample(listing, params), listing.observations)
+            columns = self._columns(listing, params)
             yield replace(
                 whole,
                 name=stream_name,
@@ -219,6 +220,11 @@ class AvniSource:
                 columns={**whole.columns, **columns},
                 transform=partial(_typed_row, listing=listing, name=name, columns=tuple(columns)),
             )
+
+    def _columns(self, listing: Listing, params: Row) -> dict[str, Kind]:
+        if self._config.observations == "json":
+            return {}
+        return observation_columns(self._sample(listing, params), listing.observations)
 
     def _sample(self, listing: Listing, params: Row) -> Iterator[Row]:
         """Yields the oldest records of a type, and the newest ones."""

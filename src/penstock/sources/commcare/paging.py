@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from penstock.errors import DataError, TransientError
+from penstock.errors import TransientError
+from penstock.sdk.rest.body import Body
 from penstock.sdk.rest.paginate import PageFacts, Turn
 
 _MOST_READINGS: Final = 10
+
+
+def says_more(body: Body, number: int) -> bool:
+    """Tells whether an answer names a page after it, be it empty itself."""
+    del number
+    return body.at(("meta", "next")) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +57,12 @@ class MetaOffset:
                     remedy="Read again when fewer changes are under way.",
                 )
             return self._turn(Place(again=place.again + 1))
-        if page.body.at(("meta", "next")) is None:
+        if not says_more(page.body, place.offset):
             return None
         if page.count < 2:
-            raise DataError(
-                f"CommCare gave a page of {page.count} records and says that more follow.",
-                remedy="Read again; if it stays so, report it to Dimagi.",
-            )
+            # Too few to overlap with; an empty page stands for as many as were asked for.
+            step = page.count or self.limit
+            return self._turn(Place(offset=place.offset + step, again=place.again))
         return self._turn(
             Place(offset=place.offset + page.count - 1, first=ids[-1], again=place.again)
         )
