@@ -98,6 +98,8 @@ class Avni(Vendor):
     """Lists of which the user may not see some type."""
     denied_types: set[str] = field(default_factory=set)
     """Types the user may not see: a page with one of their records is refused as a whole."""
+    has_hole: bool = False
+    """Whether a whole page of records comes empty at the front of every list."""
     absent: set[str] = field(default_factory=set)
     """Lists that this version of the server does not have."""
     has_old_names: bool = False
@@ -200,11 +202,12 @@ class Avni(Vendor):
         ]
         return self._page(rows, request.query)
 
-    def _page(self, rows: list[Row], query: dict[str, str]) -> Answer:
+    def _page(self, seen: list[Row], query: dict[str, str]) -> Answer:
         # Spring caps the size without telling; the total is that of the page alone.
         size = min(int(query.get("size", 20)), _LARGEST_PAGE)
         start = int(query.get("page", 0)) * size
-        page = rows[start : start + size]
+        rows = [*([None] * size if self.has_hole else []), *seen]
+        page = [row for row in rows[start : start + size] if row is not None]
         body = {
             "content": page,
             "totalElements": len(page),

@@ -95,6 +95,14 @@ def test_faults_that_pass_lose_nothing(avni: Avni, name: str, fault: str) -> Non
     assert len(avni.data[CHANGING[name]]) == len(found)
 
 
+@pytest.mark.parametrize("name", [*CHANGING, "tasks"])
+def test_empty_page_that_is_not_the_last_is_no_end(avni: Avni, name: str) -> None:
+    stream = stream_of(source_of(avni), name)
+    expected = keys(stream, rows(stream))
+    avni.has_hole = True
+    assert expected == keys(stream, rows(stream))
+
+
 def test_values_are_exact(avni: Avni) -> None:
     row = rows(stream_of(source_of(avni), "subjects"))[1]
     body = avni.data["subjects"][1].shown()
