@@ -28,7 +28,6 @@ _ROW_SCHEMA: Final[Mapping[str, Mapping[str, Any]]] = {
     "row_id": json_schema_of(Kind.INTEGER),
     "row_number": json_schema_of(Kind.INTEGER),
     "row_parent_id": json_schema_of(Kind.INTEGER),
-    "row_version": json_schema_of(Kind.INTEGER),
     "row_created_at": json_schema_of(Kind.TIMESTAMP_TZ),
     "row_created_by": _PERSON,
     "row_modified_at": json_schema_of(Kind.TIMESTAMP_TZ),
@@ -151,10 +150,10 @@ class SheetStream:
             if head is None:
                 yield State(known.state)
                 return
-            whole = yield from self._passes(head, known, is_incremental=is_incremental)
+            whole = yield from self._passes(head, known, request)
             if not is_incremental:
                 return
-            gone = known.gone(whole.versions)
+            gone = known.gone(whole.met)
             if gone:
                 yield [_tombstone(row, sheet, iso(now)) for row, sheet in gone]
             for row, _ in gone:
@@ -172,7 +171,7 @@ class SheetStream:
         return head if head.raw_at(("columns",)) is not None else None
 
     def _passes(
-        self, head: Body, known: KnownRows, *, is_incremental: bool
+        self, head: Body, known: KnownRows, request: ReadRequest
     ) -> Generator[list[Row] | State, None, _Pass]:
         """Yields each row that is news, from as many passes as it takes to have had all.
 
@@ -180,6 +179,7 @@ class SheetStream:
         another. A pass during which the sheet stayed the same, or that finds what the one before
         found, has met every row.
         """
+        is_incremental = request.mode is SyncMode.INCREMENTAL
         columns = self._columns(head)
         size = max(1, min(_MOST_ROWS_A_PAGE, _CELLS_A_PAGE // max(1, len(columns))))
         sent: set[int] = set()
@@ -190,7 +190,7 @@ class SheetStream:
                 rows = [_record(row, self._columns(body), self.place) for row in current.rows]
                 news = []
                 for row in rows:
-                    digest = digest_of(row)
+                    digest = digest_of(row, request.fields)
                     if not is_incremental and row["row_id"] in sent:
                         continue
                     if not is_incremental or known.is_news(row["row_id"], digest):
@@ -227,8 +227,8 @@ class _Pass:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         """Of the page just read."""
-        self.versions: dict[int, Any] = {}
-        """By the id of each row met: what tells whether it changed."""
+        self.met: dict[int, Any] = {}
+        """By the id of each row met: when it was modified."""
         self.version: int | None = None
         self._count = 0
         self._facts: set[tuple[Any, Any]] = set()
@@ -245,7 +245,7 @@ class _Pass:
             if not self.rows:
                 return
             self._count += len(self.rows)
-            self.versions.update((row["id"], row.get("version")) for row in self.rows)
+            self.met.update((row["id"], row.get("modifiedAt")) for row in self.rows)
             yield body
             if total is not None and self._count >= total:
                 return
@@ -254,16 +254,14 @@ class _Pass:
     @property
     def is_whole(self) -> bool:
         """Whether the sheet stayed the same, and each of its rows was met."""
-        return len(self._facts) == 1 and all(
-            total == len(self.versions) for _, total in self._facts
-        )
+        return len(self._facts) == 1 and all(total == len(self.met) for _, total in self._facts)
 
     def found_the_same_as(self, other: _Pass | None) -> bool:
         """Whether two passes, with nothing changed in between, met the same rows."""
         return (
             other is not None
             and len(self._facts | other._facts) == 1  # noqa: SLF001
-            and self.versions == other.versions
+            and self.met == other.met
         )
 
 
@@ -288,7 +286,6 @@ def _record(row: Mapping[str, Any], columns: tuple[SheetColumn, ...], place: Pla
         "row_id": row["id"],
         "row_number": row.get("rowNumber"),
         "row_parent_id": row.get("parentId"),
-        "row_version": row.get("version"),
         "row_created_at": row.get("createdAt"),
         "row_created_by": _person(row.get("createdBy")),
         "row_modified_at": row.get("modifiedAt"),
