@@ -62,7 +62,8 @@ class Vendor:
     asked: list[Request] = field(default_factory=list)
     url: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
-    last_page: bytes = b""
+    last_pages: dict[str, bytes] = field(default_factory=dict)
+    """The page given last, of each path."""
 
     def answer(self, request: Request) -> Answer:
         raise NotImplementedError
@@ -119,15 +120,15 @@ def _handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a c
                 is_page = answer.is_data and answer.status == 200
                 fault = vendor.faults.popleft() if is_page and vendor.faults else None
                 if fault is not None:
-                    self._fail(fault, content)
+                    self._fail(fault, content, request.path)
                     return
                 if is_page:
-                    vendor.last_page = content
+                    vendor.last_pages[request.path] = content
                 self._send(answer.status, content, answer.headers)
                 if is_page:
                     vendor.after_page()
 
-        def _fail(self, fault: str, content: bytes) -> None:
+        def _fail(self, fault: str, content: bytes, path: str) -> None:
             kind, _, value = fault.partition(":")
             match kind:
                 case "429":
@@ -141,7 +142,7 @@ def _handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a c
                 case "truncated":
                     self._send(200, content[: len(content) // 2])
                 case "again":
-                    self._send(200, vendor.last_page or content)
+                    self._send(200, vendor.last_pages.get(path, content))
                 case "reset":
                     self.send_response(200)
                     self.send_header("Content-Length", str(len(content)))
