@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from penstock.data.types import Kind
 from penstock.errors import AccessDenied, ConfigError
-from penstock.protocol.catalog import SyncMode
 from penstock.sdk.rest import (
     Ask,
     NextToken,
@@ -26,12 +25,11 @@ from penstock.sdk.rest import (
 )
 from penstock.sdk.rest.auth import Auth
 from penstock.sdk.source import KeepChanges
-from penstock.sdk.stream import ReadRequest
 from penstock.sources.smartsheet.config import AccessToken, OAuth, SmartsheetConfig
 from penstock.sources.smartsheet.stream import Place, SheetStream
 
-_PER_SECOND = 4.5
-_BURST = 30
+_PER_SECOND = 4.0
+_BURST = 60
 """Together 300 requests in the first minute, Smartsheet's limit of a token, and less later."""
 _FULL_MINUTE = 60.0
 _BY_NUMBER = PageNumber(size_param="pageSize", size=1000, total="totalPages")
@@ -178,9 +176,7 @@ class SmartsheetSource:
             client=self._client, name=path, path=path, records="data", columns=_NAMED,
             paginate=paginate,
         )  # fmt: skip
-        for page in listing.read(ReadRequest(mode=SyncMode.FULL_REFRESH)):
-            if isinstance(page, list):
-                yield from page
+        return listing.each_record()
 
     def _place(self, id: int | str, *, is_report: bool) -> Place:
         return Place(client=self._client, id=str(id), is_report=is_report)
