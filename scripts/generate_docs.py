@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+_END = "<!-- end of settings -->"
+_SETTINGS = re.compile(
+    rf"(?P<begin><!-- settings ?(?P<group>\w*), made by `make docs` -->).*?{_END}", re.DOTALL
+)
+"""Where a connector's page has its settings, or those of one class of its configuration."""
 _HEAD = """\
 # Command line
 
@@ -40,7 +46,31 @@ def main(arguments: list[str]) -> int:
 
 def pages() -> dict[Path, str]:
     """Returns the text of every generated page."""
-    return {ROOT / "docs/reference/cli.md": cli_reference()}
+    return {ROOT / "docs/reference/cli.md": cli_reference(), **connector_pages()}
+
+
+def connector_pages() -> dict[Path, str]:
+    """Returns the connectors' pages with their settings between the marks, where they have any."""
+    found = {}
+    for path in sorted((ROOT / "docs/connectors").glob("source-*.md")):
+        text = path.read_text()
+        made = _SETTINGS.sub(lambda mark, name=path.stem: _filled(mark, name), text)
+        if made.count(_END):
+            found[path] = made
+    return found
+
+
+def _filled(mark: re.Match[str], source: str) -> str:
+    return f"{mark['begin']}\n\n{_settings(source, mark['group'])}\n{_END}"
+
+
+def _settings(source: str, group: str) -> str:
+    """Returns the settings of a source, or of one of its groups that stand in a list."""
+    from penstock.engine.registry import load_source_class  # noqa: PLC0415
+    from penstock.sdk.config import settings_table  # noqa: PLC0415
+
+    config = load_source_class(source).Config
+    return settings_table(getattr(sys.modules[config.__module__], group) if group else config)
 
 
 def cli_reference() -> str:

@@ -31,7 +31,9 @@ class AccessToken:
 
     title: ClassVar[str] = "Access token"
 
-    auth_type: Literal["access_token"] = "access_token"
+    auth_type: Literal["access_token"] = setting(
+        default="access_token", title="How", description="A token of a user, or an app."
+    )
     access_token: str = setting(
         title="Access token",
         description="From Account > Apps & Integrations > API Access > Generate new access token.",
@@ -45,7 +47,9 @@ class OAuth:
 
     title: ClassVar[str] = "OAuth 2.0"
 
-    auth_type: Literal["oauth2.0"] = "oauth2.0"
+    auth_type: Literal["oauth2.0"] = setting(
+        default="oauth2.0", title="How", description="A token of a user, or an app."
+    )
     client_id: str = setting(
         title="Client id", description="From Account > Developer Tools > your app."
     )
