@@ -297,10 +297,14 @@ class SmartsheetServer(Vendor):
             shown |= {"createdBy": row["createdBy"], "modifiedBy": row["modifiedBy"]}
         if "rowPermalink" in include:
             shown["permalink"] = f"https://app.smartsheet.com/sheets/{sheet.id}?rowId={row['id']}"
+        leaves_out = "nonexistentCells" in query.get("exclude", "").split(",")
         shown["cells"] = [
-            {"columnId": column["id"], **_shown(row["cells"][column["id"]], column, include, level)}
+            {
+                "columnId": column["id"],
+                **_shown(row["cells"].get(column["id"], {}), column, include, level),
+            }
             for column in columns
-            if column["id"] in row["cells"]
+            if column["id"] in row["cells"] or not leaves_out
         ]
         return shown
 

@@ -75,6 +75,8 @@ class Place:
         # Without a level, cells of several contacts or choices pose as plain text.
         level = 3 if self.is_report else 2
         asked = {"level": level, "include": include, **params}
+        if not self.is_report:
+            asked["exclude"] = "nonexistentCells"
         with self.told():
             return self.client.ask(Ask(path=self.path, params=asked), _body)
 
