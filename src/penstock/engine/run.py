@@ -14,23 +14,33 @@ from pathlib import Path
 import msgspec
 
 from penstock.engine.briefing import catalog_for_destination, catalog_for_source
-from penstock.engine.events import Event, Receipt, StreamReceipt, SyncFinished, SyncStarted
+from penstock.engine.clearing import emptied, without_streams
+from penstock.engine.events import (
+    ConfigChanged,
+    Event,
+    Receipt,
+    StreamReceipt,
+    SyncFinished,
+    SyncStarted,
+)
 from penstock.engine.home import data_home
-from penstock.engine.kept_config import KeptConfigs
+from penstock.engine.kept_config import KeptConfigs, NothingKept, written_with
 from penstock.engine.ledger import Ledger, StreamAccount
 from penstock.engine.plan import StreamTask, is_position, plan_streams, source_states
 from penstock.engine.receipts import save_receipt
 from penstock.engine.references import resolved_config
 from penstock.engine.registry import destination_runner, source_runner
 from penstock.engine.remember import load_stored, remembers, settle_overrides
+from penstock.engine.runners.nothing import NothingRunner
 from penstock.engine.runners.program import RunOptions
 from penstock.engine.runners.runner import SourceRunner
-from penstock.engine.settings import ConnectorRef, RunSpec
+from penstock.engine.settings import ConnectorRef, Job, RunSpec
 from penstock.engine.shaping.streams import Shaping
 from penstock.engine.sink import StreamSink
 from penstock.engine.state_store import exclusive, open_state_store
 from penstock.engine.sync import SyncLoop, status_of
 from penstock.errors import BugError, Cancelled, PenstockError
+from penstock.protocol.catalog import ConfiguredStream
 from penstock.protocol.state import State
 from penstock.sdk.destination import CommitsLater, Writable
 from penstock.version import __version__
@@ -100,11 +110,7 @@ class _Attempt:
         spec = self.spec
         with ExitStack() as stack:
             stack.enter_context(exclusive(self.data_dir / "locks", spec.connection))
-            runner = self.given_runner or source_runner(
-                spec.source,
-                install_root=spec.settings.install_root,
-                options=RunOptions(kept=KeptConfigs(self.data_dir)),
-            )
+            runner = self.given_runner or _runner(spec, self.data_dir)
             self.source_text = runner.description
             destination = open_destination(
                 spec.destination, install_root=spec.settings.install_root
@@ -116,11 +122,11 @@ class _Attempt:
             fence = spec.fence or stored.highest_fence + 1
             # A program types the values itself: it gets them as they are.
             is_raw = spec.settings.normalisation == "raw" or isinstance(destination, CommitsLater)
-            shaping = Shaping(spec.catalog.streams, spec.shapes, is_raw=is_raw)
+            shaping = Shaping(_streams(spec), spec.shapes, is_raw=is_raw)
             stack.callback(shaping.close)
             self.tasks = plan_streams(
                 connection=spec.connection,
-                streams=spec.catalog.streams,
+                streams=_streams(spec),
                 settings=spec.settings,
                 capabilities=destination.capabilities,
                 stored=stored,
@@ -131,12 +137,16 @@ class _Attempt:
             settle_overrides(
                 destination, store, self.tasks, connection=spec.connection, fence=fence
             )
+            places = remembers(destination, store, connection=spec.connection, fence=fence)
+            if spec.job is Job.CLEAR and stored.shared is not None and stored.shared.state:
+                cleared = [task.stream for task in self.tasks]
+                places.shared(without_streams(stored.shared.state, cleared))
             self.loop = SyncLoop(
                 tasks=self.tasks,
                 destination=destination,
                 ledger=Ledger(_account(task) for task in self.tasks),
                 settings=spec.settings,
-                remembers=remembers(destination, store, connection=spec.connection, fence=fence),
+                remembers=places,
                 stop=self.stop,
                 shaping=shaping,
             )
@@ -162,7 +172,11 @@ class _Attempt:
         )
         catalog = catalog_for_source(self.tasks)
         with runner.read(config, catalog, states, is_raw=is_raw) as reading:
-            yield from loop.events(reading)
+            for event in loop.events(reading):
+                if isinstance(event, ConfigChanged) and not spec.keeps_config:
+                    changed = written_with(spec.source.config, config, event.config)
+                    event = msgspec.structs.replace(event, config=changed)  # noqa: PLW2901
+                yield event
 
     def receipt(self, failure: PenstockError | None) -> Receipt:
         ended_at = datetime.now(UTC)
@@ -183,6 +197,22 @@ class _Attempt:
             error=failure.as_document() if failure else None,
             penstock_version=__version__,
         )
+
+
+def _runner(spec: RunSpec, data_dir: Path) -> SourceRunner:
+    if spec.job is Job.CLEAR:
+        return NothingRunner(spec.source.name)
+    kept = KeptConfigs(data_dir) if spec.keeps_config else NothingKept()
+    return source_runner(
+        spec.source,
+        install_root=spec.settings.install_root,
+        options=RunOptions(kept=kept),
+    )
+
+
+def _streams(spec: RunSpec) -> tuple[ConfiguredStream, ...]:
+    catalog = emptied(spec.catalog) if spec.job is Job.CLEAR else spec.catalog
+    return catalog.streams
 
 
 def _account(task: StreamTask) -> StreamAccount:

@@ -17,7 +17,7 @@ from penstock.engine.remember import Remembers
 from penstock.engine.shaping.shaper import StreamShaper
 from penstock.errors import ProofFailed
 from penstock.protocol.messages import StreamStatusKind
-from penstock.protocol.state import State
+from penstock.protocol.state import State, without_stats
 from penstock.sdk.destination import CommitsLater, StreamPlan, Writable, WriteMode, Writer
 
 
@@ -212,6 +212,8 @@ class StreamSink:
             rows=rows,
             bytes=handed.bytes,
             seconds=time.monotonic() - handed.started,
+            state=without_stats(handed.state) if handed.state is not None else None,
+            generation_id=self.task.plan.generation_id,
         )
 
     def _close(self, error: BaseException | None) -> None:

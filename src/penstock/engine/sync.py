@@ -46,7 +46,7 @@ from penstock.errors import (
 )
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.messages import StreamStatusKind, TraceError
-from penstock.protocol.state import State, StateType
+from penstock.protocol.state import State, StateType, without_stats
 from penstock.sdk.destination import CommitsLater, LateCommit, Writable
 
 logger = logging.getLogger(__name__)
@@ -179,8 +179,11 @@ class SyncLoop:
             elif said.stream is not None:
                 yield self.sinks[said.stream].told(said.rows)
             else:
-                self._remembers.shared(self._shared_handed_over.popleft())
-                yield CheckpointCommitted(stream=None, rows=0, bytes=0, seconds=0.0)
+                shared = self._shared_handed_over.popleft()
+                self._remembers.shared(shared)
+                yield CheckpointCommitted(
+                    stream=None, rows=0, bytes=0, seconds=0.0, state=without_stats(shared)
+                )
 
     def _hear_last(self) -> Iterator[Event]:
         """Takes what a destination told before the sync failed: those commits are durable."""
@@ -286,7 +289,13 @@ class SyncLoop:
             self._shared_handed_over.append(self._global)
             return
         self._remembers.shared(self._global)
-        yield CheckpointCommitted(stream=None, rows=0, bytes=0, seconds=time.monotonic() - started)
+        yield CheckpointCommitted(
+            stream=None,
+            rows=0,
+            bytes=0,
+            seconds=time.monotonic() - started,
+            state=without_stats(self._global),
+        )
 
     def _publish_settled(self, *, except_for: StreamDescriptor) -> Iterator[Event]:
         """Publishes streams that are complete once the source has gone on to another one.
