@@ -444,7 +444,7 @@ def test_settings_of_airbytes_connector_are_read(server: AnalyticsServer, clock:
         (own({"dimensions": ["moon"], "metrics": ["sessions"]}), "has no moon"),
         (
             own({"dimensions": ["customEvent:plan"], "metrics": ["active7DayUsers"]}),
-            "cannot have active7DayUsers, customEvent:plan beside",
+            "Please remove active7DayUsers, customEvent:plan",
         ),
     ],
     ids=["property", "field", "incompatible"],
@@ -456,6 +456,20 @@ def test_check_says_what_is_wrong_in_one_sentence(
         source(server, clock, **settings).check()
     assert words in caught.value.message
     assert caught.value.context["field"] in ("property_ids", "custom_reports")
+
+
+def test_report_of_fields_that_do_not_go_together_is_refused_when_read(
+    server: AnalyticsServer, clock: Clock
+) -> None:
+    report = {"dimensions": ["date", "customEvent:plan"], "metrics": ["active7DayUsers"]}
+    with pytest.raises(ConfigError, match="Please remove active7DayUsers"):
+        read(source(server, clock, **own(report)), "mine")
+
+
+def test_check_accepts_fields_that_go_together(server: AnalyticsServer, clock: Clock) -> None:
+    server.incompatible = frozenset({"customEvent:plan", "sessions"})
+    report = {"dimensions": ["date", "customEvent:plan"], "metrics": ["active7DayUsers"]}
+    source(server, clock, **own(report)).check()
 
 
 def test_key_that_google_refuses_is_not_shown(
