@@ -167,6 +167,9 @@ class Report:
     name: str
     sheets: list[Sheet]
     titles: list[str]
+    is_summary: bool = False
+    hidden: int = 0
+    """Rows that it counts and does not show."""
 
     def columns(self) -> list[Row]:
         first: Row = {"virtualId": 77, "index": 0, "title": "Sheet Name", "type": "TEXT_NUMBER"}
@@ -330,13 +333,16 @@ class SmartsheetServer(Vendor):
                     cell = _shown(row["cells"][id], column, include, max(0, level - 1))
                     cells.append({"columnId": id, "virtualColumnId": column["virtualId"], **cell})
             kept = {k: v for k, v in row.items() if k not in ("cells", "createdBy", "modifiedBy")}
-            shown.append({**kept, "sheetId": sheet.id, "rowNumber": number, "cells": cells})
+            if report.is_summary:
+                shown.append({"rowNumber": number, "cells": cells})
+            else:
+                shown.append({**kept, "sheetId": sheet.id, "rowNumber": number, "cells": cells})
         shown = self._page(shown, {"pageSize": "100", **query})
         body = {
             "id": report.id,
             "name": report.name,
-            "totalRowCount": len(rows),
-            "isSummaryReport": False,
+            "totalRowCount": len(rows) + report.hidden,
+            "isSummaryReport": report.is_summary,
             "columns": columns,
             "rows": shown,
         }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import AccessDenied, ConfigError, PenstockError, TransientError
+from penstock.errors import AccessDenied, ConfigError, DataError, PenstockError, TransientError
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.config import parse_config
 from penstock.sdk.stream import ReadRequest, State
@@ -361,6 +361,60 @@ def test_report_tells_rows_of_several_sheets_apart(server: SmartsheetServer, clo
     assert [(second.id, gone["id"])] == [
         (row["sheet_id"], row["row_id"]) for row in changed if row[DELETED]
     ]
+
+
+def test_report_is_read_until_two_readings_agree(server: SmartsheetServer, clock: Clock) -> None:
+    report = Report(id=55, name="All", sheets=server.sheets, titles=["Patient"])
+    server.reports = [report]
+    sheet = server.sheets[0]
+    pages = [0]
+
+    def swap() -> None:
+        pages[0] += 1
+        if pages[0] == 6:  # as many rows as before, but those between have moved a page up
+            sheet.delete(sheet.rows[2])
+            sheet.add({"Patient": "new"})
+
+    made = source(server, clock, reports=["55"])
+    made.streams()
+    server.after_page = swap
+    rows, _ = read(made, "All")
+    present = {row["row_id"] for row in rows} - {row["row_id"] for row in rows if row[DELETED]}
+    assert {row["id"] for row in sheet.rows} == present
+
+
+def test_summary_report_is_read_whole(server: SmartsheetServer, clock: Clock) -> None:
+    report = Report(id=55, name="Sums", sheets=server.sheets, titles=["Patient"], is_summary=True)
+    server.reports = [report]
+    made = source(server, clock, reports=["55"])
+    stream = made.streams()[0]
+    assert (stream.modes, stream.primary_key, stream.cursor) == ((SyncMode.FULL_REFRESH,), (), None)
+    pages = [0]
+
+    def add_one() -> None:
+        pages[0] += 1
+        if pages[0] == 4:
+            server.sheets[0].add({"Patient": "new"}, at_top=True)
+
+    server.after_page = add_one
+    rows, _ = read(made, "Sums", mode=SyncMode.FULL_REFRESH)
+    assert [row["Patient"] for row in rows] == [
+        "new",
+        *(f"Zoë 🩺 {number}" for number in range(95)),
+    ]
+
+
+def test_report_that_hides_rows_is_told_of(
+    server: SmartsheetServer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = Report(id=55, name="All", sheets=server.sheets, titles=["Patient"], hidden=5)
+    server.reports = [report]
+    made = source(server, clock, reports=["55"])
+    assert len(read(made, "All")[0]) == 95
+    assert "says it has 100 rows, and shows 95" in caplog.text
+    report.hidden = 60_000
+    with pytest.raises(DataError, match="no more than 50000"):
+        read(made, "All")
 
 
 def test_workspace_gives_the_sheets_in_its_folders(server: SmartsheetServer, clock: Clock) -> None:

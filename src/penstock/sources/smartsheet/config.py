@@ -20,7 +20,6 @@ ADDRESSES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Where each region's API is (Smartsheet API, "Introduction")."""
-_ID: Final = r"^\d+$"
 KINDS: Final = (Kind.STRING, Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL)
 """What the cells of a column of text and numbers can be read as."""
 
@@ -83,23 +82,17 @@ class SmartsheetConfig:
         description="Ids of sheets, from File > Properties > Sheet ID. With no sheet, report and"
         " workspace named, every sheet and report the user can see is a stream.",
         examples=(("4583173393803140",),),
-        pattern=_ID,
-        pattern_descriptor="a sheet's number",
     )
     reports: tuple[str, ...] = setting(
         default=(),
         title="Reports",
         description="Ids of reports, from File > Properties > Report ID.",
-        pattern=_ID,
-        pattern_descriptor="a report's number",
     )
     workspaces: tuple[str, ...] = setting(
         default=(),
         title="Workspaces",
         description="Ids of workspaces, whose sheets and reports all become streams, those in"
         " folders too.",
-        pattern=_ID,
-        pattern_descriptor="a workspace's number",
     )
     region: Region = setting(
         default="us",

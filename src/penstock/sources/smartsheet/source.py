@@ -156,7 +156,7 @@ class SmartsheetSource:
             path = paths.pop(0)
             try:
                 for row in self._listed(path, NextToken(param="lastKey", token="lastKey")):  # noqa: S106
-                    kind = row.get("resourceType")
+                    kind = str(row.get("resourceType")).lower()
                     if kind == "folder":
                         paths.append(f"folders/{row['id']}/children")
                     elif kind in ("sheet", "report"):
