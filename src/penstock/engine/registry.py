@@ -37,6 +37,7 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
+        "postgres": "penstock.sources.postgres:PostgresSource",
     }
 )
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -49,6 +50,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "source-faker": "Faker",
         "source-file": "Files",
+        "source-postgres": "PostgreSQL",
         "destination-duckdb": "DuckDB",
         "destination-postgres": "PostgreSQL",
     }
