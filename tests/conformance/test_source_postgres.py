@@ -35,6 +35,10 @@ CREATE TABLE {schema}.notes AS SELECT i, CASE WHEN i % 5 > 0 THEN repeat('x', i)
 
 class PostgresSourceSuite(SourceSuite):
     source = PostgresSource
+    wrong_configs: ClassVar[dict[str, dict[str, Any]]] = {
+        name: {"host": "127.0.0.1", "database": "x", "username": "x", name: value}
+        for name, value in {"port": 0, "ssl_mode": {"mode": "maybe"}, "schemas": "all"}.items()
+    }
     future_states: ClassVar[dict[str, dict[str, Any]]] = {
         "visits": {"base": 2**40, "block": 0, "seen": None, "file": None}
     }

@@ -202,10 +202,10 @@ class _Reading:
         if not isinstance(position, PagePosition) or position.base is not None:
             position = PagePosition()
         yield from self._changes(position)
-        name = identifier(cursor.name)
+        name = _input(cursor)
         rows = rows_of(
             self._connection,
-            f"SELECT {name}::text FROM {self._relation.sql} WHERE {name} IS NOT NULL"  # noqa: S608 (identifiers are quoted)
+            f"SELECT {name}::text FROM {self._relation.sql} AS t WHERE {name} IS NOT NULL"  # noqa: S608 (identifiers are quoted)
             f" ORDER BY {name} DESC LIMIT 1",
         )
         yield self._at(cursor, rows[0][0] if rows else None).state()
@@ -305,7 +305,7 @@ class _Reading:
         yield self._at(cursor, last).state()
 
     def _beyond(self, position: CursorPosition, cursor: RelationColumn) -> str:
-        name = identifier(cursor.name)
+        name = _input(cursor)
         changed = self._since(position.seen)
         if position.value is None:
             return changed[0] if changed else "TRUE"
@@ -315,10 +315,10 @@ class _Reading:
         return f"({name} > {value} OR (({name} = {value} OR {name} IS NULL) AND {changed[0]}))"
 
     def _ordered(self, condition: str, cursor: RelationColumn) -> Iterator[pa.RecordBatch]:
-        name = identifier(cursor.name)
+        name = _input(cursor)
         asked = ", ".join(column.asked for column in self._columns)
         query = (
-            f"SELECT {asked}, {name}::text FROM {self._relation.sql}"  # noqa: S608 (identifiers are quoted)
+            f"SELECT {asked}, {name}::text FROM {self._relation.sql} AS t"  # noqa: S608 (identifiers are quoted)
             f" WHERE {condition} ORDER BY {name} NULLS FIRST"
         )
         extra = WireColumn(name=_VALUE, kind=Kind.STRING, form=Form.TEXT)
@@ -326,3 +326,8 @@ class _Reading:
         for batch in copy_out(self._connection, query, wires):
             if batch.num_rows:
                 yield batch
+
+
+def _input(cursor: RelationColumn) -> str:
+    """Returns the column itself: its bare name would mean the output of ORDER BY, its text."""
+    return f"t.{identifier(cursor.name)}"
