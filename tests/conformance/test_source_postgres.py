@@ -22,7 +22,8 @@ _ROWS = """
 INSERT INTO {schema}.visits
 SELECT i, lpad(i::text, 5, '0'), i / 100.0, i / 7.0, i / 4.0, i % 3 = 0, date '2024-02-01' + i % 28,
        timestamptz '2024-02-29 12:00+05:30' + i * interval '1 second',
-       timestamp '2024-02-29 12:00' + i * interval '1 microsecond', time '00:00' + i * interval '1 s',
+       timestamp '2024-02-29 12:00' + i * interval '1 microsecond',
+       time '00:00' + i * interval '1 s',
        i * interval '1 day 1 second', array[i::text, null, 'पुणे'],
        jsonb_build_object('i', i, 'half', i / 2.0), md5(i::text)::uuid, decode(md5(i::text), 'hex')
   FROM generate_series(1, {rows}) AS i
