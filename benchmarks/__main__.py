@@ -7,14 +7,20 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from benchmarks import faker, files, messages, startup
+from benchmarks import databases, faker, files, messages, startup
 from benchmarks.contest import Table, say
 from benchmarks.document import paste
 from benchmarks.measure import adopt_orphans
 from benchmarks.peers import install, peers
 from benchmarks.results import Report, commit, environment, machine, markdown, now, write
 
-PATHS = {"startup": startup, "messages": messages, "faker": faker, "files": files}
+PATHS = {
+    "startup": startup,
+    "messages": messages,
+    "faker": faker,
+    "files": files,
+    "databases": databases,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

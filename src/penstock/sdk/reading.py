@@ -32,6 +32,8 @@ from penstock.sdk.stream import ReadRequest, State, Stream, descriptor_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.data.json_rows import JsonRows
+
 NO_STATE: Final = b'{"__ab_no_cursor_state_message":true}'
 """The CDK's word for "nothing to continue from": the protocol wants a state of every stream."""
 
@@ -46,7 +48,7 @@ class Page:
 
     configured: ConfiguredStream
     stream: Stream
-    rows: pa.RecordBatch | list[dict[str, Any]]
+    rows: pa.RecordBatch | list[dict[str, Any]] | JsonRows
 
     @property
     def count(self) -> int:
@@ -63,7 +65,7 @@ def read_streams(
     states: Sequence[StateMessage],
     *,
     should_stop: Callable[[], bool] = lambda: False,
-    secrets: frozenset[str] = frozenset(),
+    secrets: Callable[[], frozenset[str]] = frozenset,
 ) -> Iterator[ReadItem]:
     """Yields the configured streams one after the other: STARTED, pages and states, COMPLETE.
 
@@ -73,7 +75,7 @@ def read_streams(
     A ConfigError (AccessDenied, UnknownName) ends the reading at once; any other error makes its
     stream INCOMPLETE, the other streams are read, and the first error is raised at the end. When
     `should_stop` becomes true, the reading ends before the next page, without an error.
-    `secrets` are masked in what a foreign exception says.
+    What `secrets` returns is masked in what a foreign exception says.
     """
     failures: list[PenstockError] = []
     for stream, configured in _chosen(source, catalog):
@@ -81,7 +83,7 @@ def read_streams(
         try:
             is_whole = yield from _read_one(stream, configured, states, should_stop)
         except Exception as error:
-            failure = connector_error(error, f"The stream {descriptor}", secrets=secrets)
+            failure = connector_error(error, f"The stream {descriptor}", secrets=secrets())
             yield StatusChange(
                 stream=descriptor, status=StreamStatusKind.INCOMPLETE, reason=failure.message
             )

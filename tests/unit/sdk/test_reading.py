@@ -200,7 +200,7 @@ def test_the_first_of_several_failures_names_the_others() -> None:
 def test_a_foreign_exception_names_the_stream_and_hides_secrets() -> None:
     stream = ScriptedStream(name="a", script=[KeyError("hush-7f3a9")])
     items = read_streams(
-        source_of(stream)(), catalog(stream), (), secrets=frozenset({"hush-7f3a9"})
+        source_of(stream)(), catalog(stream), (), secrets=lambda: frozenset({"hush-7f3a9"})
     )
     with pytest.raises(ConnectorFailed, match="The stream a failed") as caught:
         list(items)

@@ -13,7 +13,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.arrays import whole_numbers
+from penstock.data.arrays import repeated
 from penstock.data.names import EXTRACTED_AT, GENERATION_ID, META, RAW_ID
 from penstock.data.types import Kind
 from penstock.destinations.postgres.dialect import (
@@ -178,8 +178,7 @@ def _blocks(
         meta = _meta(load.sync_id, changes) if is_composed else changes
         arrays = [*stored, batch.column(count), meta, _identifiers(rows)]
         if is_composed:
-            generation = np.full(rows, load.generation_id, np.int64)
-            arrays.append(whole_numbers(generation, pa.int64()))
+            arrays.append(repeated(load.generation_id, rows))
         if load.sequence is not None:
             arrays.append(batch.column(count + 2))
         named = pa.RecordBatch.from_arrays(arrays, names=[f"c{n}" for n in range(len(arrays))])

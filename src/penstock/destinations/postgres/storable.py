@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.arrays import flags_of, numbers_of, of_values
+from penstock.data.arrays import of_values
 from penstock.data.types import JSON_TYPE, Kind
 from penstock.protocol.messages import ChangeKind
+from penstock.sdk.postgres.vectors import flags_of, numbers_of
 from penstock.sdk.postgres.wire import END_DAY, FIRST_DAY, FIRST_MICRO
 
 _REPLACEMENT: Final = "\ufffd"

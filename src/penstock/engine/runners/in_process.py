@@ -6,17 +6,20 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.data.batch import BatchBuilder, BuiltBatch
-from penstock.data.items import Batch, Item, Undeclared
+from penstock.data.items import Batch, ConfigChange, Item, Undeclared
+from penstock.data.json_rows import JsonRows
 from penstock.data.types import columns_of
+from penstock.engine.kept_config import KeptConfigs
 from penstock.errors import BugError
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog, StreamDescriptor
 from penstock.protocol.spec import ConnectorSpec
 from penstock.protocol.state import State
-from penstock.sdk.config import config_schema, parse_config, secret_values
 from penstock.sdk.entrypoint import source_spec
+from penstock.sdk.live_config import LiveConfig
 from penstock.sdk.reading import Page, connector_error, read_streams
 from penstock.sdk.source import Source
 from penstock.sdk.stream import catalog_stream
@@ -31,9 +34,13 @@ _BATCH_BYTES: Final = 32 << 20
 class InProcessRunner:
     """Runs a native source on the caller's thread. Making one starts nothing."""
 
-    def __init__(self, name: str, source_class: type[Source]) -> None:
+    def __init__(
+        self, name: str, source_class: type[Source], *, kept: KeptConfigs | None = None
+    ) -> None:
+        """`kept` is where configurations are that the source changed; else penstock's folder."""
         self._name = name
         self._source_class = source_class
+        self._kept = kept or KeptConfigs()
 
     @property
     def name(self) -> str:
@@ -56,13 +63,15 @@ class InProcessRunner:
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Returns when the source can be read; else raises what `Source.check` raises."""
-        with self._boundary(config):
-            self._source(config).check()
+        live = self._live(config)
+        with self._boundary(live):
+            live.source().check()
 
     def discover(self, config: Mapping[str, Any]) -> Catalog:
         """Returns every stream of the source."""
-        with self._boundary(config):
-            streams = self._source(config).streams()
+        live = self._live(config)
+        with self._boundary(live):
+            streams = live.source().streams()
             return Catalog(streams=tuple(catalog_stream(stream) for stream in streams))
 
     @contextmanager
@@ -78,29 +87,28 @@ class InProcessRunner:
 
         What the source raises comes out of the iteration; see `penstock.sdk.reading`.
         """
-        with self._boundary(config):
-            source = self._source(config)
-        reading = InProcessReading(
-            source, catalog, states, is_raw=is_raw, secrets=self._secrets(config)
-        )
+        live = self._live(config)
+        with self._boundary(live):
+            source = live.source()
+        reading = InProcessReading(source, catalog, states, is_raw=is_raw, live=live)
         try:
             yield reading
         finally:
             reading.stop()
 
-    def _source(self, config: Mapping[str, Any]) -> Source:
-        return self._source_class(parse_config(self._source_class.Config, config))
-
-    def _secrets(self, config: Mapping[str, Any]) -> frozenset[str]:
-        return secret_values(config, config_schema(self._source_class.Config))
+    def _live(self, config: Mapping[str, Any]) -> LiveConfig:
+        newest = self._kept.newest(self._name, config)
+        return LiveConfig(
+            self._source_class, newest, keep=partial(self._kept.keep, self._name, config)
+        )
 
     @contextmanager
-    def _boundary(self, config: Mapping[str, Any]) -> Iterator[None]:
+    def _boundary(self, live: LiveConfig) -> Iterator[None]:
         try:
             yield
         except Exception as error:
             what = f"The source {self._name}"
-            raise connector_error(error, what, secrets=self._secrets(config)) from error
+            raise connector_error(error, what, secrets=live.secrets) from error
 
 
 class InProcessReading:
@@ -113,13 +121,14 @@ class InProcessReading:
         states: Sequence[State],
         *,
         is_raw: bool,
-        secrets: frozenset[str],
+        live: LiveConfig | None = None,
     ) -> None:
+        """`live` is the configuration the source was made of, where it has one."""
         self._source = source
+        self._live = live
         self._catalog = catalog
         self._states = states
         self._is_raw = is_raw
-        self._secrets = secrets
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -139,6 +148,7 @@ class InProcessReading:
         )
         try:
             for item in items:
+                yield from self._changes()
                 if not isinstance(item, Page):
                     yield item
                     continue
@@ -149,15 +159,30 @@ class InProcessReading:
                     columns = columns_of(item.configured.stream.json_schema)
                     builder = BatchBuilder(columns, is_raw=self._is_raw)
                 yield from _built(item, builder)
+        except Exception:
+            yield from self._changes()
+            raise
         finally:
             if builder is not None:
                 builder.close()
+        yield from self._changes()
+
+    def _changes(self) -> Iterator[ConfigChange]:
+        """Tells of configurations that were kept: they are safe already."""
+        for config in self._live.take_changes() if self._live else ():
+            yield ConfigChange(config=config)
+
+    def _secrets(self) -> frozenset[str]:
+        return self._live.secrets if self._live else frozenset()
 
 
 def _built(page: Page, builder: BatchBuilder) -> Iterator[Item]:
     stream, now = page.configured.descriptor, int(time.time() * 1000)
     if isinstance(page.rows, list):
         yield from _items(page, builder.from_rows(page.rows, extracted_at_ms=now))
+        return
+    if isinstance(page.rows, JsonRows):
+        yield from _items(page, builder.from_texts(page.rows.texts, extracted_at_ms=now))
         return
     sent = 0
     for part in _parts(page.rows):

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.arrays import flags_of, numbers_of
 from penstock.data.types import Kind
+from penstock.sdk.postgres.vectors import flags_of, numbers_of
 from penstock.sdk.postgres.wire import EPOCH_DAYS, EPOCH_MICROS, Numbers, numeric_block
 
 _PIECE_BYTES: Final = 16 << 20

@@ -42,7 +42,7 @@ def text_of_micros(micros: int, suffix: str) -> str:
     if unix > limits.max:
         # numpy ends here too; seconds reach further.
         seconds, rest = divmod(unix, 1_000_000)
-        return f"{np.datetime64(seconds, 's')}.{rest:06d}{suffix}"
+        return f"{np.datetime64(seconds, 's')!s}.{rest:06d}{suffix}"
     return str(np.datetime64(unix, "us")) + suffix
 
 
@@ -56,8 +56,7 @@ def text_of_time(micros: int) -> str:
 
 def text_of_numeric(raw: bytes) -> str:
     """Returns a numeric to its last digit, trailing zeros included, as the server writes it."""
-    count, weight, sign, display = struct.unpack_from(">hhHh", raw)
-    scale = int(display)
+    count, weight, sign, scale = map(int, struct.unpack_from(">hhHh", raw))
     if sign in _SPECIAL:
         return _SPECIAL[sign]
     whole = 0

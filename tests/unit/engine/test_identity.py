@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock.cli.identity import connection_name
+from penstock.engine.identity import connection_name
 from penstock.engine.settings import ConnectorRef
 from penstock.protocol.spec import ConnectorSpec
 
