@@ -60,7 +60,7 @@ _POSTGRES: Final = {
 _DUCKDB: Final = {
     "text": "{0}::varchar",
     "decimal": "try_cast({0} as decimal(18, 4))::varchar",
-    "number": "try_cast({0} as double)::varchar",
+    "number": r"regexp_replace(try_cast({0} as double)::varchar, '\.0$', '')",
     "boolean": "try_cast({0} as boolean)::varchar",
     "instant": "epoch_us(try_cast({0} as timestamptz))::varchar",
     "moment": "epoch_us(try_cast({0} as timestamp))::varchar",
