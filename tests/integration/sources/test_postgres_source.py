@@ -12,11 +12,11 @@ import pytest
 
 from penstock.data.batch import BatchBuilder
 from penstock.data.types import Kind, columns_of, kind_of_arrow
-from penstock.errors import AccessDenied, ConfigError
+from penstock.errors import AccessDenied, ConfigError, ConnectionFailed
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.stream import ReadRequest, State, Stream, catalog_stream
 from penstock.sources.postgres import PostgresSource, PostgresSourceConfig
-from tests.servers.postgres import PostgresDatabase
+from tests.servers.postgres import PostgresDatabase, PostgresServer
 
 FULL, INCREMENTAL = SyncMode.FULL_REFRESH, SyncMode.INCREMENTAL
 
@@ -397,3 +397,31 @@ def test_chosen_fields_are_all_that_is_read(postgres: PostgresDatabase) -> None:
     request = ReadRequest(mode=FULL, fields=("b",))
     items: Sequence[Any] = list(stream_of(postgres, "t").read(request))
     assert items[0].schema.names == ["b"]
+
+
+def test_a_server_that_restarts_in_mid_read_is_an_error_and_continued_from(
+    postgres: PostgresDatabase, postgres_server: PostgresServer
+) -> None:
+    postgres.run(
+        "CREATE TABLE t AS SELECT i AS id, repeat('x', 200) AS filler"
+        " FROM generate_series(1, 100000) AS i"
+    )
+    stream = stream_of(postgres, "t", page_blocks=500)
+    pages: list[tuple[list[int], Any]] = []
+
+    def read_until_it_fails() -> None:
+        seen: list[int] = []
+        for item in stream.read(ReadRequest(mode=FULL)):
+            if isinstance(item, State):
+                pages.append((list(seen), item.value))
+                postgres_server.restart("immediate")
+            else:
+                assert isinstance(item, pa.RecordBatch)
+                seen += item.column(0).to_pylist()
+
+    with pytest.raises(ConnectionFailed) as failed:
+        read_until_it_fails()
+    assert "Run the sync again" in failed.value.remedy
+    ((covered, position),) = pages
+    rest, _ = read(stream, FULL, position)
+    assert sorted(covered + rest) == list(range(1, 100001))
