@@ -30,6 +30,12 @@ def steps_of(page: Path) -> list[Step]:
     return steps
 
 
+def files_of(page: Path) -> dict[str, str]:
+    """Returns the files a page tells to write: a block after a line that ends in `name`:."""
+    found = re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", page.read_text(), re.DOTALL)
+    return dict(found)
+
+
 def differs(expected: tuple[str, ...], output: str) -> str | None:
     """Returns what is missing: `…` is any text in a line, a line of `…` any number of lines.
 
@@ -61,9 +67,19 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
-    steps = steps_of(ROOT / "docs/tutorial/first-sync.md")
-    assert len(steps) >= 10
+PAGES = {
+    "tutorial/first-sync.md": 10,
+    "how-to/change-data-on-the-way.md": 2,
+}
+"""Pages whose commands are run as written, and how many they have at the least."""
+
+
+@pytest.mark.parametrize(("page", "commands"), PAGES.items())
+def test_the_commands_of_a_page_work_as_written(tmp_path: Path, page: str, commands: int) -> None:
+    steps = steps_of(ROOT / "docs" / page)
+    assert len(steps) >= commands
+    for name, text in files_of(ROOT / "docs" / page).items():
+        (tmp_path / name).write_text(text)
     for step in steps:
         done = subprocess.run(
             ["bash", "-c", step.command],
@@ -75,6 +91,7 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
+        assert done.returncode == 0 or step.expected, f"$ {step.command}\n{done.stdout}"
         difference = differs(step.expected, done.stdout) if step.expected else None
         assert difference is None, f"$ {step.command}\n{difference}"
 

@@ -73,6 +73,8 @@ class StreamReceipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """complete, incomplete or failed."""
     mode: str
     rows_read: int = 0
+    rows_filtered: int = 0
+    """Rows left out by the filters of this sync: read = filtered + sent."""
     rows_sent: int = 0
     rows_committed: int = 0
     rows_claimed: int | None = None

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from penstock.engine.settings import SyncSettings
+from penstock.engine.shaping.streams import Shaping
 from penstock.engine.state_store import StoredCheckpoint
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import (
@@ -116,6 +117,7 @@ def plan_streams(
     stored: Stored,
     resumes_full_refresh: bool,
     fence: int,
+    shaping: Shaping | None = None,
 ) -> tuple[StreamTask, ...]:
     """Returns one task a stream, in the catalogue's order.
 
@@ -124,27 +126,29 @@ def plan_streams(
     when the destination cannot do it, or when two streams would land in one table.
     """
     normalisation = _normalisation(settings)
+    shaping = shaping or Shaping()
     tasks = []
-    for configured in streams:
+    for configured in map(shaping.asked, streams):
+        landing = shaping.landing(configured)
         mode = _write_mode(configured, capabilities, normalisation)
         known = stored.by_stream.get(configured.descriptor)
         generation, state, resumes = _continue(
             configured, mode, known, resumes_full_refresh=resumes_full_refresh
         )
-        columns = columns_for(configured, capabilities)
+        columns = columns_for(landing, capabilities)
         plan = StreamPlan(
             connection=connection,
             stream=configured.descriptor,
             table=table_for(
-                configured.descriptor,
+                StreamDescriptor(shaping.table(configured.descriptor), configured.stream.namespace),
                 capabilities,
                 namespace=settings.namespace,
                 prefix=settings.prefix,
             ),
             columns=() if normalisation is Normalisation.RAW else columns,
             mode=mode,
-            primary_key=key_columns(configured, columns) if mode.is_dedup else (),
-            cursor=cursor_column(configured, columns) if mode.is_dedup else None,
+            primary_key=key_columns(landing, columns) if mode.is_dedup else (),
+            cursor=cursor_column(landing, columns) if mode.is_dedup else None,
             normalisation=normalisation,
             generation_id=generation,
             sync_id=configured.sync_id or 0,

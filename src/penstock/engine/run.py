@@ -25,6 +25,7 @@ from penstock.engine.remember import load_stored, remembers, settle_overrides
 from penstock.engine.runners.program import RunOptions
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.settings import ConnectorRef, RunSpec
+from penstock.engine.shaping.streams import Shaping
 from penstock.engine.sink import StreamSink
 from penstock.engine.state_store import exclusive, open_state_store
 from penstock.engine.sync import SyncLoop, status_of
@@ -113,6 +114,10 @@ class _Attempt:
                 store.override(spec.connection, spec.states)
             stored = load_stored(destination, store, spec.connection)
             fence = spec.fence or stored.highest_fence + 1
+            shaping = Shaping(
+                spec.catalog.streams, spec.shapes, is_raw=spec.settings.normalisation == "raw"
+            )
+            stack.callback(shaping.close)
             self.tasks = plan_streams(
                 connection=spec.connection,
                 streams=spec.catalog.streams,
@@ -121,6 +126,7 @@ class _Attempt:
                 stored=stored,
                 resumes_full_refresh=runner.resumes_full_refresh,
                 fence=fence,
+                shaping=shaping,
             )
             settle_overrides(
                 destination, store, self.tasks, connection=spec.connection, fence=fence
@@ -132,6 +138,7 @@ class _Attempt:
                 settings=spec.settings,
                 remembers=remembers(destination, store, connection=spec.connection, fence=fence),
                 stop=self.stop,
+                shaping=shaping,
             )
             yield from self._move(self.loop, runner, source_states(self.tasks, stored))
 
@@ -207,6 +214,7 @@ def _stream_receipt(sink: StreamSink) -> StreamReceipt:
         status=status_of(sink) if sink.is_published else "incomplete",
         mode=f"{task.configured.sync_mode}_{task.plan.mode}",
         rows_read=account.rows_read,
+        rows_filtered=account.rows_filtered,
         rows_sent=account.rows_sent,
         rows_committed=account.rows_committed,
         rows_claimed=account.rows_claimed,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.engine.shaping.documents import StreamShape
 from penstock.protocol.catalog import ConfiguredCatalog
 from penstock.protocol.state import State
 
@@ -38,7 +39,10 @@ class SyncSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     normalisation: str = "typed"
     """`typed` (a column a property) or `raw` (one JSON column)."""
     namespace: str | None = None
-    """Schema in the destination; None: the stream's namespace, else the destination's default."""
+    """Schema in the destination; None: the stream's namespace, else the destination's default.
+
+    Empty: always the destination's default. `${SOURCE_NAMESPACE}` in it is the stream's namespace.
+    """
     prefix: str = ""
     """Put before every table name."""
     commit_bytes: int = 256 << 20
@@ -57,6 +61,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     destination: ConnectorRef
     catalog: ConfiguredCatalog
     settings: SyncSettings = msgspec.field(default_factory=SyncSettings)
+    shapes: tuple[StreamShape, ...] = ()
+    """Streams whose table, fields or rows are changed on the way."""
     run_id: str = ""
     states: tuple[State, ...] | None = None
     """Overrides what is stored; None continues from the last committed state."""

@@ -12,6 +12,7 @@ from penstock.engine.events import CheckpointCommitted
 from penstock.engine.ledger import StreamAccount
 from penstock.engine.plan import StreamTask, complete_state
 from penstock.engine.remember import Remembers
+from penstock.engine.shaping.shaper import StreamShaper
 from penstock.errors import ProofFailed
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State
@@ -32,8 +33,10 @@ class StreamSink:
         account: StreamAccount,
         destination: Destination,
         remembers: Remembers,
+        shaper: StreamShaper | None = None,
     ) -> None:
         self.task = task
+        self._shaper = shaper
         self.account = account
         self.status: StreamStatusKind | None = None
         self.is_published = False
@@ -86,8 +89,12 @@ class StreamSink:
                 stream=self.task.stream,
             )
         self.start()
-        self._opened().write(batch.rows)
-        self.account.note_sent(batch.rows, batch.wire_bytes)
+        rows = self._shaper.apply(batch.rows) if self._shaper else batch.rows
+        self.account.note_filtered(batch.rows.num_rows - rows.num_rows)
+        writer = self._opened()
+        if rows.num_rows:
+            writer.write(rows)
+        self.account.note_sent(rows, batch.wire_bytes)
         self._has_uncovered_rows = True
 
     def cover(self, state: State) -> None:

@@ -32,6 +32,7 @@ from penstock.engine.plan import StreamTask
 from penstock.engine.remember import Remembers
 from penstock.engine.runners.runner import Reading
 from penstock.engine.settings import SyncSettings
+from penstock.engine.shaping.streams import Shaping
 from penstock.engine.sink import StreamSink
 from penstock.errors import (
     Cancelled,
@@ -77,10 +78,16 @@ class SyncLoop:
         settings: SyncSettings,
         remembers: Remembers,
         stop: threading.Event,
+        shaping: Shaping | None = None,
     ) -> None:
+        shaping = shaping or Shaping()
         self.sinks = {
             task.stream: StreamSink(
-                task, account=ledger[task.stream], destination=destination, remembers=remembers
+                task,
+                account=ledger[task.stream],
+                destination=destination,
+                remembers=remembers,
+                shaper=shaping.shaper(task.stream),
             )
             for task in tasks
         }
