@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from penstock.control.access import NotSignedIn, TooManyTries
 from penstock.errors import (
     AccessDenied,
     BugError,
@@ -44,20 +45,6 @@ _STATUS: Final[tuple[tuple[type[PenstockError], int], ...]] = (
     (ResourceExhausted, 507),
 )
 """From the most to the least particular: the first that fits."""
-
-
-class NotSignedIn(PenstockError):
-    """The request needs somebody, and says nobody, or somebody we do not know."""
-
-    code = "not_signed_in"
-    failure_type = "config_error"
-    exit_status = 3
-
-
-class TooManyTries(TransientError):
-    """Somebody guesses; `wait_seconds` until the next try."""
-
-    code = "too_many_tries"
 
 
 def status_of(error: PenstockError) -> int:
