@@ -81,7 +81,13 @@ def exit_status_of(receipt: Receipt) -> int:
     """Returns the exit status of the error's class; 0 for a proved sync."""
     if receipt.is_proved:
         return 0
-    error = receipt.error or {}
+    return exit_status_of_error(receipt.error or {})
+
+
+def exit_status_of_error(error: dict[str, Any] | None) -> int:
+    """Returns the exit status of an error's document; 0 for none."""
+    if error is None:
+        return 0
     return _statuses().get(str(error.get("code")), PenstockError.exit_status)
 
 

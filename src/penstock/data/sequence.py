@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from penstock.data.arrays import numbers_of, whole_numbers
 from penstock.data.items import (
     Batch,
     Checkpoint,
@@ -21,7 +23,7 @@ from penstock.data.items import (
     ToldState,
     Undeclared,
 )
-from penstock.data.lines import Indexes, ReadBlock
+from penstock.data.lines import ReadBlock
 from penstock.data.rows import RowsBuilder
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.messages import Log, Message, StreamStatus, StreamStatusKind, Trace
@@ -44,9 +46,10 @@ class _StreamRows:
     ) -> None:
         self.stream = stream
         records = block.records.get(stream)
-        self.lines: Indexes = records.lines if records else np.empty(0, np.int64)
+        lines = records.lines if records else _no_lines()
+        self.lines = numbers_of(lines)
         self._builder = builder
-        self._bytes = np.concatenate(([0], np.cumsum(block.line_bytes[self.lines])))
+        self._bytes = numbers_of(pc.cumulative_sum(block.line_bytes.take(lines)))
         self._done = 0
         self._left: pa.RecordBatch | None = None
         self._batches: Iterator[pa.RecordBatch] = iter(())
@@ -61,7 +64,7 @@ class _StreamRows:
         """Rows that a state of this block already accounts for."""
 
     def rows_before(self, line: int) -> int:
-        return int(np.searchsorted(self.lines, line))
+        return bisect_left(self.lines, line)
 
     def remember(self, line: int, told: ToldState, claim: Claim | None) -> None:
         self._told.append(told)
@@ -86,8 +89,9 @@ class _StreamRows:
                 yield Undeclared(stream=self.stream, properties=names)
             count = min(batch.num_rows, row - self._done)
             self._left = batch.slice(count) if count < batch.num_rows else None
-            size = int(self._bytes[self._done + count] - self._bytes[self._done])
+            before = self._bytes[self._done - 1] if self._done else 0
             self._done += count
+            size = self._bytes[self._done - 1] - before
             yield Batch(stream=self.stream, rows=batch.slice(0, count), wire_bytes=size)
 
 
@@ -111,8 +115,11 @@ class BlockSequence:
         self._streams: dict[StreamDescriptor, _StreamRows] = {}
         for stream in block.records:
             self._rows_of(stream)
-        lines = [rows.lines for rows in self._streams.values()]
-        self._all_lines = np.sort(np.concatenate([np.empty(0, np.int64), *lines]))
+        lines = [records.lines for records in block.records.values()]
+        together = pa.concat_arrays(lines or [_no_lines()])
+        if len(lines) > 1:
+            together = together.take(pc.array_sort_indices(together))
+        self._all_lines = numbers_of(together)
         self._counted_global = 0
 
     def items(self) -> Iterator[Item]:
@@ -160,7 +167,7 @@ class BlockSequence:
 
     def _counted_of_all(self, line: int) -> int:
         """Returns all records since the last state that covers all streams."""
-        before = int(np.searchsorted(self._all_lines, line))
+        before = bisect_left(self._all_lines, line)
         counted = self._counts.since_global + before - self._counted_global
         self._counts.since_global, self._counted_global = 0, before
         return counted
@@ -190,6 +197,10 @@ class BlockSequence:
             if status.status in (StreamStatusKind.COMPLETE, StreamStatusKind.INCOMPLETE):
                 yield from self._rows_of(_normal(status.stream_descriptor)).flush(line)
             yield _status_change(status)
+
+
+def _no_lines() -> pa.Array:
+    return whole_numbers((), pa.int64())
 
 
 def _is_shared_state(state: State | None) -> bool:

@@ -99,5 +99,37 @@ class KeptConfigs:
         return folder / f"{file_name_of(connector.removeprefix('source-'))}.json"
 
 
+class NothingKept(KeptConfigs):
+    """Keeps nothing: whoever runs the sync is told of each change, and keeps it himself."""
+
+    def newest(self, connector: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns what is given: it is the newest."""
+        del connector
+        return given
+
+    def keep(self, connector: str, given: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
+        """Does nothing; the change is an event of the sync."""
+
+
+def written_with(
+    written: Mapping[str, Any], given: Mapping[str, Any], changed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns a changed configuration as it was written: references stay where nothing changed.
+
+    `given` is `written` with its references resolved; `changed` is what the source made of it.
+    """
+    return {
+        key: _written(written.get(key), given.get(key), value) for key, value in changed.items()
+    }
+
+
+def _written(written: Any, given: Any, changed: Any) -> Any:
+    if changed == given and type(changed) is type(given):
+        return written
+    if isinstance(changed, Mapping) and isinstance(given, Mapping) and isinstance(written, Mapping):
+        return written_with(written, given, changed)
+    return changed
+
+
 def _digest(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(config, order="deterministic")).hexdigest()

@@ -76,16 +76,19 @@ class StreamAccount:
                     stream=self.stream,
                 )
 
-    def note_committed(self, rows: int) -> int:
-        """Moves the rows sent since the last commit to committed, and proves the count.
+    def take_sent(self) -> int:
+        """Returns the rows sent since the last call: a commit of them is under way."""
+        sent, self.sent_since_commit, self.bytes_since_commit = self.sent_since_commit, 0, 0
+        return sent
 
-        Returns the rows of this commit; raises ProofFailed when the destination's own count
-        differs from what was sent.
+    def note_committed(self, rows: int, sent: int | None = None) -> int:
+        """Counts the rows of one commit, and returns them.
+
+        `sent` is what that commit was of; None: all sent since the last `take_sent`. Raises
+        ProofFailed when the destination's own count differs.
         """
-        sent = self.sent_since_commit
+        sent = self.take_sent() if sent is None else sent
         self.rows_committed += rows
-        self.sent_since_commit = 0
-        self.bytes_since_commit = 0
         self.checkpoints += 1
         if rows != sent:
             raise ProofFailed(

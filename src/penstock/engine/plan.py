@@ -56,7 +56,8 @@ class StreamTask:
     """What the source gets; None starts from the beginning."""
     commits_midway: bool
     """False when a part of the stream is worth nothing: a full refresh appended to older rows
-    whose source cannot continue. Its rows become durable only all together."""
+    whose source cannot continue, or an overwrite that the destination cannot continue. Its rows
+    become durable only all together."""
 
     @property
     def stream(self) -> StreamDescriptor:
@@ -132,8 +133,9 @@ def plan_streams(
         landing = shaping.landing(configured)
         mode = _write_mode(configured, capabilities, normalisation)
         known = stored.by_stream.get(configured.descriptor)
+        keeps_parts = capabilities.resumes_overwrite or not mode.is_overwrite
         generation, state, resumes = _continue(
-            configured, mode, known, resumes_full_refresh=resumes_full_refresh
+            configured, mode, known, resumes_full_refresh=resumes_full_refresh and keeps_parts
         )
         columns = columns_for(landing, capabilities)
         plan = StreamPlan(
@@ -163,8 +165,11 @@ def plan_streams(
                 configured=configured,
                 plan=plan,
                 state=state,
-                commits_midway=not is_appending_full_refresh
-                or (resumes_full_refresh and bool(configured.stream.is_resumable)),
+                commits_midway=keeps_parts
+                and (
+                    not is_appending_full_refresh
+                    or (resumes_full_refresh and bool(configured.stream.is_resumable))
+                ),
             )
         )
     _refuse_shared_tables(tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -52,6 +53,14 @@ class SyncSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Where connector venvs are kept; None uses the user's cache folder."""
 
 
+class Job(StrEnum):
+    """What a run does with its streams."""
+
+    SYNC = "sync"
+    CLEAR = "clear"
+    """Empties their tables and forgets their states; the source is not asked."""
+
+
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One sync, as a document: everything the data plane needs, and nothing it could look up."""
 
@@ -64,6 +73,27 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shapes: tuple[StreamShape, ...] = ()
     """Streams whose table, fields or rows are changed on the way."""
     run_id: str = ""
+    job: Job = Job.SYNC
     states: tuple[State, ...] | None = None
     """Overrides what is stored; None continues from the last committed state."""
     fence: int = 0
+    keeps_config: bool = True
+    """False when whoever asked keeps what ConfigChanged tells; then no file does."""
+
+
+class Question(StrEnum):
+    """What can be asked of a connector besides reading it."""
+
+    SPEC = "spec"
+    CHECK = "check"
+    DISCOVER = "discover"
+
+
+class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One question to one connector, as a document."""
+
+    probe: Question
+    source: ConnectorRef | None = None
+    destination: ConnectorRef | None = None
+    """Exactly one of the two is given."""
+    install_root: str | None = None

@@ -80,9 +80,10 @@ class CachedStream:
     def _json_columns(self) -> set[str]:
         """Returns the columns whose texts are JSON; in Arrow they look like any text."""
         table = self.cache.table_of(self.name)
+        mark = self.cache.destination.placeholder
         found = self.cache.query(
-            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"
-            " WHERE table_schema = ? AND table_name = ?",
+            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"  # noqa: S608
+            f" WHERE table_schema = {mark} AND table_name = {mark}",
             (table.schema, table.name),
         )
         rows = found.read_all().to_pylist()

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from penstock.data.items import Checkpoint, StatusChange
+from penstock.data.json_rows import JsonRows
 from penstock.errors import AccessDenied, ConfigError, PenstockError
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog, DestinationSyncMode
 from penstock.protocol.codec import decode_configured_catalog, decode_states
@@ -24,7 +25,7 @@ from penstock.sdk.destination import Destination
 from penstock.sdk.live_config import LiveConfig
 from penstock.sdk.program_output import LogMessages, ProgramOutput
 from penstock.sdk.reading import Page, connector_error, fields_of_stream, read_streams
-from penstock.sdk.record_lines import BatchLines, lines_of_rows
+from penstock.sdk.record_lines import BatchLines, lines_of_rows, lines_of_texts
 from penstock.sdk.source import Source
 from penstock.sdk.stream import catalog_stream
 
@@ -179,10 +180,14 @@ def _write_items(
 def _write_page(page: Page, output: ProgramOutput, encoder: BatchLines) -> None:
     descriptor, emitted_at = page.configured.descriptor, output.now_ms
     left_out = _left_out(page)
-    if isinstance(page.rows, list):
+    if isinstance(page.rows, JsonRows) and not left_out:
+        output.lines(lines_of_texts(descriptor, page.rows.texts, emitted_at=emitted_at))
+        return
+    if isinstance(page.rows, list | JsonRows):
         fields = fields_of_stream(page.configured) if left_out else None
         wanted = frozenset(fields) if fields is not None else None
-        output.lines(lines_of_rows(descriptor, page.rows, emitted_at=emitted_at, fields=wanted))
+        rows = list(page.rows)
+        output.lines(lines_of_rows(descriptor, rows, emitted_at=emitted_at, fields=wanted))
         return
     batch = page.rows
     present = [name for name in batch.schema.names if name in left_out]

@@ -32,6 +32,8 @@ from penstock.sdk.stream import ReadRequest, State, Stream, descriptor_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.data.json_rows import JsonRows
+
 NO_STATE: Final = b'{"__ab_no_cursor_state_message":true}'
 """The CDK's word for "nothing to continue from": the protocol wants a state of every stream."""
 
@@ -46,7 +48,7 @@ class Page:
 
     configured: ConfiguredStream
     stream: Stream
-    rows: pa.RecordBatch | list[dict[str, Any]]
+    rows: pa.RecordBatch | list[dict[str, Any]] | JsonRows
 
     @property
     def count(self) -> int:

@@ -11,6 +11,8 @@ from penstock.protocol.catalog import CatalogStream, PropertyPath, StreamDescrip
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.data.json_rows import JsonRows
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -33,9 +35,6 @@ class ReadRequest:
     """The cursor the user chose; None leaves it to the stream."""
     fields: tuple[str, ...] | None = None
     """The top-level properties wanted; None wants all. Leaving others out is optional."""
-
-
-StreamItem = "pa.RecordBatch | list[dict[str, Any]] | State"
 
 
 class Stream(Protocol):
@@ -68,13 +67,16 @@ class Stream(Protocol):
         """True when a full refresh, too, can continue from a State it yielded."""
         ...
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | State]:
+    def read(
+        self, request: ReadRequest
+    ) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | JsonRows | State]:
         """Yields rows and states in order; the order is the contract.
 
-        Rows are pages of dicts or Arrow batches whose columns are property names. A yielded
-        State covers everything yielded before it. Called once a sync, on a thread of its own;
-        the iterator is closed early when the sync stops. Raise ConfigError, AccessDenied,
-        TransientError or DataError for what the user can act on.
+        Rows are pages of dicts, Arrow batches whose columns are property names, or the JSON
+        texts an API sent (`penstock.data.json_rows`). A yielded State covers everything yielded
+        before it. Called once a sync, on a thread of its own; the iterator is closed early when
+        the sync stops. Raise ConfigError, AccessDenied, TransientError or DataError for what the
+        user can act on.
         """
         ...
 
@@ -98,7 +100,7 @@ class Partitioned(Protocol):
 
     def read_partition(
         self, partition: Partition
-    ) -> Iterator[pa.RecordBatch | list[dict[str, Any]]]:
+    ) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | JsonRows]:
         """Yields the rows of one part; may be repeated from its start."""
         ...
 

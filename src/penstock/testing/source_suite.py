@@ -29,6 +29,7 @@ import jsonschema
 import pyarrow as pa
 import pytest
 
+from penstock.data.json_rows import JsonRows
 from penstock.data.types import columns_of
 from penstock.errors import PenstockError
 from penstock.protocol.catalog import SyncMode
@@ -274,18 +275,20 @@ def read(stream: Stream, request: ReadRequest) -> Reading:
 
 def _pages(stream: Stream, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]]]:
     for item in stream.read(request):
-        if not isinstance(item, State):
+        if isinstance(item, JsonRows):
+            yield list(item)
+        elif not isinstance(item, State):
             yield item
 
 
-def _plain_rows(page: pa.RecordBatch | list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _plain_rows(page: pa.RecordBatch | list[dict[str, Any]] | JsonRows) -> list[dict[str, Any]]:
     if isinstance(page, pa.RecordBatch):
         rows = found_rows(pa.Table.from_batches([page]))
         return [{name: found.cell for name, found in row.items()} for row in rows]
-    return page
+    return list(page)
 
 
-def _texts(page: pa.RecordBatch | list[dict[str, Any]]) -> list[RowText]:
+def _texts(page: pa.RecordBatch | list[dict[str, Any]] | JsonRows) -> list[RowText]:
     return [repr(sorted(row.items())) for row in _plain_rows(page)]
 
 

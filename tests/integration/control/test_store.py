@@ -28,7 +28,7 @@ from penstock.control.store import (
 )
 from penstock.control.store.copying import copy_all
 from penstock.control.store.migrate import upgrade
-from penstock.errors import ConfigError, ConnectionFailed, ResourceBusy, UnknownName
+from penstock.errors import ConfigError, ConnectionFailed, ResourceBusy, Superseded, UnknownName
 from tests.integration.control.samples import NOW, a_connection, a_run, later, world
 
 
@@ -151,7 +151,7 @@ def test_an_older_attempt_cannot_save_its_state(store: Store) -> None:
     )
     with store.write() as tx:
         states.save(tx, newer)
-    with store.write() as tx, pytest.raises(ResourceBusy):
+    with store.write() as tx, pytest.raises(Superseded):
         states.save(tx, replace(newer, state="{}", fence=7))
     with store.read() as tx:
         assert states.of_connection(tx, "c1") == (newer,)

@@ -169,10 +169,11 @@ def test_two_sources_with_equal_stream_names_keep_their_own_states(
     for name, at in (("source-one", 1), ("source-two", 2)):
         lines = [record(id=at, v=name), state(at=at), status("COMPLETE")]
         path = replayed.write([stream(cursor="id", key=[["id"]])], lines, name=name)
-        replayed.source(path, name).read(cache)
+        replayed.source(path, name).read(cache, write_strategy="append")
     for name, at in (("source-one", 1), ("source-two", 2)):
         source = replayed.source(replayed.folder / f"{name}.json", name)
         assert source.get_state(cache)[0]["stream"]["stream_state"] == {"at": at}
+    assert sorted(row["v"] for row in cache["items"]) == ["source-one", "source-two"]
 
 
 def test_two_accounts_of_one_source_keep_their_own_states(

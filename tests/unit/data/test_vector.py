@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from penstock.data.lines import Slices
+from penstock.data.lines import RecordTexts
 from penstock.data.types import Kind
 from penstock.data.vector import VectorParser, VectorSession
 from tests.unit.data.records import columns
@@ -23,14 +22,13 @@ WRITERS: dict[str, Callable[[object], str]] = {
 }
 
 
-def slices(texts: list[str]) -> Slices:
-    pieces = [text.encode() for text in texts]
-    lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
-    ends = np.cumsum(lengths)
-    return Slices(b"".join(pieces), ends - lengths, ends)
+def record_texts(texts: list[str]) -> RecordTexts:
+    return RecordTexts.of([text.encode() for text in texts])
 
 
-def proved(texts: Slices, order: tuple[str, ...], mixed: set[str], **kinds: Kind) -> list[bool]:
+def proved(
+    texts: RecordTexts, order: tuple[str, ...], mixed: set[str], **kinds: Kind
+) -> list[bool]:
     session = VectorSession(threads=1, memory_limit="128MB")
     try:
         parser = VectorParser(session, columns(**kinds), order, mixed=mixed)
@@ -46,13 +44,19 @@ def test_plainly_spelled_rows_of_any_writer_are_proved(write: Callable[[object],
         {"id": n, "é": f'a/b "日", : 😀\n{n}', "doc": {"x, y": [n, {"ü": None}]}, "n": n / 8}
         for n in range(10)
     ]
-    texts = slices([write(row) for row in rows]).plain()
+    texts = record_texts([write(row) for row in rows]).plain()
     assert proved(texts, tuple(kinds), set(), **kinds) == [True] * 10
 
 
 def test_strings_numbers_and_documents_in_one_column_are_proved() -> None:
     texts = ['{"s":"x"}', '{"s":1.5}', '{"s":true}', '{"s":{"a":["NaN"]}}', '{"s":null}']
-    assert proved(slices(texts), ("s",), {"s"}, s=Kind.STRING) == [True, True, True, False, True]
+    assert proved(record_texts(texts), ("s",), {"s"}, s=Kind.STRING) == [
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("kind", [k for k in Kind if k is not Kind.TIME])
@@ -62,7 +66,7 @@ def test_columns_that_differ_in_case_alone_are_proved(kind: Kind) -> None:
         value = '"2024-02-29T01:02:03Z"'
     text = f'{{"Id":{value},"id":null,"":{value},"a/~b":1}}'
     kinds = {"Id": kind, "id": kind, "": kind, "a/~b": Kind.INTEGER, "A/~B": kind}
-    assert proved(slices([text]), ("Id", "id", "", "a/~b"), set(), **kinds) == [True]
+    assert proved(record_texts([text]), ("Id", "id", "", "a/~b"), set(), **kinds) == [True]
 
 
 @pytest.mark.parametrize(
@@ -73,4 +77,4 @@ def test_columns_that_differ_in_case_alone_are_proved(kind: Kind) -> None:
     ],
 )  # fmt: skip
 def test_a_row_that_holds_more_than_was_read_is_not_proved(text: str) -> None:
-    assert proved(slices([text, '{"a":1}']), ("a",), set(), a=Kind.INTEGER) == [False, True]
+    assert proved(record_texts([text, '{"a":1}']), ("a",), set(), a=Kind.INTEGER) == [False, True]

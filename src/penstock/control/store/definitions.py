@@ -23,9 +23,14 @@ def save(tx: Transaction, definition: Definition) -> None:
     rows.replace_row(tx, definitions, definition, what="definition")
 
 
+def find(tx: Transaction, definition_id: str) -> Definition | None:
+    """Returns a definition, also a deleted one; None without one."""
+    return rows.one(tx, Definition, select(definitions).where(definitions.c.id == definition_id))
+
+
 def get(tx: Transaction, definition_id: str) -> Definition:
     """Returns a definition, also a deleted one; raises UnknownName without one."""
-    found = rows.one(tx, Definition, select(definitions).where(definitions.c.id == definition_id))
+    found = find(tx, definition_id)
     if found is None:
         raise rows.unknown("definition", definition_id)
     return found

@@ -19,6 +19,11 @@ def keep_catalog(tx: Transaction, catalog: DiscoveredCatalog) -> None:
     rows.put(tx, catalogs, catalog)
 
 
+def touch_catalog(tx: Transaction, found: DiscoveredCatalog) -> None:
+    """Notes that a catalogue was found again as it is."""
+    rows.replace_row(tx, catalogs, found, what="catalogue")
+
+
 def catalog(tx: Transaction, catalog_id: str) -> DiscoveredCatalog:
     """Returns a catalogue; raises UnknownName without one."""
     found = rows.one(tx, DiscoveredCatalog, select(catalogs).where(catalogs.c.id == catalog_id))

@@ -13,7 +13,7 @@ from penstock.control.history import StreamState
 from penstock.control.store import rows
 from penstock.control.store.database import Transaction
 from penstock.control.store.tables import stream_states
-from penstock.errors import ResourceBusy
+from penstock.errors import Superseded
 
 
 def of_connection(tx: Transaction, connection_id: str) -> tuple[StreamState, ...]:
@@ -29,12 +29,12 @@ def of_connection(tx: Transaction, connection_id: str) -> tuple[StreamState, ...
 def save(tx: Transaction, state: StreamState) -> None:
     """Keeps a stream's newest state, in place of the older one.
 
-    Raises ResourceBusy when one with a larger fence is there already: a newer attempt has
+    Raises Superseded when one with a larger fence is there already: a newer attempt has
     begun, and this one is too late.
     """
     known = _known(tx, state)
     if known is not None and known.fence > state.fence and not state.is_override:
-        raise ResourceBusy(
+        raise Superseded(
             f"A newer attempt of connection {state.connection_id} has already saved its state.",
             remedy="Nothing has to be done: the newer attempt goes on.",
         )

@@ -84,6 +84,7 @@ class DuckDBDestination:
         max_identifier_bytes=DuckDBDialect.max_identifier_bytes,
         reads_back=True,
     )
+    placeholder: ClassVar[str] = DuckDBDialect.placeholder
 
     def __init__(self, config: DuckDBConfig) -> None:
         if config.path == ":memory:" or config.path.startswith("md:") or not config.path.strip():
@@ -192,6 +193,14 @@ class DuckDBDestination:
         batches = self._queried(sql, parameters)
         first = next(batches)
         return pa.RecordBatchReader.from_batches(first.schema, batches)
+
+    def query_confined(self, sql: str, *, seconds: float, rows: int) -> pa.Table:
+        """Returns rows of a SELECT that can change nothing and reach nothing but this file."""
+        from penstock.destinations.duckdb.confined import (  # noqa: PLC0415 (loads duckdb)
+            query_confined,
+        )
+
+        return query_confined(self._path, self._config.schema, sql, seconds=seconds, rows=rows)
 
     def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Runs statements in one transaction; makes the file when there is none."""

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -43,11 +43,22 @@ last other connection to its file fails with "Unique file handle conflict"."""
 class DuckDBSession:
     """One connection; connections of one process to one file share DuckDB's instance of it."""
 
-    def __init__(self, path: Path, default_schema: str, settings: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        default_schema: str,
+        settings: Sequence[str] = (),
+        *,
+        is_read_only: bool = False,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
+        """`config` holds from the first moment on; `settings` are statements run after that."""
         self._path = path
         self._default_schema = default_schema
         with translated(path), _INSTANCES:
-            self._connection = duckdb.connect(path)
+            self._connection = duckdb.connect(
+                path, read_only=is_read_only, config=dict(config or {})
+            )
         with translated(path):
             try:
                 for setting in settings:
@@ -131,9 +142,13 @@ class DuckDBSession:
         if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
             raise ConfigError(
                 f"The SQL is not one SELECT: {sql.strip()[:100]}",
-                remedy="Ask with one SELECT; use execute for statements that change something.",
+                remedy="Ask with one SELECT, which changes nothing.",
             )
         return self._connection.sql(sql, params=list(parameters) or None)
+
+    def interrupt(self) -> None:
+        """Stops the statement that runs; called from another thread."""
+        self._connection.interrupt()
 
     def close(self) -> None:
         with translated(self._path), _INSTANCES:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock.data.batch import BatchBuilder, BuiltBatch
 from penstock.data.items import Batch, ConfigChange, Item, Undeclared
+from penstock.data.json_rows import JsonRows
 from penstock.data.types import columns_of
 from penstock.engine.kept_config import KeptConfigs
 from penstock.errors import BugError
@@ -179,6 +180,9 @@ def _built(page: Page, builder: BatchBuilder) -> Iterator[Item]:
     stream, now = page.configured.descriptor, int(time.time() * 1000)
     if isinstance(page.rows, list):
         yield from _items(page, builder.from_rows(page.rows, extracted_at_ms=now))
+        return
+    if isinstance(page.rows, JsonRows):
+        yield from _items(page, builder.from_texts(page.rows.texts, extracted_at_ms=now))
         return
     sent = 0
     for part in _parts(page.rows):

@@ -1,4 +1,4 @@
-"""Any Airbyte-protocol source program as a SourceRunner: arguments, files, messages, limits."""
+"""Any Airbyte-protocol program as a runner: arguments, files, messages, limits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from penstock.engine.runners.child import Child, Exit
 from penstock.engine.runners.failure import Account
 from penstock.engine.runners.masking import Masker
 from penstock.engine.runners.pipe import BlockReader
+from penstock.engine.runners.program_writing import ProgramWriting
 from penstock.engine.runners.runner import Reading
 from penstock.errors import ConfigError, PenstockError, ProtocolError, TransientError
 from penstock.protocol import codec
@@ -43,8 +45,8 @@ def to_log(line: LogLine) -> None:
 class Decoder(Protocol):
     """Turns blocks of a connector's stdout into items (`penstock.data.decode.MessageDecoder`)."""
 
-    def decode(self, block: bytes) -> Iterator[Item]:
-        """Yields what the complete lines of the block hold; keeps the rest."""
+    def decode(self, block: bytes | memoryview) -> Iterator[Item]:
+        """Yields what the complete lines of the block hold; keeps a copy of the rest."""
         ...
 
     def finish(self) -> Iterator[Item]:
@@ -242,6 +244,18 @@ class ProgramRunner:
         finally:
             decoder.close()
 
+    @contextmanager
+    def write(
+        self, config: Mapping[str, Any], catalog: ConfiguredCatalog, stop: threading.Event
+    ) -> Iterator[ProgramWriting]:
+        """Starts a destination; leaving the context ends it and removes its files."""
+        files = {"config": codec.encode(config), "catalog": codec.encode(catalog)}
+        account = Account(self._name, self._masker(config))
+        with self._started("write", files, has_input=True) as child:
+            writing = ProgramWriting(child, account, stop)
+            with writing.closing():
+                yield writing
+
     def _masker(self, config: Mapping[str, Any] | None) -> Masker:
         return Masker(config, self._spec.connection_specification if self._spec else None)
 
@@ -322,7 +336,9 @@ class ProgramRunner:
             self._options.on_log(account.stderr_line(line))
 
     @contextmanager
-    def _started(self, verb: str, files: Mapping[str, bytes]) -> Iterator[Child]:
+    def _started(
+        self, verb: str, files: Mapping[str, bytes], *, has_input: bool = False
+    ) -> Iterator[Child]:
         folder = Path(tempfile.mkdtemp(prefix="penstock-"))  # 0700 (tempfile.mkdtemp)
         try:
             arguments = [verb]
@@ -332,7 +348,7 @@ class ProgramRunner:
                 arguments += [f"--{kind}", f"{inside}/{kind}.json"]
             if verb != "spec":
                 arguments += self._program.data_arguments
-            child = self._start(folder, arguments)
+            child = self._start(folder, arguments, has_input=has_input)
             try:
                 yield child
             finally:
@@ -341,7 +357,7 @@ class ProgramRunner:
             if folder.exists():  # the guard removes it when it was asked to stop
                 shutil.rmtree(folder)
 
-    def _start(self, folder: Path, arguments: Sequence[str]) -> Child:
+    def _start(self, folder: Path, arguments: Sequence[str], *, has_input: bool) -> Child:
         try:
             return Child(
                 [*self._program.command(folder), *arguments],
@@ -349,6 +365,7 @@ class ProgramRunner:
                 env=self._program.environment(),
                 grace_seconds=self._limits.grace,
                 last=self._program.last(folder) if self._program.last else (),
+                has_input=has_input,
             )
         except OSError as error:
             raise TransientError(
@@ -444,7 +461,7 @@ class ProgramReading:
                 return item
 
 
-def _blocks(reader: BlockReader, child: Child) -> Iterator[bytes]:
+def _blocks(reader: BlockReader, child: Child) -> Iterator[memoryview]:
     """Yields blocks, empty ones while there are none, to the end of output or of the program.
 
     The program's end counts too: something that outlived it may hold the pipe open.

@@ -78,9 +78,10 @@ class Shaping:
             return
         if is_raw:
             raise ConfigError(
-                f"The fields of stream {shape.stream} cannot be mapped in raw form: they are"
-                " inside one JSON column.",
-                remedy="Use typed normalisation, or leave fields and mappers out.",
+                f"The fields of stream {shape.stream} cannot be mapped in raw form, in which they"
+                " are inside one JSON column (Airbyte destination programs take no other).",
+                remedy="Use typed normalisation and a native destination, or leave fields and"
+                " mappers out.",
                 stream=shape.stream,
             )
         self._shapers[shape.stream] = StreamShaper(configured, shape)

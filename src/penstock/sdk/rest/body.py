@@ -8,10 +8,8 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
-from penstock.data.json_text import compact
-from penstock.data.lines import Slices
+from penstock.data.json_text import plain
 from penstock.errors import DataError, TransientError
 
 Path = tuple[str, ...]
@@ -110,14 +108,12 @@ class Records:
         """Returns the records as one JSON list."""
         return b"[" + b",".join(self._raws) + b"]"
 
-    def slices(self) -> Slices:
-        """Returns the records' texts, without white space, for the vector parser."""
-        raws: Sequence[Any] = self._raws
-        if raws and compact(bytes(raws[0])) != bytes(raws[0]):
-            raws = _list.decode(compact(self.text()))
-        ends = np.cumsum(np.fromiter((memoryview(raw).nbytes for raw in raws), np.int64, len(raws)))
-        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1])) if len(raws) else ends
-        return Slices(b"".join(raws), starts, ends)
+    def spelled_plainly(self) -> list[bytes]:
+        """Returns the records' texts in penstock's own spelling (`data.json_text.plain`)."""
+        text = self.text()
+        spelled = plain(text)
+        raws = self._raws if spelled == text else _list.decode(spelled)
+        return list(map(bytes, raws))
 
     def values(self, *, is_exact: bool) -> list[dict[str, Any]]:
         """Returns the records as Python values; `is_exact` keeps fractions as Decimal."""

@@ -250,25 +250,36 @@ class Keyset:
     """Whether `page_param` is how many records come before, not a page's number."""
     overlap: Callable[[Any], Any] = lambda value: value
     """From the last value to the one asked from, where the API cuts what it shows."""
+    order: Callable[[Any], Any] = lambda value: value
+    """From a value to what it sorts by, where its text does not: `instant` for instants."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The names of `by`, from the outermost in."""
+        return (self.by,) if isinstance(self.by, str) else self.by
 
     def first(self) -> Turn:
         """Asks from where the stream's own parameters say."""
         return self._turn(Walk(number=self.page_start))
 
+    def at(self, anchor: Any) -> Turn:
+        """Asks from a value on."""
+        return self._turn(Walk(anchor=anchor, number=self.page_start))
+
     def next(self, turn: Turn, page: PageFacts) -> Turn | None:
         """Asks from the last record's value on, or for more of those that share it."""
         walk: Walk = turn.position
-        values = page.field_of((self.by,) if isinstance(self.by, str) else self.by)
+        values = page.field_of(self.path)
         if values and values[-1] is None:
             raise DataError(
                 f"The last record of a page has no {self.by}, by which the stream is paged.",
                 remedy="Report it to the connector's author.",
             )
         last = values[-1] if values else None
-        moves_on = last is not None and (walk.anchor is None or last > walk.anchor)
+        moves_on = last is not None and not self._is_within(last, walk)
         if moves_on and not walk.pages:
-            return self._turn(Walk(anchor=last, number=self.page_start))
+            return self.at(last)
         if self.page_param is None:
             return self._end(page)
         walk = self._longer(walk, page, values)
@@ -279,12 +290,15 @@ class Keyset:
         is_sure = walk.pages < 2 and len(walk.ids) < self.size
         if not is_sure and walk.ids != walk.before:
             return self._once_more(walk)
-        return self._turn(Walk(anchor=last, number=self.page_start)) if moves_on else None
+        return self.at(last) if moves_on else None
 
     def _longer(self, walk: Walk, page: PageFacts, values: list[Any]) -> Walk:
         ids = zip(page.ids(), values, strict=True) if page.identity else ()
-        found = {one for one, value in ids if walk.anchor is None or value <= walk.anchor}
+        found = {one for one, value in ids if value is None or self._is_within(value, walk)}
         return replace(walk, pages=walk.pages + bool(page.count), ids=walk.ids | found)
+
+    def _is_within(self, value: Any, walk: Walk) -> bool:
+        return walk.anchor is not None and bool(self.order(value) <= self.order(walk.anchor))
 
     def _once_more(self, walk: Walk) -> Turn:
         if walk.again >= _MOST_WALKS:

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ import httpx
 from penstock.errors import AccessDenied, ConnectionFailed, MissingDriver, TransientError
 from penstock.sdk.config import masked_text
 from penstock.sdk.rest.auth import Token
-from penstock.sdk.rest.retry import RETRYABLE
+from penstock.sdk.rest.retry import RETRYABLE, asked_wait
 
 _log = logging.getLogger(__name__)
 _ASSERTION_SECONDS = 3600
@@ -44,7 +45,9 @@ def ask_for_token(
         ) from error
     if reply.status_code in RETRYABLE:
         raise TransientError(
-            f"The login at {place} answered {reply.status_code}.", remedy="Try again later."
+            f"The login at {place} answered {reply.status_code}.",
+            remedy="Try again later.",
+            wait_seconds=asked_wait(reply.headers.get("retry-after"), datetime.now(UTC)),
         )
     try:
         answer = reply.json()
