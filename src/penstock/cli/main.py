@@ -27,6 +27,7 @@ COMMANDS = (
     ("destinations", "List the destinations, or the settings of one."),
     ("receipt", "Show what a sync did: rows read, sent and committed."),
     ("state", "Show, set or reset where a connection continues."),
+    ("up", "Start the server: pages, API, schedule and runs."),
     ("mcp", "Answer an assistant: list, preview and query what a file offers (MCP)."),
     ("connector", "Run a native connector as an Airbyte protocol program."),
     ("run", "Run the sync described on standard input; events on standard output."),

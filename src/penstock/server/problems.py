@@ -13,6 +13,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from penstock.control.access import NotSignedIn, TooManyTries
@@ -45,6 +46,28 @@ _STATUS: Final[tuple[tuple[type[PenstockError], int], ...]] = (
     (ResourceExhausted, 507),
 )
 """From the most to the least particular: the first that fits."""
+
+
+class WrongField(BaseModel):
+    """One thing that is wrong, and where."""
+
+    path: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error as the API answers it (`application/problem+json`)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    """What happened."""
+    code: str
+    remedy: str
+    """What to do next."""
+    context: dict[str, str]
+    problems: list[WrongField]
 
 
 def status_of(error: PenstockError) -> int:
