@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from penstock.control.access import Actor
 from penstock.control.accounts import Role
 from penstock.control.model import Connector, ConnectorKind
 from penstock.control.secrets import shown
 from penstock.control.store import Transaction, connectors, definitions
+from penstock.errors import ConfigError
 from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
-
-router = APIRouter(tags=["connectors"])
-
-
-class Plural(StrEnum):
-    """The two kinds, as they stand in addresses."""
-
-    SOURCES = "sources"
-    DESTINATIONS = "destinations"
-
-    @property
-    def kind(self) -> ConnectorKind:
-        return ConnectorKind(self.value.removesuffix("s"))
 
 
 class ConnectorShown(BaseModel):
@@ -75,76 +63,78 @@ class ConnectorChange(BaseModel):
     """The whole configuration."""
 
 
-Which = Annotated[Plural, Path(description="sources or destinations")]
+def _routes(kind: ConnectorKind) -> APIRouter:
+    """Returns the routes of one kind; the two differ in nothing but their names."""
+    router = APIRouter(prefix=f"/{kind}s", tags=[f"{kind}s"])
 
+    @router.get("", name=f"list_{kind}s")
+    def list_(
+        actor: ActorNeeded,
+        site: SiteNeeded,
+        window: WindowAsked,
+        workspace_id: str | None = None,
+    ) -> Connectors:
+        """Lists those of a workspace, or of all one sees."""
+        wanted = (workspace_id,) if workspace_id else actor.workspace_ids()
+        for each in wanted or ():
+            actor.require(Role.READER, each)
+        with site.store.read() as tx:
+            found = connectors.list_(tx, window, kind, workspace_ids=wanted)
+            items = [connector_shown(tx, each) for each in found.items]
+        return Connectors(items=items, next=found.next)
 
-@router.get("/{plural}")
-def list_connectors(
-    plural: Which,
-    actor: ActorNeeded,
-    site: SiteNeeded,
-    window: WindowAsked,
-    workspace_id: str | None = None,
-) -> Connectors:
-    """Lists the sources or destinations of a workspace, or of all one sees."""
-    wanted = (workspace_id,) if workspace_id else actor.workspace_ids()
-    for each in wanted or ():
-        actor.require(Role.READER, each)
-    with site.store.read() as tx:
-        found = connectors.list_(tx, window, plural.kind, workspace_ids=wanted)
-        items = [connector_shown(tx, each) for each in found.items]
-    return Connectors(items=items, next=found.next)
+    @router.post("", status_code=201, name=f"create_{kind}")
+    def create(body: NewConnector, actor: ActorNeeded, site: SiteNeeded) -> ConnectorShown:
+        """Makes one; its secrets are encrypted."""
+        actor.require(Role.EDITOR, body.workspace_id)
+        with site.store.read() as tx:
+            definition = definitions.get(tx, body.definition_id)
+        if definition.kind is not kind:
+            raise ConfigError(
+                f"{definition.title} is no {kind}.", remedy=f"Choose a definition of a {kind}."
+            )
+        made = site.plane.configuring.create_connector(
+            workspace_id=body.workspace_id,
+            definition_id=body.definition_id,
+            name=body.name,
+            config=body.config,
+            actor=actor.name,
+        )
+        with site.store.read() as tx:
+            return connector_shown(tx, made)
 
+    @router.get("/{connector_id}", name=f"get_{kind}")
+    def get(connector_id: str, actor: ActorNeeded, site: SiteNeeded) -> ConnectorShown:
+        """Returns one."""
+        found = seen(site, connector_id, actor, Role.READER)
+        with site.store.read() as tx:
+            return connector_shown(tx, found)
 
-@router.post("/{plural}", status_code=201)
-def create_connector(
-    plural: Which, body: NewConnector, actor: ActorNeeded, site: SiteNeeded
-) -> ConnectorShown:
-    """Makes a source or destination; its secrets are encrypted."""
-    del plural
-    actor.require(Role.EDITOR, body.workspace_id)
-    made = site.plane.configuring.create_connector(
-        workspace_id=body.workspace_id,
-        definition_id=body.definition_id,
-        name=body.name,
-        config=body.config,
-        actor=actor.name,
-    )
-    with site.store.read() as tx:
-        return connector_shown(tx, made)
+    @router.patch("/{connector_id}", name=f"change_{kind}")
+    def change(
+        connector_id: str, body: ConnectorChange, actor: ActorNeeded, site: SiteNeeded
+    ) -> ConnectorShown:
+        """Changes one."""
+        seen(site, connector_id, actor, Role.EDITOR)
+        changed = site.plane.configuring.update_connector(
+            connector_id, name=body.name, config=body.config, actor=actor.name
+        )
+        with site.store.read() as tx:
+            return connector_shown(tx, changed)
 
+    @router.delete("/{connector_id}", status_code=204, name=f"delete_{kind}")
+    def delete(connector_id: str, actor: ActorNeeded, site: SiteNeeded) -> None:
+        """Removes one that no connection uses, and its secrets."""
+        seen(site, connector_id, actor, Role.EDITOR)
+        site.plane.configuring.delete_connector(connector_id, actor=actor.name)
 
-@router.get("/{plural}/{connector_id}")
-def get_connector(
-    plural: Which, connector_id: str, actor: ActorNeeded, site: SiteNeeded
-) -> ConnectorShown:
-    """Returns a source or destination."""
-    with site.store.read() as tx:
-        found = connectors.get(tx, connector_id, plural.kind)
-        actor.require(Role.READER, found.workspace_id)
-        return connector_shown(tx, found)
+    def seen(site: Site, connector_id: str, actor: Actor, role: Role) -> Connector:
+        with site.store.read() as tx:
+            found = connectors.get(tx, connector_id, kind)
+        actor.require(role, found.workspace_id)
+        return found
 
-
-@router.patch("/{plural}/{connector_id}")
-def change_connector(
-    plural: Which, connector_id: str, body: ConnectorChange, actor: ActorNeeded, site: SiteNeeded
-) -> ConnectorShown:
-    """Changes a source or destination."""
-    _require(site, connector_id, plural, actor, Role.EDITOR)
-    changed = site.plane.configuring.update_connector(
-        connector_id, name=body.name, config=body.config, actor=actor.name
-    )
-    with site.store.read() as tx:
-        return connector_shown(tx, changed)
-
-
-@router.delete("/{plural}/{connector_id}", status_code=204)
-def delete_connector(
-    plural: Which, connector_id: str, actor: ActorNeeded, site: SiteNeeded
-) -> None:
-    """Removes a source or destination that no connection uses, and its secrets."""
-    _require(site, connector_id, plural, actor, Role.EDITOR)
-    site.plane.configuring.delete_connector(connector_id, actor=actor.name)
+    return router
 
 
 def connector_shown(tx: Transaction, connector: Connector) -> ConnectorShown:
@@ -166,10 +156,6 @@ def connector_shown(tx: Transaction, connector: Connector) -> ConnectorShown:
     )
 
 
-def _require(
-    site: Site, connector_id: str, plural: Plural, actor: ActorNeeded, role: Role
-) -> Connector:
-    with site.store.read() as tx:
-        found = connectors.get(tx, connector_id, plural.kind)
-    actor.require(role, found.workspace_id)
-    return found
+router = APIRouter()
+for _kind in ConnectorKind:
+    router.include_router(_routes(_kind))
