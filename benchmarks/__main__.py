@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from benchmarks import faker, files, library, messages, startup
+from benchmarks import databases, faker, files, library, messages, rest, startup
 from benchmarks.contest import Table, say
 from benchmarks.document import paste
 from benchmarks.measure import adopt_orphans
@@ -20,6 +20,8 @@ PATHS = {
     "faker": faker,
     "files": files,
     "library": library,
+    "rest": rest,
+    "databases": databases,
 }
 
 

@@ -54,6 +54,32 @@ def peers() -> dict[str, Peer]:
         Peer(name="penstock", package="penstock", requirements=(str(PROJECT),)),
         Peer(name="penstock-library", package="penstock", requirements=(f"{PROJECT}[pandas]",)),
         Peer(
+            name="penstock-postgres",
+            package="penstock",
+            requirements=(f"penstock[postgres] @ {PROJECT}",),
+        ),
+        Peer(
+            name="adbc",
+            package="adbc-driver-postgresql",
+            requirements=(
+                "adbc-driver-postgresql==1.13.0",
+                "pyarrow",
+                f"duckdb=={version('duckdb')}",
+                "pytz",
+            ),
+        ),
+        Peer(
+            name="dlt-sql",
+            package="dlt",
+            requirements=(
+                "dlt[duckdb,sql_database]==1.31.0",
+                "connectorx",
+                "psycopg[binary]",
+                "psycopg2-binary",
+                "pyarrow",
+            ),
+        ),
+        Peer(
             name="duckdb", package="duckdb", requirements=(f"duckdb=={version('duckdb')}", "pytz")
         ),
         Peer(
@@ -66,6 +92,11 @@ def peers() -> dict[str, Peer]:
             name="source-faker",
             package="airbyte-source-faker",
             requirements=("airbyte-source-faker==7.2.1",),
+        ),
+        Peer(
+            name="airbyte-cdk",
+            package="airbyte-cdk",
+            requirements=("airbyte-cdk==7.39.1",),
         ),
         Peer(name="dlt", package="dlt", requirements=("dlt[duckdb,filesystem]==1.31.0", "pyarrow")),
         Peer(name="ingestr", package="ingestr", requirements=("ingestr==1.1.0",)),

@@ -13,6 +13,8 @@ from benchmarks.files import DUCKDB
 from benchmarks.library import NARROW, WIDE
 from benchmarks.library import OURS as LIBRARY
 from benchmarks.messages import OURS, PYAIRBYTE
+from benchmarks.rest import CDK, DLT, LOOP, RECORDWISE
+from benchmarks.rest import OURS as REST
 from benchmarks.startup import HELP, IMPORT, NOTHING
 
 LINEAR_TOLERANCE = 1.5
@@ -47,11 +49,12 @@ def judged_targets(tables: Sequence[Table], environments: Sequence[Weighed]) -> 
     yield from _faker(by_path["faker"])
     yield from _files(by_path["files"])
     yield from _library(by_path["library"])
+    yield from _rest(by_path["rest"])
     yield from _startup(by_path["startup"])
     yield from _weight(environments)
 
 
-_PATHS = ("messages", "faker", "files", "library", "startup")
+_PATHS = ("messages", "faker", "files", "library", "rest", "startup")
 
 
 def _pair(table: Table, ours: str, other: str) -> tuple[Outcome, Outcome] | None:
@@ -128,6 +131,24 @@ def _faker(tables: Sequence[Table]) -> Iterator[Target]:
                 measured=f"{added:+.1f} %",
                 is_met=added < 5,
             )
+
+
+def _rest(tables: Sequence[Table]) -> Iterator[Target]:
+    for table in tables:
+        if pair := _pair(table, REST, LOOP):
+            ratio = pair[0].wall_seconds / pair[1].wall_seconds
+            yield _at_most(f"{table.title}: no slower than a bare loop", ratio, 1, "x")
+        if pair := _pair(table, RECORDWISE, LOOP):
+            ratio = pair[0].wall_seconds / pair[1].wall_seconds
+            yield _at_most(f"{table.title}: record by record, at most 2x a loop", ratio, 2, "x")
+        for peer, least in ((CDK, 5), (DLT, 40)):
+            if pair := _pair(table, REST, peer):
+                ratio = pair[1].wall_seconds / pair[0].wall_seconds
+                yield Target(
+                    text=f"{table.title}: {peer} needs at least {least}x the time",
+                    measured=f"{ratio:.1f}x",
+                    is_met=ratio >= least,
+                )
 
 
 def _files(tables: Sequence[Table]) -> Iterator[Target]:

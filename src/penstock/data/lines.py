@@ -51,6 +51,12 @@ class RecordTexts:
         for text in self.array.view(pa.binary()):
             yield text.as_py()
 
+    def __getitem__(self, rows: slice) -> RecordTexts:
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            return self.take(whole_numbers(range(start, stop, step), pa.int64()))
+        return RecordTexts(self.array.slice(start, max(0, stop - start)))
+
     def take(self, rows: pa.Array) -> RecordTexts:
         """Returns some of the texts, in the order asked for."""
         return RecordTexts(self.array.take(rows))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from penstock.sdk.rest.auth import Auth, NoAuth, TokenAuth, api_key, basic, bearer
 from penstock.sdk.rest.client import Ask, Reply, RestClient
-from penstock.sdk.rest.cursor import Incremental
+from penstock.sdk.rest.cognito import CognitoFlow, CognitoPassword
+from penstock.sdk.rest.cursor import Incremental, IncrementalNumber
 from penstock.sdk.rest.limit import RateLimiter
 from penstock.sdk.rest.paginate import (
     Keyset,
@@ -28,7 +29,10 @@ from penstock.sdk.rest.tokens import (
 __all__ = [
     "Ask",
     "Auth",
+    "CognitoFlow",
+    "CognitoPassword",
     "Incremental",
+    "IncrementalNumber",
     "Keyset",
     "LinkHeader",
     "NextToken",
