@@ -174,6 +174,7 @@ class Configuring:
         with self._house.store.write() as tx:
             _require_ends(tx, kept)
             _require_followed(tx, kept)
+            kept = self._without_keys(tx, kept, None)
             connections.create(tx, kept)
             connections.set_tags(tx, kept.id, tags)
             enqueuing.arrange(tx, kept, now=now, last_started=None)
@@ -203,7 +204,9 @@ class Configuring:
             _check(changed)
             _require_ends(tx, changed)
             _require_followed(tx, changed)
+            changed = self._without_keys(tx, changed, before)
             connections.save(tx, changed)
+            secrets.forget(tx, _keys_of(before) - _keys_of(changed))
             if tags is not None:
                 connections.set_tags(tx, connection_id, tags)
             if _schedule_of(before) != _schedule_of(changed):
@@ -223,6 +226,7 @@ class Configuring:
             if active is not None:
                 runs.request_cancel(tx, active.id, by=actor, now=now)
             connections.delete_(tx, connection_id, now=now)
+            secrets.forget(tx, _keys_of(found))
             self._note_connection(tx, "connection.deleted", found, actor)
         self._wake()
 
@@ -270,6 +274,28 @@ class Configuring:
                     )
             self._note_connection(tx, "state.reset", found, actor)
 
+    def _without_keys(
+        self, tx: Transaction, connection: Connection, before: Connection | None
+    ) -> Connection:
+        """Returns the connection with the keys of its mappers encrypted."""
+        if connection.streams is None:
+            return connection
+        known = {each.key: each.mappers for each in (before.streams if before else None) or ()}
+        kept = tuple(
+            replace(
+                choice,
+                mappers=self._house.secrets.split_mappers(
+                    tx,
+                    choice.mappers,
+                    workspace_id=connection.workspace_id,
+                    now=connection.updated_at,
+                    before=known.get(choice.key, ()),
+                ),
+            )
+            for choice in connection.streams
+        )
+        return replace(connection, streams=kept)
+
     def _note(self, tx: Transaction, kind: str, connector: Connector, actor: str | None) -> None:
         event = Event(
             at=self._house.clock(),
@@ -292,6 +318,10 @@ class Configuring:
             data={"name": connection.name, "status": connection.status.value},
         )
         events.note(tx, event)
+
+
+def _keys_of(connection: Connection) -> frozenset[str]:
+    return frozenset().union(*(places(each.mappers) for each in connection.streams or ()))
 
 
 def _require_fit(config: Mapping[str, Any], spec: Mapping[str, Any], name: str) -> None:
