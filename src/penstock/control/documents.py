@@ -186,9 +186,6 @@ def run_document(
         "catalog": {"streams": streams},
         "settings": {**_namespace(connection), "prefix": connection.prefix, **connection.settings},
     }
-    shapes = _shapes(connection, streams)
-    if shapes:
-        document["shapes"] = shapes
     if shapes:
         document["shapes"] = shapes
     states = [] if run.is_begun else _states(run, streams, overrides)
@@ -245,17 +242,20 @@ def _configured(run: Run, choice: StreamChoice, stream: Mapping[str, Any]) -> di
 
 
 def _shape(choice: StreamChoice, stream: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Returns what happens to a stream on its way; None for nothing.
+    """Returns what happens to a stream on its way: table, fields, mappers; None for nothing.
 
     Of selected fields the key and the cursor are always among: without them nothing is found again.
+    A stream that is gone from its source has no fields: its table can only be emptied.
     """
     shape: dict[str, Any] = {}
-    if choice.selected_fields is not None:
+    if choice.destination_object_name:
+        shape["table"] = choice.destination_object_name
+    if choice.selected_fields is not None and stream.get("json_schema"):
         key = stream.get("source_defined_primary_key") or choice.primary_key
         cursor = choice.cursor_field or stream.get("default_cursor_field") or ()
         paths = (*choice.selected_fields, *key, cursor)
         shape["fields"] = list(dict.fromkeys(path[0] for path in paths if path))
-    if choice.mappers:
+    if choice.mappers and stream.get("json_schema"):
         shape["mappers"] = choice.mappers
     if not shape:
         return None
@@ -290,25 +290,8 @@ def _stream_state(namespace: str | None, name: str, blob: msgspec.Raw) -> dict[s
     }
 
 
-def _shapes(connection: Connection, streams: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Returns what is special about streams on their way: table and mappers.
-
-    A stream that is gone from its source has no fields to map: its table can only be emptied.
-    """
-    known = {_key_of(each["stream"]): each["stream"] for each in streams}
-    return [
-        {
-            "name": choice.name,
-            "namespace": choice.namespace,
-            "table": choice.destination_object_name,
-            "mappers": choice.mappers if known[choice.key].get("json_schema") else (),
-        }
-        for choice in connection.streams or ()
-        if choice.key in known and (choice.mappers or choice.destination_object_name)
-    ]
-
-
 def _namespace(connection: Connection) -> dict[str, Any]:
+    """Returns the schema tables go to, in the words of a RunSpec's settings."""
     match connection.namespace_rule:
         case NamespaceRule.SOURCE:
             return {}
