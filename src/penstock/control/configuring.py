@@ -13,6 +13,7 @@ from penstock.control.history import Event, ProbeKind, StreamState
 from penstock.control.house import House
 from penstock.control.model import (
     Connection,
+    ConnectionStatus,
     Connector,
     ConnectorKind,
     Definition,
@@ -192,14 +193,21 @@ class Configuring:
     ) -> Connection:
         """Changes a connection by a function of what it was; returns it as kept.
 
-        A changed choice of streams ends the pause that a breaking change began. A schedule that
-        stays is not moved.
+        A changed choice of streams, or switching it on, takes back the mark of a breaking change;
+        the next run looks again. A schedule that stays is not moved.
         """
         now = self._house.clock()
         with self._house.store.write() as tx:
             before = connections.get(tx, connection_id)
             changed = replace(change(before), id=before.id, updated_at=now)
-            if changed.streams != before.streams or changed.catalog_id != before.catalog_id:
+            is_switched_on = (
+                changed.status is ConnectionStatus.ACTIVE and before.status is not changed.status
+            )
+            is_chosen_anew = (changed.streams, changed.catalog_id) != (
+                before.streams,
+                before.catalog_id,
+            )
+            if is_switched_on or is_chosen_anew:
                 changed = replace(changed, has_breaking_change=False)
             _check(changed)
             _require_ends(tx, changed)

@@ -100,6 +100,11 @@ def cancel(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, now
     return ended
 
 
+def note_cancelled(tx: Transaction, run: Run, *, now: datetime) -> None:
+    """Tells of a run that was cancelled before a server had begun it."""
+    _note(tx, "run.cancelled", run, now)
+
+
 def fail(
     tx: Transaction,
     run: Run,
