@@ -123,7 +123,7 @@ class Configuring:
         spec = self.spec_of(found.definition_id)
         now = self._house.clock()
         with self._house.store.write() as tx:
-            before = connectors.get(tx, connector_id)
+            before = connectors.get(tx, connector_id, for_update=True)
             kept = before.config
             if config is not None:
                 kept = self._house.secrets.split(
@@ -198,7 +198,7 @@ class Configuring:
         """
         now = self._house.clock()
         with self._house.store.write() as tx:
-            before = connections.get(tx, connection_id)
+            before = connections.get(tx, connection_id, for_update=True)
             changed = replace(change(before), id=before.id, updated_at=now)
             is_switched_on = (
                 changed.status is ConnectionStatus.ACTIVE and before.status is not changed.status

@@ -69,7 +69,7 @@ def succeed(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, no
         attempt_status=AttemptStatus.SUCCEEDED, run_status=RunStatus.SUCCEEDED, streams=streams
     )
     ended = leases.end_attempt(tx, run, ending, now=now)
-    connection = connections.get(tx, run.connection_id, with_deleted=True)
+    connection = connections.get(tx, run.connection_id, with_deleted=True, for_update=True)
     had_failed = connection.failed_runs_in_row
     connections.save(
         tx,
@@ -151,7 +151,7 @@ def fail(
     if not_before is not None:
         _note(tx, "attempt.failed", ended, now, next_at=not_before.isoformat())
         return ended
-    connection = connections.get(tx, run.connection_id, with_deleted=True)
+    connection = connections.get(tx, run.connection_id, with_deleted=True, for_update=True)
     _note(tx, "run.failed", ended, now)
     _count_failure(tx, connection, now=now)
     return ended

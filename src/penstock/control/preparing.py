@@ -62,7 +62,7 @@ def keep_changed_config(
 ) -> None:
     """Keeps the configuration a source asked for (a new refresh token), its secrets encrypted."""
     leases.require_held(tx, run)
-    connector = connectors.get(tx, run.source_id, ConnectorKind.SOURCE)
+    connector = connectors.get(tx, run.source_id, ConnectorKind.SOURCE, for_update=True)
     definition = definitions.get(tx, connector.definition_id)
     kept = house.secrets.split(
         tx, config, definition.spec or {}, workspace_id=connector.workspace_id, now=now

@@ -185,7 +185,7 @@ class ControlPlane:
             source_id = connections.get(tx, connection_id).source_id
         newest = discovery.discover(self.house, source_id)
         with self.store.write() as tx:
-            connection = connections.get(tx, connection_id)
+            connection = connections.get(tx, connection_id, for_update=True)
             return discovery.apply(tx, connection, newest, now=self.house.clock())
 
     def _ask(
