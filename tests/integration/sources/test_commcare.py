@@ -144,6 +144,17 @@ def test_forms_have_their_answers_under_their_questions(hq: CommCare) -> None:
     assert "children" not in row["_extra"]
 
 
+def test_what_a_newer_server_says_of_a_record_is_kept(hq: CommCare) -> None:
+    hq.forms[0]["sealed"] = True
+    hq.cases[0]["tags"] = ["a"]
+    source = source_of(hq)
+    for name in ("forms", REGISTRATION):
+        assert rows(stream_of(source, name))[0]["_extra"]["@record"] == {"sealed": True}
+    for name in ("cases", "case_mother"):
+        assert rows(stream_of(source, name))[0]["_extra"]["@record"] == {"tags": ["a"]}
+    assert rows(stream_of(source, "forms"))[1]["_extra"] is None
+
+
 def test_no_two_columns_become_one_in_a_destination(hq: CommCare) -> None:
     for stream in source_of(hq).streams():
         names = list(stream.json_schema["properties"])
