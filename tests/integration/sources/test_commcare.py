@@ -368,6 +368,14 @@ def test_form_of_two_applications_is_one_stream_with_the_questions_of_both(hq: C
     assert {"form.name", "form.full_name"} <= set(columns)
 
 
+def test_many_applications_are_asked_for_few_at_a_time(hq: CommCare) -> None:
+    hq.apps[:] = [application(number) for number in range(25)]
+    source = source_of(hq, page_size=1000)
+    assert ids(hq.apps) == ids(rows(stream_of(source, "applications")))
+    asked = [one.query["limit"] for one in hq.asked if "/application/" in one.path]
+    assert set(asked) == {"10"}
+
+
 def test_two_forms_of_one_title_are_two_streams(hq: CommCare) -> None:
     forms = hq.apps[0]["modules"][0]["forms"]
     forms.append({**forms[0], "xmlns": XMLNS + "-copy"})
