@@ -121,7 +121,12 @@ def test_every_row_of_every_page_arrives_once(server: AnalyticsServer, clock: Cl
     assert len(rows) == len(found(rows))
     asked = [request.json() for request in server.asked if "runReport" in request.path][1:]
     assert {len(one["orderBys"]) for one in asked} == {3}
-    assert [one["offset"] for one in asked[:3]] == ["0", "5", "10"]
+    # Each page begins with the last row of the one before.
+    assert [(one["offset"], one["limit"]) for one in asked[:3]] == [
+        ("0", "5"),
+        ("4", "6"),
+        ("9", "6"),
+    ]
 
 
 def test_days_are_the_propertys(server: AnalyticsServer, clock: Clock) -> None:
@@ -265,6 +270,24 @@ def test_report_that_changes_while_it_is_read_is_read_again(
     rows, _ = read(source(server, clock))
     assert expected(server, date(2024, 6, 10)) == found(rows)
     assert len(rows) == len(found(rows))
+
+
+def test_row_gone_and_row_come_between_pages_hide_no_other(
+    server: AnalyticsServer, clock: Clock
+) -> None:
+    reports = [0]
+
+    def meddle() -> None:
+        reports[0] += 1
+        if reports[0] == 3:  # the second page of the first day
+            day = [event for event in server.events if event.at.date() == date(2024, 6, 10)]
+            first = min(day, key=lambda event: (event.page, event.country))
+            server.events.remove(first)
+            server.events.append(replace(first, page="/zzz"))
+
+    server.before_report = meddle
+    rows, _ = read(source(server, clock))
+    assert expected(server, date(2024, 6, 10)) == found(rows)
 
 
 def test_report_that_never_rests_is_said_to_be_so(server: AnalyticsServer, clock: Clock) -> None:
