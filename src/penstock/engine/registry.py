@@ -44,6 +44,7 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
         "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
+        "postgres": "penstock.sources.postgres:PostgresSource",
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
     }
 )
@@ -66,6 +67,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "source-faker": "Faker",
         "source-file": "Files",
         "source-google-analytics": "Google Analytics 4",
+        "source-postgres": "PostgreSQL",
         "source-smartsheet": "Smartsheet",
     }
 )

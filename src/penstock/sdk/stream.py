@@ -35,6 +35,8 @@ class ReadRequest:
     """The cursor the user chose; None leaves it to the stream."""
     fields: tuple[str, ...] | None = None
     """The top-level properties wanted; None wants all. Leaving others out is optional."""
+    takes_json: bool = False
+    """Whether pages may be JsonRows, too: what reads in full speed takes them."""
 
 
 class Stream(Protocol):
@@ -72,11 +74,11 @@ class Stream(Protocol):
     ) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | JsonRows | State]:
         """Yields rows and states in order; the order is the contract.
 
-        Rows are pages of dicts, Arrow batches whose columns are property names, or the JSON
-        texts an API sent (`penstock.data.json_rows`). A yielded State covers everything yielded
-        before it. Called once a sync, on a thread of its own; the iterator is closed early when
-        the sync stops. Raise ConfigError, AccessDenied, TransientError or DataError for what the
-        user can act on.
+        Rows are pages of dicts, Arrow batches whose columns are property names, or (where the
+        request takes them) JSON texts as an API sent them. A yielded State covers everything
+        yielded before it. Called once a sync, on a thread of its own; the iterator is closed
+        early when the sync stops. Raise ConfigError, AccessDenied, TransientError or DataError
+        for what the user can act on.
         """
         ...
 
@@ -105,15 +107,28 @@ class Partitioned(Protocol):
         ...
 
 
+@runtime_checkable
+class TracksChanges(Protocol):
+    """Optional power: an incremental read needs no cursor, since the other side keeps account.
+
+    A database knows rows by transaction or writes a log. The user may choose a cursor all the
+    same where the stream names none of its own.
+    """
+
+    @property
+    def tracks_changes(self) -> bool: ...
+
+
 def catalog_stream(stream: Stream) -> CatalogStream:
     """Returns a stream as the catalogue shows it."""
     incremental = SyncMode.INCREMENTAL in stream.modes
+    tracks = isinstance(stream, TracksChanges) and stream.tracks_changes
     return CatalogStream(
         name=stream.name,
         namespace=stream.namespace,
         json_schema=dict(stream.json_schema),
         supported_sync_modes=tuple(stream.modes),
-        source_defined_cursor=bool(incremental and stream.cursor) or None,
+        source_defined_cursor=bool(incremental and (stream.cursor or tracks)) or None,
         default_cursor_field=stream.cursor if incremental else None,
         source_defined_primary_key=stream.primary_key or None,
         is_resumable=stream.is_resumable or incremental or None,
