@@ -481,6 +481,15 @@ def test_check_says_what_is_wrong_in_one_sentence(
     assert caught.value.context["field"] in ("property_ids", "custom_reports")
 
 
+def test_api_that_is_off_is_to_be_turned_on(server: AnalyticsServer, clock: Clock) -> None:
+    words = "Google Analytics Data API has not been used in project 12 before or it is disabled."
+    refusal = server.refused(403, "PERMISSION_DENIED", words)
+    server._report = lambda asked: refusal  # type: ignore[method-assign]
+    with pytest.raises(AccessDenied) as caught:
+        source(server, clock).check()
+    assert "Library" in caught.value.remedy
+
+
 def test_report_of_fields_that_do_not_go_together_is_refused_when_read(
     server: AnalyticsServer, clock: Clock
 ) -> None:

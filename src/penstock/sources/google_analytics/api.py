@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import IO, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import orjson
+
 from penstock.data.types import Kind
 from penstock.errors import AccessDenied, ConfigError, DataError, MissingDriver, TransientError
 from penstock.sdk.rest import Ask, Reply, RestClient
@@ -56,7 +58,7 @@ class Window:
         """Yields the rows as the API gives them, page by page."""
         self.file.seek(0)
         while head := self.file.readline():
-            yield json.loads(self.file.read(int(head)))
+            yield orjson.loads(self.file.read(int(head)))
 
 
 class Property:
