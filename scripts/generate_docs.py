@@ -38,6 +38,12 @@ _CODE = re.compile(
     re.DOTALL,
 )
 
+_VERBS = {
+    "state": ("get", "set", "reset"),
+    "db": ("upgrade", "status", "copy"),
+    "secrets": ("rotate",),
+}
+
 
 def main(arguments: list[str]) -> int:
     """Writes every page, or compares it; returns the exit status."""
@@ -103,8 +109,7 @@ def cli_reference() -> str:
     words: list[list[str]] = [[]]
     for name, _ in COMMANDS:
         words.append([name])
-        if name == "state":
-            words += [[name, verb] for verb in ("get", "set", "reset")]
+        words += [[name, verb] for verb in _VERBS.get(name, ())]
     for command in words:
         title = " ".join(["penstock", *command])
         parts.append(f"## {title}\n\n```text\n{_help(command)}\n```\n\n")

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,15 @@ class Step:
 
 def steps_of(page: Path) -> list[Step]:
     """Returns the commands of a page's console blocks, each with the output under it."""
-    steps: list[Step] = []
-    for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, *expected = part.rstrip("\n").split("\n")
-            steps.append(Step(command, tuple(expected)))
-    return steps
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
+    return [step for block in blocks for step in steps_in(block)]
+
+
+def steps_in(block: str) -> Iterator[Step]:
+    """Yields the commands of one console block."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, *expected = part.rstrip("\n").split("\n")
+        yield Step(command, tuple(expected))
 
 
 def files_of(page: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, LiteralString, cast
@@ -139,28 +140,39 @@ def server_near(place: Path) -> PostgresServer:
     pytest.fail(f"No PostgreSQL was started for {place}: ask for the fixture postgres_server.")
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A server on a free port of loopback, with its files in a temporary folder."""
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Starts a server on a free port of loopback, with its files in a temporary folder."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="penstock-postgres-"))
     if os.geteuid() == 0:
         account = _account()
         os.chown(folder, account.pw_uid, account.pw_gid)
-    # Whatever ends the tests, closes this pipe: then the guard stops the server and cleans up.
+    # Whatever ends this process, closes this pipe: then the guard stops the server and cleans up.
     guard = _guard(programs, folder)
     try:
         server = PostgresServer(port=_free_port(), folder=folder, programs=programs)
         _initialise(server)
         server.start()
-        address = tmp_path_factory.getbasetemp() / _ADDRESS_FILE
-        known = {"port": server.port, "folder": str(folder), "programs": str(programs)}
-        address.write_text(json.dumps(known))
         yield server
     finally:
         assert guard.stdin is not None
         guard.stdin.close()
         guard.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The session's server, which processes of a test find by `server_near`."""
+    with running_server() as server:
+        address = tmp_path_factory.getbasetemp() / _ADDRESS_FILE
+        known = {
+            "port": server.port,
+            "folder": str(server.folder),
+            "programs": str(server.programs),
+        }
+        address.write_text(json.dumps(known))
+        yield server
 
 
 @pytest.fixture

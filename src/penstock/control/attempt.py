@@ -221,6 +221,7 @@ class AttemptRunner:
             )
             pending.streams[event.stream] = replace(
                 known,
+                rows_committed=known.rows_committed + event.rows,
                 bytes_committed=known.bytes_committed + event.bytes,
                 checkpoints=known.checkpoints + 1,
             )

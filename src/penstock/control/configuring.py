@@ -20,7 +20,7 @@ from penstock.control.model import (
     ScheduleKind,
 )
 from penstock.control.schedule import check_schedule
-from penstock.control.secrets import places
+from penstock.control.secrets import places, unmasked
 from penstock.control.store import (
     Transaction,
     connections,
@@ -69,6 +69,12 @@ class Configuring:
         with self._house.store.read() as tx:
             definition = definitions.get(tx, definition_id)
         return definition, documents.reference_to(definition, config)
+
+    def unmasked(self, connector_id: str, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns settings with the kept secrets in place of masks; never to be shown."""
+        with self._house.store.read() as tx:
+            before = connectors.get(tx, connector_id)
+            return self._house.secrets.opened(tx, unmasked(config, before.config))
 
     def create_connector(
         self,

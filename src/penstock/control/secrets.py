@@ -250,6 +250,25 @@ def places(config: Any) -> frozenset[str]:
     return frozenset().union(*(places(each) for each in inner))
 
 
+def unmasked(config: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a configuration with the places of kept secrets where it has masks."""
+
+    def filled(value: Any, old: Any) -> Any:
+        if value in (MASK, AIRBYTE_MASK) and old is not None:
+            return old
+        if isinstance(value, Mapping) and not _is_place(value):
+            known = old if isinstance(old, Mapping) else {}
+            return {key: filled(inner, known.get(key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            olds = [*(old if isinstance(old, list) else []), *[None] * len(value)]
+            return [filled(inner, held) for inner, held in zip(value, olds, strict=False)]
+        if _is_place(value) and value != old:
+            raise _not_there(())
+        return value
+
+    return {key: filled(value, before.get(key)) for key, value in config.items()}
+
+
 def shown(
     config: Mapping[str, Any], spec: Mapping[str, Any] | None, *, mask: str = AIRBYTE_MASK
 ) -> dict[str, Any]:

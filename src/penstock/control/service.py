@@ -18,6 +18,7 @@ from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
 from penstock.control.history import ProbeKind, Run
 from penstock.control.house import House, Patience, default_runs_at_once
+from penstock.control.housekeeping import Retention
 from penstock.control.launchers.launcher import Launcher
 from penstock.control.launchers.local import LocalLauncher
 from penstock.control.logs import LogPart, read_log
@@ -57,6 +58,7 @@ class Setup:
     runs_at_once: int | None = None
     retries: RetryLimits = field(default_factory=RetryLimits)
     patience: Patience = field(default_factory=Patience)
+    retention: Retention = field(default_factory=Retention)
 
 
 class ControlPlane:
@@ -81,7 +83,7 @@ class ControlPlane:
             started_at=now,
             seen_at=now,
         )
-        self._dispatcher = Dispatcher(house, self._server)
+        self._dispatcher = Dispatcher(house, self._server, setup.retention)
         self._lock: IO[str] | None = None
 
     @property

@@ -44,9 +44,14 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
         "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
+        "postgres": "penstock.sources.postgres:PostgresSource",
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
     }
 )
+AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"google-analytics-data-api": "google-analytics", "smartsheets": "smartsheet"}
+)
+"""Sources that Airbyte has under another name; their settings are read, too."""
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
@@ -62,6 +67,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "source-faker": "Faker",
         "source-file": "Files",
         "source-google-analytics": "Google Analytics 4",
+        "source-postgres": "PostgreSQL",
         "source-smartsheet": "Smartsheet",
     }
 )
@@ -167,6 +173,8 @@ def _find_class(
 ) -> Callable[[], Any] | None:
     """Returns what loads the class of a native or third party's connector, if there is one."""
     short = _short(name, kind)
+    if kind == "source":
+        short = AIRBYTE_NAMES.get(short, short)
     if short in native:
         return lambda: _load(native[short])
     plugins = _plugins(group)

@@ -107,15 +107,28 @@ class Partitioned(Protocol):
         ...
 
 
+@runtime_checkable
+class TracksChanges(Protocol):
+    """Optional power: an incremental read needs no cursor, since the other side keeps account.
+
+    A database knows rows by transaction or writes a log. The user may choose a cursor all the
+    same where the stream names none of its own.
+    """
+
+    @property
+    def tracks_changes(self) -> bool: ...
+
+
 def catalog_stream(stream: Stream) -> CatalogStream:
     """Returns a stream as the catalogue shows it."""
     incremental = SyncMode.INCREMENTAL in stream.modes
+    tracks = isinstance(stream, TracksChanges) and stream.tracks_changes
     return CatalogStream(
         name=stream.name,
         namespace=stream.namespace,
         json_schema=dict(stream.json_schema),
         supported_sync_modes=tuple(stream.modes),
-        source_defined_cursor=bool(incremental and stream.cursor) or None,
+        source_defined_cursor=bool(incremental and (stream.cursor or tracks)) or None,
         default_cursor_field=stream.cursor if incremental else None,
         source_defined_primary_key=stream.primary_key or None,
         is_resumable=stream.is_resumable or incremental or None,

@@ -62,6 +62,12 @@ def active_of(tx: Transaction, connection_id: str) -> Run | None:
     return rows.one(tx, Run, query)
 
 
+def active(tx: Transaction) -> tuple[Run, ...]:
+    """Returns all runs that are not over."""
+    query = select(runs).where(runs.c.status.in_(ACTIVE)).order_by(runs.c.id)
+    return rows.every(tx, Run, query)
+
+
 def newest_of(tx: Transaction, connection_ids: Iterable[str]) -> dict[str, Run]:
     """Returns the newest run of each connection."""
     newest = (

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
@@ -105,8 +105,8 @@ class Address:
     port: int
     database: str
     username: str
-    password: str | None
-    ssl_mode: Protection
+    password: str | None = field(repr=False)
+    ssl_mode: Protection = field(repr=False)
     application: str
     """What the server's list of connections shows."""
 

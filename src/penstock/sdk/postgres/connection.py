@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-_BATCH_BYTES: Final = 8 << 20
-_BATCH_ROWS: Final = 65_536
+_BATCH_BYTES: Final = 4 << 20
+_BATCH_ROWS: Final = 32_768
 
 _SESSION: Final = """\
 SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601';

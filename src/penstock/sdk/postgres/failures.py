@@ -113,6 +113,11 @@ _BY_WORDS: Final[tuple[tuple[re.Pattern[str], type[PenstockError], str], ...]] =
         "Close other connections or raise max_connections, then run it again.",
     ),
     (
+        re.compile("server closed the connection|connection is lost|consuming input failed"),
+        ConnectionFailed,
+        _AGAIN,
+    ),
+    (
         re.compile("the database system is (starting|shutting|in recovery)"),
         ConnectionFailed,
         "Run it again when the server is up.",

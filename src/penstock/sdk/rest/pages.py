@@ -128,21 +128,23 @@ class _Seen:
 
     def __init__(self, paginate: Paginator, identities: tuple[Path, ...]) -> None:
         self._keyset = paginate if isinstance(paginate, Keyset) else None
+        self._repeats = getattr(paginate, "repeats", False)
         self._identities = identities
         self._had: dict[tuple[str, ...], Any] = {}
         """The value by which each record had is sorted."""
 
     def new(self, records: Records, turn: Turn) -> Records:
         """Returns the records not yet had. The same record with another value is another."""
-        if self._keyset is None or not self._identities or not len(records):
+        is_plain = self._keyset is None and not self._repeats
+        if is_plain or not self._identities or not len(records):
             return records
         columns = [records.fields(path) for path in self._identities]
-        values = records.fields(self._keyset.path)
+        values = records.fields(self._keyset.path) if self._keyset else [None] * len(records)
         ids = [tuple(map(repr, parts)) for parts in zip(*columns, values, strict=True)]
         fresh = [row for row, found in enumerate(ids) if found not in self._had]
         # Walks ascend: what lies before the first value of a new one does not come again.
         is_new = isinstance(turn.position, Walk) and turn.position.is_first
-        if is_new:
+        if is_new and self._keyset is not None:
             order = self._keyset.order
             first = min((order(value) for value in values if value is not None), default=None)
             self._keep(first)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from penstock.data.names import slug
 from penstock.data.types import Kind
 from penstock.sdk.rest import RestStream
 from penstock.sources.commcare.answers import utc
-from penstock.sources.commcare.design import distinct, slug_of
+from penstock.sources.commcare.design import distinct
 from penstock.sources.commcare.forms import EXTRA
 
 Row = dict[str, Any]
@@ -58,7 +59,7 @@ def case_streams(
         identity=(("case_id",),),
         expand=_links,
     )
-    names = distinct((f"case_{slug_of(kind)}", kind) for kind in case_types)
+    names = distinct((f"case_{slug(kind)}", kind) for kind in case_types)
     for name, (kind, properties) in zip(names, case_types.items(), strict=True):
         # The name of a case has a column of its own, under each of the names modules use for it.
         typed = {f"properties.{one}": Kind.STRING for one in properties if one != "case_name"}

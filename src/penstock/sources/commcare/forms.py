@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from penstock.data.names import slug
 from penstock.data.types import Kind
 from penstock.sdk.rest import RestStream
 from penstock.sdk.rest.stream import DELETED_AT
 from penstock.sources.commcare.answers import column_of, entries, split_answers, utc
-from penstock.sources.commcare.design import FormDesign, Path, distinct, slug_of
+from penstock.sources.commcare.design import FormDesign, Path, distinct
 
 Row = dict[str, Any]
 EXTRA: Final = "_extra"
@@ -23,7 +24,7 @@ COLUMNS: Final[Mapping[str, Kind]] = {
     "app_id": Kind.STRING,
     "build_id": Kind.STRING,
     "xmlns": Kind.STRING,
-    "form_name": Kind.STRING,
+    "name": Kind.STRING,
     "version": Kind.STRING,
     "uiversion": Kind.STRING,
     "type": Kind.STRING,
@@ -116,7 +117,7 @@ def _outermost(paths: frozenset[Path]) -> list[Path]:
 
 
 def _words(path: Path) -> str:
-    return "__".join(slug_of(name) for name in path)
+    return "__".join(slug(name) for name in path)
 
 
 def _head(row: Row) -> Row:
@@ -124,7 +125,7 @@ def _head(row: Row) -> Row:
     told = form if isinstance(form, dict) else {}
     head = {name: row.get(name) for name in COLUMNS}
     head |= {name: utc(row.get(name)) for name in _INSTANTS}
-    head |= {"xmlns": told.get("@xmlns"), "form_name": told.get("@name")}
+    head |= {"xmlns": told.get("@xmlns"), "name": told.get("@name")}
     return head if DELETED_AT not in row else {**head, DELETED_AT: row[DELETED_AT]}
 
 

@@ -12,7 +12,7 @@ from penstock.sdk.rest import Incremental, Keyset, RestClient, RestStream
 from penstock.sdk.rest.cursor import instant
 from penstock.sources.commcare.answers import utc
 from penstock.sources.commcare.forms import EXTRA
-from penstock.sources.commcare.paging import MetaOffset
+from penstock.sources.commcare.paging import MetaOffset, says_more
 
 Row = dict[str, Any]
 
@@ -188,6 +188,7 @@ def list_streams(
             page_param="offset",
             counts_records=True,
             order=instant,
+            more=says_more,
         ),
         incremental=Incremental(
             field="last_modified",

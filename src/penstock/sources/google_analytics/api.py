@@ -27,6 +27,7 @@ Key = tuple[str, ...]
 _REFUSALS: Final = frozenset({400, 403, 404, 429})
 _IN_MEMORY: Final = 32 << 20
 _TRIES: Final = 5
+_INVALID: Final = "INVALID_ARGUMENT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +116,8 @@ class Property:
         """Returns the day it is where the property is."""
         return self.client.now().astimezone(self.time_zone).date()
 
-    def check_compatible(self, report: Report) -> None:
-        """Raises ConfigError naming the fields that cannot stand in one report."""
+    def check_known(self, report: Report) -> None:
+        """Raises ConfigError naming the fields of a report that the property does not have."""
         unknown = self.fields.unknown(report)
         if unknown:
             raise ConfigError(
@@ -126,22 +127,25 @@ class Property:
                 " one's own as customEvent:name.",
                 field="custom_reports",
             )
-        asked = {**_fields(report), "compatibilityFilter": "INCOMPATIBLE"}
+
+    def check_compatible(self, report: Report) -> None:
+        """Asks whether a report's fields can stand together; Google names those that cannot.
+
+        Its answer lists what else could be added; fields that do not go together are refused, as
+        they would be when the report is read (Data API, "checkCompatibility").
+        """
         path = f"properties/{self.number}:checkCompatibility"
-        body = self._ask(Ask(path=path, method="POST", body=asked))
-        wrong = [
-            found[part]["apiName"]
-            for kind, part in (("dimension", "dimensionMetadata"), ("metric", "metricMetadata"))
-            for found in body.at((f"{kind}Compatibilities",)) or ()
-            if found.get("compatibility") == "INCOMPATIBLE" and part in found
-        ]
-        if wrong:
+        asked = {**_fields(report), "compatibilityFilter": "COMPATIBLE"}
+        try:
+            self._ask(Ask(path=path, method="POST", body=asked))
+        except ConfigError as error:
+            if error.context.get("status") != _INVALID:
+                raise
             raise ConfigError(
-                f"The report {report.name} cannot have {', '.join(sorted(wrong))} beside its other"
-                f" dimensions and metrics (property {self.number}).",
-                remedy="Take them out of custom_reports, or put them into a report of their own.",
+                f"The report {report.name} cannot be made: {error.message}",
+                remedy="Take those fields out of custom_reports, or make two reports of it.",
                 field="custom_reports",
-            )
+            ) from error
 
     @contextmanager
     def window(self, report: Report, period: Period) -> Iterator[Window]:
@@ -234,7 +238,7 @@ class Property:
                 field="property_ids",
                 status=status,
             )
-        raise ConfigError(
+        raise ConfigError(  # an unknown field, fields that do not go together, a bad filter
             told, remedy="See whether property_ids and custom_reports are right.", status=status
         )
 

@@ -24,7 +24,9 @@ class OAuth:
 
     title: ClassVar[str] = "Google account (OAuth)"
 
-    auth_type: Literal["Client"] = "Client"
+    auth_type: Literal["Client"] = setting(
+        default="Client", title="How", description="Service: a service account; Client: an app."
+    )
     client_id: str = setting(
         title="Client id",
         description="From Google Cloud console > APIs & Services > Credentials > your app.",
@@ -49,7 +51,9 @@ class ServiceAccountKey:
 
     title: ClassVar[str] = "Service account"
 
-    auth_type: Literal["Service"] = "Service"
+    auth_type: Literal["Service"] = setting(
+        default="Service", title="How", description="Service: a service account; Client: an app."
+    )
     credentials_json: str = setting(
         title="Key file",
         description="The text of the JSON key: Google Cloud console > IAM & Admin > Service"

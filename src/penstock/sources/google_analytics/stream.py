@@ -106,7 +106,7 @@ class ReportStream:
         positions = positions_of(request.state if is_incremental else None, self.name)
         with self.properties[0].client:
             for found in self.properties:
-                found.check_compatible(self.report)
+                found.check_known(self.report)
                 today = found.today()
                 position = positions.setdefault(found.number, Position())
                 cut, begin, end = self._cut(position, today)
