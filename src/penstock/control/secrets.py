@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,18 @@ _NONCE_BYTES: Final = 12
 _REFERENCE: Final = re.compile(r"^\$\{[a-z][a-z0-9-]*:[^}]+\}$")
 _ANY: Final = "*"
 _BATCH: Final = 200
+_MAPPERS: Final = {
+    "properties": {
+        "mappers": {
+            "items": {
+                "properties": {
+                    "mapperConfiguration": {"properties": {"key": {"airbyte_secret": True}}}
+                }
+            }
+        }
+    }
+}
+"""The one secret of a mapper, in the words of a connector's specification."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +160,31 @@ class SecretStore:
             return value
 
         return {key: kept(inner, (str(key),), _item(before, key)) for key, inner in config.items()}
+
+    def split_mappers(
+        self,
+        tx: Transaction,
+        mappers: Sequence[Mapping[str, Any]],
+        *,
+        workspace_id: str,
+        now: datetime,
+        before: Sequence[Mapping[str, Any]] = (),
+    ) -> tuple[dict[str, Any], ...]:
+        """Returns mappers with the keys they encrypt with kept apart, like other secrets."""
+        by_id = {each.get("id"): each for each in before}
+        aligned = [
+            by_id.get(each.get("id")) if each.get("id") is not None else _item(before, number)
+            for number, each in enumerate(mappers)
+        ]
+        kept = self.split(
+            tx,
+            {"mappers": mappers},
+            _MAPPERS,
+            workspace_id=workspace_id,
+            now=now,
+            before={"mappers": aligned},
+        )
+        return tuple(kept["mappers"])
 
     def opened(self, tx: Transaction, config: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the configuration with its secrets in place: for a runner, never to be shown."""

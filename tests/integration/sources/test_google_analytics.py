@@ -121,7 +121,12 @@ def test_every_row_of_every_page_arrives_once(server: AnalyticsServer, clock: Cl
     assert len(rows) == len(found(rows))
     asked = [request.json() for request in server.asked if "runReport" in request.path][1:]
     assert {len(one["orderBys"]) for one in asked} == {3}
-    assert [one["offset"] for one in asked[:3]] == ["0", "5", "10"]
+    # Each page begins with the last row of the one before.
+    assert [(one["offset"], one["limit"]) for one in asked[:3]] == [
+        ("0", "5"),
+        ("4", "6"),
+        ("9", "6"),
+    ]
 
 
 def test_days_are_the_propertys(server: AnalyticsServer, clock: Clock) -> None:
@@ -265,6 +270,24 @@ def test_report_that_changes_while_it_is_read_is_read_again(
     rows, _ = read(source(server, clock))
     assert expected(server, date(2024, 6, 10)) == found(rows)
     assert len(rows) == len(found(rows))
+
+
+def test_row_gone_and_row_come_between_pages_hide_no_other(
+    server: AnalyticsServer, clock: Clock
+) -> None:
+    reports = [0]
+
+    def meddle() -> None:
+        reports[0] += 1
+        if reports[0] == 3:  # the second page of the first day
+            day = [event for event in server.events if event.at.date() == date(2024, 6, 10)]
+            first = min(day, key=lambda event: (event.page, event.country))
+            server.events.remove(first)
+            server.events.append(replace(first, page="/zzz"))
+
+    server.before_report = meddle
+    rows, _ = read(source(server, clock))
+    assert expected(server, date(2024, 6, 10)) == found(rows)
 
 
 def test_report_that_never_rests_is_said_to_be_so(server: AnalyticsServer, clock: Clock) -> None:
@@ -456,6 +479,15 @@ def test_check_says_what_is_wrong_in_one_sentence(
         source(server, clock, **settings).check()
     assert words in caught.value.message
     assert caught.value.context["field"] in ("property_ids", "custom_reports")
+
+
+def test_api_that_is_off_is_to_be_turned_on(server: AnalyticsServer, clock: Clock) -> None:
+    words = "Google Analytics Data API has not been used in project 12 before or it is disabled."
+    refusal = server.refused(403, "PERMISSION_DENIED", words)
+    server._report = lambda asked: refusal  # type: ignore[method-assign]
+    with pytest.raises(AccessDenied) as caught:
+        source(server, clock).check()
+    assert "Library" in caught.value.remedy
 
 
 def test_report_of_fields_that_do_not_go_together_is_refused_when_read(

@@ -12,11 +12,14 @@ from functools import cached_property
 from typing import IO, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import orjson
+
 from penstock.data.types import Kind
 from penstock.errors import AccessDenied, ConfigError, DataError, MissingDriver, TransientError
 from penstock.sdk.rest import Ask, Reply, RestClient
-from penstock.sdk.rest.body import Body
+from penstock.sdk.rest.body import Body, Records
 from penstock.sdk.rest.retry import asked_wait
+from penstock.sources.google_analytics.config import MOST_ROWS
 from penstock.sources.google_analytics.periods import Period
 from penstock.sources.google_analytics.presets import Report
 from penstock.sources.google_analytics.quota import Quota
@@ -55,7 +58,7 @@ class Window:
         """Yields the rows as the API gives them, page by page."""
         self.file.seek(0)
         while head := self.file.readline():
-            yield json.loads(self.file.read(int(head)))
+            yield orjson.loads(self.file.read(int(head)))
 
 
 class Property:
@@ -168,9 +171,16 @@ class Property:
         )
 
     def _whole(self, report: Report, window: Window) -> Window | None:
+        """Reads all pages into the window; None where rows moved between them.
+
+        Rows are sorted by all dimensions, and each page begins with the last row of the one before:
+        as long as that stands in its place, the page goes on right behind it. The count alone
+        would not tell of one row gone and another come.
+        """
         total: int | None = None
+        last: Key | None = None
         while True:
-            body = self._run(self._asked(report, window.period, window.count))
+            body = self._run(self._asked(report, window.period, window.count, is_next=bool(last)))
             told = body.at(("rowCount",)) or 0
             if total is not None and told != total:
                 return None
@@ -178,11 +188,17 @@ class Property:
             window.quality = _worse(window.quality, body.at(("metadata",)) or {})
             # Without rows, the answer leaves them out.
             has_rows = body.raw_at(("rows",)) is not None
-            rows = body.records(("rows",)) if has_rows else None
-            if rows is None or not len(rows):
-                break
+            rows = body.records(("rows",)) if has_rows else Records([])
             if report.dimensions:
-                window.keys |= set(map(key_of, rows.fields(("dimensionValues",))))
+                keys = list(map(key_of, rows.fields(("dimensionValues",))))
+                if last is not None:
+                    if keys[:1] != [last]:
+                        return None
+                    keys, rows = keys[1:], rows.take(range(1, len(rows)))
+                last = keys[-1] if keys else None
+                window.keys.update(keys)
+            if not len(rows):
+                break
             text = rows.text()
             window.file.write(b"%d\n" % len(text) + text)
             window.count += len(rows)
@@ -191,7 +207,9 @@ class Property:
         had = len(window.keys) if report.dimensions else window.count
         return window if window.count == total == had else None
 
-    def _asked(self, report: Report, period: Period, offset: int) -> dict[str, Any]:
+    def _asked(
+        self, report: Report, period: Period, count: int, *, is_next: bool
+    ) -> dict[str, Any]:
         asked: dict[str, Any] = {
             **_fields(report),
             "dateRanges": [
@@ -199,8 +217,8 @@ class Property:
             ],
             # Without an order of its own, the same row can stand on two pages.
             "orderBys": [{"dimension": {"dimensionName": name}} for name in report.dimensions],
-            "offset": str(offset),
-            "limit": str(self._page_rows),
+            "offset": str(count - is_next),
+            "limit": str(min(self._page_rows + is_next, MOST_ROWS)),
             "keepEmptyRows": self._keep_empty_rows,
             "returnPropertyQuota": True,
         }

@@ -15,7 +15,8 @@ ADDRESS: Final = "https://analyticsdata.googleapis.com/v1beta"
 TOKEN_ADDRESS: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
 MOST_DIMENSIONS: Final = 9
 MOST_METRICS: Final = 10
-"""Of one report (Google Analytics Data API, "RunReportRequest")."""
+MOST_ROWS: Final = 250_000
+"""Of one report, and of one request (Google Analytics Data API, "RunReportRequest")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +186,7 @@ class GoogleAnalyticsConfig:
         title="Rows a page",
         description="Rows of one request.",
         minimum=1,
-        maximum=250_000,
+        maximum=MOST_ROWS,
         advanced=True,
     )
     quota_wait_minutes: int = setting(

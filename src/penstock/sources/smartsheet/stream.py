@@ -215,7 +215,8 @@ class SheetStream:
         for _ in range(_PASSES):
             current = _Pass()
             for body in current.pages(self.place, size):
-                rows = [_record(row, self._columns(body), self.place) for row in current.rows]
+                columns = self._columns(body)
+                rows = [_record(row, columns, self.place) for row in current.rows]
                 news = []
                 for row in rows:
                     digest = digest_of(row, request.fields)

@@ -10,6 +10,7 @@ from datetime import date
 import pytest
 
 from penstock.errors import ConfigError
+from penstock.sources.google_analytics.periods import Period
 from penstock.sources.google_analytics.position import Position, positions_of, state_of
 
 
@@ -26,7 +27,16 @@ def test_periods_that_are_settled_are_forgotten() -> None:
     for day in (1, 2, 3):
         position.keep(date(2024, 6, day), [(str(day),)])
     position.finish(before=date(2024, 6, 2))
-    assert list(position.keys) == [date(2024, 6, 2), date(2024, 6, 3)]
+    assert list(position.rows) == [date(2024, 6, 2), date(2024, 6, 3)]
+
+
+def test_rows_of_a_window_are_taken_once() -> None:
+    position = Position(next=date(2024, 6, 1))
+    for day in (1, 2, 3):
+        position.keep(date(2024, 6, day), [(str(day), "x")])
+    window = Period(date(2024, 6, 2), date(2024, 6, 9))
+    assert position.take(window) == {("2", "x"), ("3", "x")}
+    assert position.take(window) == set()
 
 
 @pytest.mark.parametrize(
