@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from rest_reference import rest_reference
@@ -64,11 +66,25 @@ def pages() -> dict[Path, str]:
     """Returns the text of every generated page, and of those with a generated part."""
     made = {
         ROOT / "docs/reference/cli.md": cli_reference(),
+        ROOT / "docs/reference/openapi.json": openapi_document(),
         ROOT / "docs/reference/rest.md": rest_reference(ROOT / "docs/reference/rest.in.md"),
     }
     made |= {path: with_settings(path.read_text()) for path in ROOT.glob("docs/connectors/*.md")}
     made |= {path: with_code(path.read_text()) for path in ROOT.glob("docs/how-to/*.md")}
     return made
+
+
+def openapi_document() -> str:
+    """Returns the API's own description, from which the pages' client is made."""
+    from penstock.control.service import Setup, open_control_plane  # noqa: PLC0415
+    from penstock.server.app import create_app  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        plane = open_control_plane(Setup(data_dir=Path(folder), version="0"))
+        # The version is no part of the contract: it changes with every release.
+        described = create_app(plane, version="1").openapi()
+        plane.store.close()
+    return json.dumps(described, indent=1, sort_keys=True) + "\n"
 
 
 def with_code(page: str) -> str:

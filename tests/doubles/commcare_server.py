@@ -284,7 +284,6 @@ class CommCare(Vendor):
             "lookup_table": self.tables,
             "lookup_table_item": self.items,
             "form": self.forms,
-            "case": self.cases,
             "user": self.users,
         }
         if request.query.get("archived") == "true":

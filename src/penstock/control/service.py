@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from penstock.control import discovery, enqueuing, probing
+from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.configuring import Configuring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
@@ -133,8 +133,12 @@ class ControlPlane:
 
         A run that is over stays as it is. Raises UnknownName for one there is not.
         """
+        now = self.house.clock()
         with self.store.write() as tx:
-            run = runs.request_cancel(tx, run_id, by=by, now=self.house.clock())
+            before = runs.get(tx, run_id)
+            run = runs.request_cancel(tx, run_id, by=by, now=now)
+            if before.status.is_active and not run.status.is_active:
+                outcomes.note_cancelled(tx, run, now=now)
         self.wake()
         return run
 
@@ -181,7 +185,7 @@ class ControlPlane:
             source_id = connections.get(tx, connection_id).source_id
         newest = discovery.discover(self.house, source_id)
         with self.store.write() as tx:
-            connection = connections.get(tx, connection_id)
+            connection = connections.get(tx, connection_id, for_update=True)
             return discovery.apply(tx, connection, newest, now=self.house.clock())
 
     def _ask(

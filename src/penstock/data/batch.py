@@ -165,11 +165,11 @@ def _hides_nan(value: Any) -> bool:
         return False
     if isinstance(value, float):
         return not math.isfinite(value)
-    if kind is dict:
-        return any(map(_hides_nan, value.values()))
-    if isinstance(value, list | tuple | Set):
-        return any(map(_hides_nan, value))
-    return isinstance(value, Mapping) and any(map(_hides_nan, value.values()))
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple | Set):
+        return False
+    return any(_hides_nan(inner) for inner in value if type(inner) not in _NEVER_NAN)
 
 
 def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -126,6 +126,41 @@ def test_an_attempt_that_was_given_up_can_say_nothing_more(store: Store) -> None
     assert [each.status for each in attempts] == [AttemptStatus.FAILED, AttemptStatus.SUCCEEDED]
 
 
+def test_a_run_cancelled_while_a_server_looks_at_it_is_not_begun(store: Store) -> None:
+    (run,) = queue(store, 1)
+    taken: list[Run | None] = []
+    asker = threading.Thread(target=lambda: taken.append(take(store)))
+    with store.write() as tx:
+        runs.request_cancel(tx, run.id, by="ada", now=NOW)
+        asker.start()
+        asker.join(0.3)
+    asker.join()
+    with store.read() as tx:
+        assert runs.get(tx, run.id).status is RunStatus.CANCELLED
+    assert taken == [None]
+
+
+def test_a_connection_changed_while_its_run_ends_keeps_both_changes(store: Store) -> None:
+    queue(store, 1)
+    run = take(store)
+    assert run is not None
+
+    def end() -> None:
+        with store.write() as tx:
+            outcomes.succeed(tx, run, (), now=later(9))
+
+    ender = threading.Thread(target=end)
+    with store.write() as tx:
+        connection = connections.get(tx, "q0", for_update=True)
+        ender.start()
+        ender.join(0.3)
+        connections.save(tx, replace(connection, prefix="new_"))
+    ender.join()
+    with store.read() as tx:
+        kept = connections.get(tx, "q0")
+    assert (kept.prefix, kept.last_succeeded_at) == ("new_", later(9))
+
+
 def test_a_lease_that_is_kept_is_not_abandoned(store: Store) -> None:
     queue(store, 1)
     run = take(store)

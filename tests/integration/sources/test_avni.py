@@ -221,6 +221,12 @@ def test_tasks_of_every_type_and_status_come_once(avni: Avni) -> None:
     assert found[0]["metadata"] == {"Contact number": "9801010101"}
 
 
+def test_task_types_given_spare_asking_for_them(avni: Avni) -> None:
+    found = rows(stream_of(source_of(avni, task_types=("Call",)), "tasks"))
+    assert len(found) == len(avni.tasks)
+    assert "/web/operationalModules" not in avni.paths()
+
+
 def test_task_that_ends_while_tasks_are_read_hides_no_other(avni: Avni) -> None:
     ids = {task["ID"] for task in avni.tasks}
     changes = [None, "Done", None, "Done", None, None, None, "New"]

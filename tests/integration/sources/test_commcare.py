@@ -144,6 +144,17 @@ def test_forms_have_their_answers_under_their_questions(hq: CommCare) -> None:
     assert "children" not in row["_extra"]
 
 
+def test_what_a_newer_server_says_of_a_record_is_kept(hq: CommCare) -> None:
+    hq.forms[0]["sealed"] = True
+    hq.cases[0]["tags"] = ["a"]
+    source = source_of(hq)
+    for name in ("forms", REGISTRATION):
+        assert rows(stream_of(source, name))[0]["_extra"]["@record"] == {"sealed": True}
+    for name in ("cases", "case_mother"):
+        assert rows(stream_of(source, name))[0]["_extra"]["@record"] == {"tags": ["a"]}
+    assert rows(stream_of(source, "forms"))[1]["_extra"] is None
+
+
 def test_no_two_columns_become_one_in_a_destination(hq: CommCare) -> None:
     for stream in source_of(hq).streams():
         names = list(stream.json_schema["properties"])
@@ -355,6 +366,14 @@ def test_form_of_two_applications_is_one_stream_with_the_questions_of_both(hq: C
     assert names.count(REGISTRATION) == 1
     columns = stream_of(source, REGISTRATION).json_schema["properties"]
     assert {"form.name", "form.full_name"} <= set(columns)
+
+
+def test_many_applications_are_asked_for_few_at_a_time(hq: CommCare) -> None:
+    hq.apps[:] = [application(number) for number in range(25)]
+    source = source_of(hq, page_size=1000)
+    assert ids(hq.apps) == ids(rows(stream_of(source, "applications")))
+    asked = [one.query["limit"] for one in hq.asked if "/application/" in one.path]
+    assert set(asked) == {"10"}
 
 
 def test_two_forms_of_one_title_are_two_streams(hq: CommCare) -> None:

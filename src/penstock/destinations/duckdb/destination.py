@@ -60,7 +60,7 @@ class DuckDBConfig:
         description="Where streams without a namespace land; created when missing.",
     )
     memory_limit_mb: int = setting(
-        default=150,
+        default=100,
         title="Memory limit",
         description="Megabytes DuckDB may use before it writes to temporary files beside the"
         " database. Wide tables get more: one megabyte a column.",

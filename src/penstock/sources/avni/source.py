@@ -118,7 +118,7 @@ class AvniSource:
         return None
 
     def _types(self) -> OrganisationTypes:
-        """Asks for the organisation's types: the first request, where wrong settings show."""
+        """Asks for the organisation's types, mostly the first request: wrong settings show here."""
         try:
             return organisation_types(self._client)
         except PenstockError as error:
@@ -134,7 +134,9 @@ class AvniSource:
         """Returns every stream; asks for the organisation's types and lists, once."""
         if self._found is None:
             with self._client:
-                self._found = tuple(self._all(self._types()))
+                needs_types = self._config.streams_per_type or not self._config.task_types
+                types = self._types() if needs_types else OrganisationTypes()
+                self._found = tuple(self._all(types))
         return self._found
 
     def _all(self, types: OrganisationTypes) -> Iterator[Stream]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -17,6 +17,9 @@ from penstock.sources.commcare.design import FormDesign, Path, distinct
 Row = dict[str, Any]
 EXTRA: Final = "_extra"
 """Answers that no column takes: of questions the application no longer has, or of another type."""
+RECORD: Final = "@record"
+"""Where `_extra` has what a newer server says of the record itself: no question is named so."""
+_LEFT_OUT: Final = frozenset({"resource_uri", DELETED_AT})
 
 COLUMNS: Final[Mapping[str, Kind]] = {
     "id": Kind.STRING,
@@ -68,7 +71,11 @@ def form_streams(base: RestStream, designs: Iterable[FormDesign]) -> Iterator[Re
     `base` is how forms are read: its client, paging, cursor and parameters.
     """
     yield replace(
-        base, name="forms", columns={**COLUMNS, "form": Kind.JSON}, key=("id",), transform=_whole
+        base,
+        name="forms",
+        columns={**COLUMNS, "form": Kind.JSON, EXTRA: Kind.JSON},
+        key=("id",),
+        transform=_whole,
     )
     designs = list(designs)
     names = distinct((f"form_{design.slug}", design.xmlns) for design in designs)
@@ -79,6 +86,12 @@ def form_streams(base: RestStream, designs: Iterable[FormDesign]) -> Iterator[Re
         children = distinct((f"{name}__{_words(repeat)}", ".".join(repeat)) for repeat in repeats)
         for child, repeat in zip(children, repeats, strict=True):
             yield _repeat_stream(replace(base, name=child, params=params), design, repeat)
+
+
+def beside(record: Row, known: Set[str]) -> Row | None:
+    """Returns what a record has beside the known properties, as a part of `_extra`."""
+    others = {name: record[name] for name in sorted(record.keys() - known - _LEFT_OUT)}
+    return {RECORD: others} if others else None
 
 
 def _form_stream(stream: RestStream, design: FormDesign) -> RestStream:
@@ -130,7 +143,7 @@ def _head(row: Row) -> Row:
 
 
 def _whole(row: Row) -> Row:
-    return {**_head(row), "form": row.get("form")}
+    return {**_head(row), "form": row.get("form"), EXTRA: beside(row, {*COLUMNS, "form"})}
 
 
 def _typed(row: Row, *, questions: Mapping[Path, Kind], drop: list[Path]) -> Row:
@@ -138,7 +151,9 @@ def _typed(row: Row, *, questions: Mapping[Path, Kind], drop: list[Path]) -> Row
     answers, rest = split_answers(form if isinstance(form, dict) else {}, questions, drop)
     for name in _HEAD:
         rest.pop(name, None)
-    return {**_head(row), **answers, "form.case": rest.pop("case", None), EXTRA: rest or None}
+    case = rest.pop("case", None)
+    rest |= beside(row, {*COLUMNS, "form"}) or {}
+    return {**_head(row), **answers, "form.case": case, EXTRA: rest or None}
 
 
 def _entry_rows(

@@ -42,6 +42,8 @@ _PATIENCE_SECONDS: Final = 3600.0
 """HQ's limits reach up to an hour (commcare-hq `corehq/project_limits`); Retry-After says which."""
 _ATTEMPTS: Final = 12
 """Limits by the second, minute and hour can refuse one request several times over."""
+_TIMEOUT_SECONDS: Final = 180.0
+"""Large pages take HQ longer than a minute when it is busy."""
 _FEW: Final = 2
 """Records a page when only one is wanted."""
 
@@ -234,6 +236,7 @@ def _client(
         return RestClient(
             f"{host}/a/{config.project_space}/api",
             auth=auth,
+            timeout_seconds=_TIMEOUT_SECONDS,
             retry=Retry(attempts=_ATTEMPTS, patience_seconds=_PATIENCE_SECONDS),
             sleep=sleep,
             now=now,
