@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from benchmarks import databases, faker, files, messages, startup
+from benchmarks import databases, faker, files, library, messages, rest, startup
 from benchmarks.contest import Table, say
 from benchmarks.document import paste
 from benchmarks.measure import adopt_orphans
@@ -19,6 +19,8 @@ PATHS = {
     "messages": messages,
     "faker": faker,
     "files": files,
+    "library": library,
+    "rest": rest,
     "databases": databases,
 }
 
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_ours_and_wrong(table: Table) -> bool:
-    ours = [outcome for outcome in table.outcomes if outcome.tool == "penstock"]
+    ours = [outcome for outcome in table.outcomes if outcome.is_ours]
     return any(o.failure or (o.verdict is not None and not o.verdict.is_exact) for o in ours)
 
 

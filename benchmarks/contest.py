@@ -74,6 +74,10 @@ class Outcome:
         return max(run.peak_mib for run in self.runs)
 
     @property
+    def is_ours(self) -> bool:
+        return self.tool.startswith("penstock")
+
+    @property
     def succeeded(self) -> bool:
         return bool(self.runs) and self.failure is None
 

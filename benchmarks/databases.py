@@ -104,7 +104,7 @@ def _into_duckdb(source: PostgresDatabase, expected: Digests, rows: int, size: f
     contenders = [
         Contender(
             label=OURS,
-            installed=install("penstock"),
+            installed=install("penstock-postgres"),
             prepare=partial(_penstock_into_duckdb, source, out),
         ),
         Contender(label=ADBC, installed=install("adbc"), prepare=partial(_adbc, source, out)),
@@ -149,7 +149,9 @@ def _into_postgres(
     contenders = [
         Contender(
             label=label,
-            installed=psql if label == PIPE else install(label),
+            installed=psql
+            if label == PIPE
+            else install("penstock-postgres" if label == OURS else label),
             prepare=partial(_fresh, server, source, partial(_judge_postgres, expected, rows), made),
             rounds=3 if label in (OURS, PIPE) else 1,
             timeout_seconds=PEER_SECONDS,
@@ -193,7 +195,13 @@ def _settings(side: str, database: PostgresDatabase) -> tuple[str, ...]:
 
 def _penstock(source: PostgresDatabase, destination: str, *settings: str) -> tuple[str, ...]:
     return (
-        *(install("penstock").program("penstock"), "sync", "postgres", destination, "--json"),
+        *(
+            install("penstock-postgres").program("penstock"),
+            "sync",
+            "postgres",
+            destination,
+            "--json",
+        ),
         *(*_settings("source", source), *settings, "--mode", "full_refresh_overwrite"),
     )
 

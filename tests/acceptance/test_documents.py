@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +24,15 @@ class Step:
 
 def steps_of(page: Path) -> list[Step]:
     """Returns the commands of a page's console blocks, each with the output under it."""
-    steps: list[Step] = []
-    for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, *expected = part.rstrip("\n").split("\n")
-            steps.append(Step(command, tuple(expected)))
-    return steps
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
+    return [step for block in blocks for step in steps_in(block)]
+
+
+def steps_in(block: str) -> Iterator[Step]:
+    """Yields the commands of one console block."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, *expected = part.rstrip("\n").split("\n")
+        yield Step(command, tuple(expected))
 
 
 def files_of(page: Path) -> dict[str, str]:
@@ -111,6 +116,37 @@ def test_an_expected_output_is_compared_by_shape(
     expected: tuple[str, ...], output: str, same: bool
 ) -> None:
     assert (differs(expected, output) is None) is same
+
+
+RUNNER = """
+import json, sys, types
+page = types.ModuleType("page")
+sys.modules["page"] = page
+for number, block in enumerate(json.load(sys.stdin), 1):
+    exec(compile(block, f"block {number}", "exec"), page.__dict__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "count"), [("reference/rest.md", 9), ("how-to/write-a-rest-source.md", 1)]
+)
+def test_the_examples_of_a_page_run(page: str, count: int) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    # Files shown whole are run by tests of their own.
+    text = re.sub(r"<!-- code: .*?<!-- /code -->", "", text, flags=re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) >= count
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", RUNNER],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=json.dumps(blocks),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_generated_pages_are_up_to_date() -> None:

@@ -21,8 +21,8 @@ CREDENTIALS = {"auth_type": "Service", "credentials_json": KEY}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[AnalyticsServer]:
-    """A property with forty days of events; the months before had none."""
-    double = AnalyticsServer(events=events(40))
+    """A property with 25 days of events; the months before had none."""
+    double = AnalyticsServer(events=events(25))
     with serving(double):
         yield double
 
@@ -59,7 +59,7 @@ class TestGoogleAnalytics(SourceSuite):
 
     def config(self, place: Path) -> GoogleAnalyticsConfig:
         del place
-        return self._config(date(2024, 5, 20))
+        return self._config(date(2024, 6, 1))
 
     def empty_config(self, place: Path) -> GoogleAnalyticsConfig:
         del place

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from penstock.sdk.rest import RateLimiter
 from penstock.sources.smartsheet import SmartsheetConfig, SmartsheetSource
 from penstock.sources.smartsheet.config import AccessToken
 from penstock.testing.source_suite import SourceSuite
@@ -29,10 +30,17 @@ def account() -> Iterator[SmartsheetServer]:
         yield server
 
 
+class UnhurriedSource(SmartsheetSource):
+    """The source for a server that counts no requests."""
+
+    def __init__(self, config: SmartsheetConfig) -> None:
+        super().__init__(config, limiter=RateLimiter(per_second=10_000))
+
+
 class TestSmartsheet(SourceSuite):
     """Every promise of a source."""
 
-    source = SmartsheetSource
+    source = UnhurriedSource
     wrong_configs: ClassVar[dict[str, dict[str, Any]]] = {
         "sheets": {"credentials": TOKEN, "sheets": ["My sheet"], "base_url": NOWHERE},
         "region": {"credentials": TOKEN, "region": "moon"},

@@ -154,7 +154,7 @@ class AnalyticsServer(Vendor):
             case "metadata":
                 return Answer(body=self._metadata())
             case "checkCompatibility":
-                return Answer(body=self._compatibility(request.json()))
+                return self._compatibility(request.json())
             case "runReport":
                 return self._report(request.json())
             case _:
@@ -195,17 +195,36 @@ class AnalyticsServer(Vendor):
             ],
         }
 
-    def _compatibility(self, asked: Row) -> Row:
-        names = [one["name"] for kind in ("dimensions", "metrics") for one in asked.get(kind, ())]
-        wrong = self.incompatible if self.incompatible <= set(names) else frozenset()
-        return {
-            f"{kind}Compatibilities": [
-                {f"{kind}Metadata": {"apiName": name}, "compatibility": "INCOMPATIBLE"}
-                for name in names
-                if name in wrong and (name in METRICS) == (kind == "metric")
+    def _incompatible(self, asked: Row) -> Answer | None:
+        names = {one["name"] for kind in ("dimensions", "metrics") for one in asked.get(kind, ())}
+        if not self.incompatible <= names:
+            return None
+        words = f"Please remove {', '.join(sorted(self.incompatible))} to make the request"
+        words += " compatible. The request's dimensions & metrics are incompatible."
+        return self.refused(400, "INVALID_ARGUMENT", words)
+
+    def _compatibility(self, asked: Row) -> Answer:
+        """Lists what could be added to a request whose own fields go together."""
+        refusal = self._incompatible(asked)
+        if refusal is not None:
+            return refusal
+        names = {one["name"] for kind in ("dimensions", "metrics") for one in asked.get(kind, ())}
+        beside = {name for name in self.incompatible if self.incompatible - {name} <= names}
+        body: Row = {}
+        for kind, known in (("dimension", DIMENSIONS), ("metric", METRICS)):
+            judged = {one: "INCOMPATIBLE" if one in beside else "COMPATIBLE" for one in known}
+            wanted = asked.get("compatibilityFilter")
+            wanted = {1: "COMPATIBLE", 2: "INCOMPATIBLE"}.get(
+                wanted, wanted
+            )  # a name, or its number
+            found = [
+                {f"{kind}Metadata": {"apiName": one}, "compatibility": verdict}
+                for one, verdict in judged.items()
+                if wanted in (None, verdict)
             ]
-            for kind in ("dimension", "metric")
-        }
+            if found:
+                body[f"{kind}Compatibilities"] = found
+        return Answer(body=body)
 
     def _report(self, asked: Row) -> Answer:
         self.before_report()
@@ -216,6 +235,9 @@ class AnalyticsServer(Vendor):
         if unknown:
             words = f"Field {unknown[0]} is not a valid dimension or metric."
             return self.refused(400, "INVALID_ARGUMENT", words)
+        refusal = self._incompatible(asked)
+        if refusal is not None:
+            return refusal
         limit, offset = int(asked.get("limit", 10_000)), int(asked.get("offset", 0))
         if not 0 < limit <= 250_000:
             return self.refused(400, "INVALID_ARGUMENT", "limit must be 1 to 250000.")

@@ -27,6 +27,7 @@ Row = dict[str, Any]
 START = datetime(2024, 1, 1, tzinfo=UTC)
 _SPACE = uuid.UUID("12345678-1234-5678-1234-567812345679")
 _LARGEST_PAGE = 2000
+_TYPED = ("Subject type", "Program", "Encounter type")
 _EXPIRED = b'{"message":"com.auth0.jwt.exceptions.TokenExpiredException: The Token has expired"}'
 
 STRICT = {"subjects", "programEnrolments", "programEncounters", "approvalStatuses"}
@@ -86,6 +87,8 @@ class Avni(Vendor):
     """After which a token has expired for the server, whatever the login said."""
     hides_bodies: bool = False
     flows: set[str] = field(default_factory=lambda: {"USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH"})
+    forwards_to: str | None = None
+    """Another Cognito, which answers what this one allows but cannot do itself."""
     challenge: str | None = None
     may_generate_tokens: bool = True
     has_idp_details: bool = True
@@ -93,6 +96,10 @@ class Avni(Vendor):
     tasks: list[Row] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
     """Lists of which the user may not see some type."""
+    denied_types: set[str] = field(default_factory=set)
+    """Types the user may not see: a page with one of their records is refused as a whole."""
+    has_hole: bool = False
+    """Whether a whole page of records comes empty at the front of every list."""
     absent: set[str] = field(default_factory=set)
     """Lists that this version of the server does not have."""
     has_old_names: bool = False
@@ -142,7 +149,7 @@ class Avni(Vendor):
             return refusal
         if path == "/web/operationalModules":
             return Answer(body=MODULES)
-        _, _, name = path.partition("/api/")
+        name = path.removeprefix("/api/")
         if name in self.denied:
             return Answer(403, b"" if self.hides_bodies else b"User doesn't have privilege")
         if name == "tasks":
@@ -168,6 +175,11 @@ class Avni(Vendor):
             if parameter in query:
                 rows = [one for one in rows if one.body.get(key) == query[parameter]]
         bodies = [one.shown() for one in rows]
+        size = min(int(query.get("size", 20)), _LARGEST_PAGE)
+        start = int(query.get("page", 0)) * size
+        on_page = bodies[start : start + size]
+        if any(self.denied_types & {str(body.get(key)) for key in _TYPED} for body in on_page):
+            return Answer(403, b"" if self.hides_bodies else b"User doesn't have privilege")
         if "subjectType" in query:
             for body in bodies:
                 del body["Subject type"]
@@ -190,11 +202,12 @@ class Avni(Vendor):
         ]
         return self._page(rows, request.query)
 
-    def _page(self, rows: list[Row], query: dict[str, str]) -> Answer:
+    def _page(self, seen: list[Row], query: dict[str, str]) -> Answer:
         # Spring caps the size without telling; the total is that of the page alone.
         size = min(int(query.get("size", 20)), _LARGEST_PAGE)
         start = int(query.get("page", 0)) * size
-        page = rows[start : start + size]
+        rows = [*([None] * size if self.has_hole else []), *seen]
+        page = [row for row in rows[start : start + size] if row is not None]
         body = {
             "content": page,
             "totalElements": len(page),
@@ -268,7 +281,12 @@ class Avni(Vendor):
 
     def _cognito(self, request: Request) -> Answer:
         asked = request.json()
-        flow, told = asked["AuthFlow"], asked["AuthParameters"]
+        flow, told = asked.get("AuthFlow"), asked.get("AuthParameters")
+        if self.forwards_to is not None and flow in {*self.flows, None}:
+            names = ("x-amz-target", "content-type")
+            headers = {name: request.headers[name] for name in names}
+            reply = httpx.post(self.forwards_to, content=request.body, headers=headers)
+            return Answer(reply.status_code, reply.content)
         if flow not in self.flows:
             words = f"{flow} flow not enabled for this client"
             return Answer(400, {"__type": "InvalidParameterException", "message": words})

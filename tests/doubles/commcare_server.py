@@ -239,6 +239,8 @@ class CommCare(Vendor):
     """Resources the user may not read."""
     window: int = 10_000
     """Elasticsearch's `index.max_result_window`: deeper offsets are refused."""
+    hole_at: int | None = None
+    """Where a whole page of records stands that the user may not see: it comes empty."""
     has_short_next: bool = False
     """Older servers give `next` as a query alone."""
 
@@ -282,7 +284,6 @@ class CommCare(Vendor):
             "lookup_table": self.tables,
             "lookup_table_item": self.items,
             "form": self.forms,
-            "case": self.cases,
             "user": self.users,
         }
         if request.query.get("archived") == "true":
@@ -294,9 +295,12 @@ class CommCare(Vendor):
             return Answer(body=found[0]) if found else Answer(404, b"")
         return self._page(request, resource, _filtered(resource, lists[resource], request.query))
 
-    def _page(self, request: Request, resource: str, rows: list[Row]) -> Answer:
+    def _page(self, request: Request, resource: str, seen: list[Row]) -> Answer:
         cap = _LIMITS.get(resource, 1000)
         limit = min(int(request.query.get("limit", 20)) or cap, cap)
+        rows: list[Row | None] = [*seen]
+        if self.hole_at is not None:
+            rows[self.hole_at : self.hole_at] = [None] * limit
         offset = int(request.query.get("offset", 0))
         if resource == "form" and offset + limit > self.window:
             return Answer(500, {"error_message": "Result window is too large"})
@@ -310,13 +314,16 @@ class CommCare(Vendor):
             "total_count": len(rows),
             "next": f"{path}?{urlencode(following)}" if end < len(rows) else None,
         }
-        return Answer(body={"meta": meta, "objects": rows[offset:end]}, is_data=True)
+        return Answer(
+            body={"meta": meta, "objects": [r for r in rows[offset:end] if r]}, is_data=True
+        )
 
     def _cases(self, request: Request) -> Answer:
         query = dict(request.query)
         after: tuple[str, str] = ("", "")
         if "cursor" in query:
-            told = parse_qs(base64.b64decode(query["cursor"]).decode())
+            text = base64.b64decode(query["cursor"]).decode()
+            told = parse_qs(text, keep_blank_values=True)
             query = {name: values[-1] for name, values in told.items()}
             after = (query.pop("after"), query.pop("last_id"))
         limit = int(query.pop("limit", 20))
@@ -333,7 +340,13 @@ class CommCare(Vendor):
                 return Answer(400, {"error": f"'{name}' is not a valid parameter."})
         rows = [row for row in rows if (_ms(row["indexed_on"]), row["case_id"]) > after]
         page = rows[:limit]
-        body: Row = {"matching_records": len(rows), "cases": page}
+        body: Row
+        if self.hole_at is not None and "cursor" not in request.query:
+            start = urlencode({**query, "limit": limit, "after": "", "last_id": ""}).encode()
+            following = {"cursor": base64.b64encode(start).decode()}
+            body = {"matching_records": len(rows), "cases": [], "next": following}
+            return Answer(body=body, is_data=True)
+        body = {"matching_records": len(rows), "cases": page}
         if len(rows) > limit:
             last = {"after": _ms(page[-1]["indexed_on"]), "last_id": page[-1]["case_id"]}
             cursor = urlencode({**query, "limit": limit, **last}).encode()

@@ -167,6 +167,9 @@ class Report:
     name: str
     sheets: list[Sheet]
     titles: list[str]
+    is_summary: bool = False
+    hidden: int = 0
+    """Rows that it counts and does not show."""
 
     def columns(self) -> list[Row]:
         first: Row = {"virtualId": 77, "index": 0, "title": "Sheet Name", "type": "TEXT_NUMBER"}
@@ -297,10 +300,14 @@ class SmartsheetServer(Vendor):
             shown |= {"createdBy": row["createdBy"], "modifiedBy": row["modifiedBy"]}
         if "rowPermalink" in include:
             shown["permalink"] = f"https://app.smartsheet.com/sheets/{sheet.id}?rowId={row['id']}"
+        leaves_out = "nonexistentCells" in query.get("exclude", "").split(",")
         shown["cells"] = [
-            {"columnId": column["id"], **_shown(row["cells"][column["id"]], column, include, level)}
+            {
+                "columnId": column["id"],
+                **_shown(row["cells"].get(column["id"], {}), column, include, level),
+            }
             for column in columns
-            if column["id"] in row["cells"]
+            if column["id"] in row["cells"] or not leaves_out
         ]
         return shown
 
@@ -326,13 +333,16 @@ class SmartsheetServer(Vendor):
                     cell = _shown(row["cells"][id], column, include, max(0, level - 1))
                     cells.append({"columnId": id, "virtualColumnId": column["virtualId"], **cell})
             kept = {k: v for k, v in row.items() if k not in ("cells", "createdBy", "modifiedBy")}
-            shown.append({**kept, "sheetId": sheet.id, "rowNumber": number, "cells": cells})
+            if report.is_summary:
+                shown.append({"rowNumber": number, "cells": cells})
+            else:
+                shown.append({**kept, "sheetId": sheet.id, "rowNumber": number, "cells": cells})
         shown = self._page(shown, {"pageSize": "100", **query})
         body = {
             "id": report.id,
             "name": report.name,
-            "totalRowCount": len(rows),
-            "isSummaryReport": False,
+            "totalRowCount": len(rows) + report.hidden,
+            "isSummaryReport": report.is_summary,
             "columns": columns,
             "rows": shown,
         }

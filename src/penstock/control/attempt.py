@@ -221,6 +221,7 @@ class AttemptRunner:
             )
             pending.streams[event.stream] = replace(
                 known,
+                rows_committed=known.rows_committed + event.rows,
                 bytes_committed=known.bytes_committed + event.bytes,
                 checkpoints=known.checkpoints + 1,
             )
@@ -349,8 +350,12 @@ class AttemptRunner:
     def _ask_to_stop(self) -> None:
         if self._stop_asked_at is None:
             self._stop_asked_at = time.monotonic()
-            if self._job is not None:
+            if self._job is None:
+                return
+            if self._is_started:
                 self._job.stop()
+            else:
+                self._job.kill()  # nothing has been read: there is nothing to keep
 
     def _kill(self) -> None:
         with self._turn:

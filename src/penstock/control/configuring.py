@@ -13,6 +13,7 @@ from penstock.control.history import Event, ProbeKind, StreamState
 from penstock.control.house import House
 from penstock.control.model import (
     Connection,
+    ConnectionStatus,
     Connector,
     ConnectorKind,
     Definition,
@@ -20,7 +21,7 @@ from penstock.control.model import (
     ScheduleKind,
 )
 from penstock.control.schedule import check_schedule
-from penstock.control.secrets import places
+from penstock.control.secrets import places, unmasked
 from penstock.control.store import (
     Transaction,
     connections,
@@ -69,6 +70,12 @@ class Configuring:
         with self._house.store.read() as tx:
             definition = definitions.get(tx, definition_id)
         return definition, documents.reference_to(definition, config)
+
+    def unmasked(self, connector_id: str, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns settings with the kept secrets in place of masks; never to be shown."""
+        with self._house.store.read() as tx:
+            before = connectors.get(tx, connector_id)
+            return self._house.secrets.opened(tx, unmasked(config, before.config))
 
     def create_connector(
         self,
@@ -122,7 +129,7 @@ class Configuring:
         spec = self.spec_of(found.definition_id)
         now = self._house.clock()
         with self._house.store.write() as tx:
-            before = connectors.get(tx, connector_id)
+            before = connectors.get(tx, connector_id, for_update=True)
             kept = before.config
             if config is not None:
                 kept = self._house.secrets.split(
@@ -174,6 +181,7 @@ class Configuring:
         with self._house.store.write() as tx:
             _require_ends(tx, kept)
             _require_followed(tx, kept)
+            kept = self._without_keys(tx, kept, None)
             connections.create(tx, kept)
             connections.set_tags(tx, kept.id, tags)
             enqueuing.arrange(tx, kept, now=now, last_started=None)
@@ -191,19 +199,28 @@ class Configuring:
     ) -> Connection:
         """Changes a connection by a function of what it was; returns it as kept.
 
-        A changed choice of streams ends the pause that a breaking change began. A schedule that
-        stays is not moved.
+        A changed choice of streams, or switching it on, takes back the mark of a breaking change;
+        the next run looks again. A schedule that stays is not moved.
         """
         now = self._house.clock()
         with self._house.store.write() as tx:
-            before = connections.get(tx, connection_id)
+            before = connections.get(tx, connection_id, for_update=True)
             changed = replace(change(before), id=before.id, updated_at=now)
-            if changed.streams != before.streams or changed.catalog_id != before.catalog_id:
+            is_switched_on = (
+                changed.status is ConnectionStatus.ACTIVE and before.status is not changed.status
+            )
+            is_chosen_anew = (changed.streams, changed.catalog_id) != (
+                before.streams,
+                before.catalog_id,
+            )
+            if is_switched_on or is_chosen_anew:
                 changed = replace(changed, has_breaking_change=False)
             _check(changed)
             _require_ends(tx, changed)
             _require_followed(tx, changed)
+            changed = self._without_keys(tx, changed, before)
             connections.save(tx, changed)
+            secrets.forget(tx, _keys_of(before) - _keys_of(changed))
             if tags is not None:
                 connections.set_tags(tx, connection_id, tags)
             if _schedule_of(before) != _schedule_of(changed):
@@ -223,6 +240,7 @@ class Configuring:
             if active is not None:
                 runs.request_cancel(tx, active.id, by=actor, now=now)
             connections.delete_(tx, connection_id, now=now)
+            secrets.forget(tx, _keys_of(found))
             self._note_connection(tx, "connection.deleted", found, actor)
         self._wake()
 
@@ -270,6 +288,28 @@ class Configuring:
                     )
             self._note_connection(tx, "state.reset", found, actor)
 
+    def _without_keys(
+        self, tx: Transaction, connection: Connection, before: Connection | None
+    ) -> Connection:
+        """Returns the connection with the keys of its mappers encrypted."""
+        if connection.streams is None:
+            return connection
+        known = {each.key: each.mappers for each in (before.streams if before else None) or ()}
+        kept = tuple(
+            replace(
+                choice,
+                mappers=self._house.secrets.split_mappers(
+                    tx,
+                    choice.mappers,
+                    workspace_id=connection.workspace_id,
+                    now=connection.updated_at,
+                    before=known.get(choice.key, ()),
+                ),
+            )
+            for choice in connection.streams
+        )
+        return replace(connection, streams=kept)
+
     def _note(self, tx: Transaction, kind: str, connector: Connector, actor: str | None) -> None:
         event = Event(
             at=self._house.clock(),
@@ -292,6 +332,10 @@ class Configuring:
             data={"name": connection.name, "status": connection.status.value},
         )
         events.note(tx, event)
+
+
+def _keys_of(connection: Connection) -> frozenset[str]:
+    return frozenset().union(*(places(each.mappers) for each in connection.streams or ()))
 
 
 def _require_fit(config: Mapping[str, Any], spec: Mapping[str, Any], name: str) -> None:

@@ -79,7 +79,7 @@ def refresh(house: House, run: Run) -> None:
     if connection.catalog_id == newest.id:
         return
     with house.store.write() as tx:
-        connection = connections.get(tx, run.connection_id)
+        connection = connections.get(tx, run.connection_id, for_update=True)
         is_scheduled = run.trigger is Trigger.SCHEDULE
         apply(tx, connection, newest, now=house.clock(), may_backfill=is_scheduled)
         paused = connections.get(tx, run.connection_id)
@@ -100,7 +100,8 @@ def apply(
 ) -> tuple[Change, ...]:
     """Compares a connection with what its source has now, and does what its policy says.
 
-    Returns the changes; the first catalogue of a connection is none.
+    The caller has read the connection for update. Returns the changes; the first catalogue of a
+    connection is none.
     """
     if connection.catalog_id is None:
         connections.save(tx, replace(connection, catalog_id=newest.id))

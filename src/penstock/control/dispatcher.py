@@ -11,6 +11,7 @@ from typing import Final
 from penstock.control import outcomes, scheduler
 from penstock.control.attempt import AttemptRunner
 from penstock.control.house import House
+from penstock.control.housekeeping import Retention, clean
 from penstock.control.store import leases, servers
 from penstock.control.store.servers import Server
 from penstock.errors import PenstockError, Superseded
@@ -20,13 +21,16 @@ logger = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 0.5
 """How soon another server's wish to cancel is seen; one of this server wakes the loop."""
 _SHARES_OF_LEASE: Final = 5
+_CLEANING_SECONDS: Final = 600.0
 
 
 class Dispatcher:
     """The one loop of a server. `start` and `stop` are called once each; `wake` from any thread."""
 
-    def __init__(self, house: House, server: Server) -> None:
+    def __init__(self, house: House, server: Server, retention: Retention | None = None) -> None:
         self._house = house
+        self._retention = retention or Retention()
+        self._cleaned_at = float("-inf")
         self._server = server
         self._running: dict[int, AttemptRunner] = {}
         self._threads: dict[int, threading.Thread] = {}
@@ -95,6 +99,12 @@ class Dispatcher:
         scheduler.tick(self._house)
         while not self._stop.is_set() and self._start_next():
             pass
+        self._clean()
+
+    def _clean(self) -> None:
+        if time.monotonic() - self._cleaned_at >= _CLEANING_SECONDS:
+            self._cleaned_at = time.monotonic()
+            clean(self._house, self._retention)
 
     def _keep_leases(self) -> None:
         """Renews what is held, well before it runs out; kills what is not held any more."""

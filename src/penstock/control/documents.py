@@ -135,6 +135,8 @@ def reference_to(definition: Definition, config: Mapping[str, Any]) -> dict[str,
     found = {key: value for key, value in definition.origin.items() if key in _ORIGINS}
     if definition.manifest is not None:
         found["manifest"] = definition.manifest
+    elif definition.is_custom and definition.docker_repository and not found:
+        found["image"] = f"{definition.docker_repository}:{definition.version or 'latest'}"
     elif definition.version is not None:
         found.setdefault("version", definition.version)
     return {"name": definition.name, "config": dict(config), **found}
@@ -170,7 +172,9 @@ def run_document(
     `overrides` are states set by hand. They, and the beginning that a merging refresh asks for,
     are given until an attempt has begun; later ones continue from what was committed.
     """
-    streams = configured_streams(run, connection, catalog)
+    chosen = chosen_streams(run, connection, catalog)
+    streams = [_configured(run, choice, stream) for choice, stream in chosen]
+    shapes = [shape for each in chosen if (shape := _shape(*each)) is not None]
     document: dict[str, Any] = {
         "connection": connection.id,
         "run_id": run.engine_id,
@@ -182,7 +186,6 @@ def run_document(
         "catalog": {"streams": streams},
         "settings": {**_namespace(connection), "prefix": connection.prefix, **connection.settings},
     }
-    shapes = _shapes(connection, streams)
     if shapes:
         document["shapes"] = shapes
     states = [] if run.is_begun else _states(run, streams, overrides)
@@ -191,10 +194,13 @@ def run_document(
     return msgspec.json.encode(document)
 
 
-def configured_streams(
+def chosen_streams(
     run: Run, connection: Connection, catalog: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Returns the configured catalogue's streams: the choices, on what the source has."""
+) -> list[tuple[StreamChoice, Mapping[str, Any]]]:
+    """Returns the choices a run is for, each with what the source says of the stream.
+
+    Raises ConfigError when the source has one of them no more, or none is chosen.
+    """
     found = {_key_of(stream): stream for stream in catalog.get("streams", ())}
     chosen = connection.streams
     if chosen is None:
@@ -212,12 +218,12 @@ def configured_streams(
         raise ConfigError(
             f"No stream of {connection.name} is chosen.", remedy="Choose one or more streams."
         )
-    return [_configured(run, each, found.get(each.key, _bare(each))) for each in chosen]
+    return [(each, found.get(each.key, _bare(each))) for each in chosen]
 
 
 def _configured(run: Run, choice: StreamChoice, stream: Mapping[str, Any]) -> dict[str, Any]:
     configured: dict[str, Any] = {
-        "stream": _selected(stream, choice),
+        "stream": stream,
         "sync_mode": choice.mode.reads,
         "destination_sync_mode": choice.mode.writes,
         "sync_id": run.id,
@@ -235,17 +241,26 @@ def _configured(run: Run, choice: StreamChoice, stream: Mapping[str, Any]) -> di
     return configured
 
 
-def _selected(stream: Mapping[str, Any], choice: StreamChoice) -> dict[str, Any]:
-    """Returns the stream with the properties that were selected, its key and its cursor."""
-    if choice.selected_fields is None:
-        return dict(stream)
-    key = stream.get("source_defined_primary_key") or choice.primary_key
-    cursor = choice.cursor_field or stream.get("default_cursor_field") or ()
-    wanted = {path[0] for path in (*choice.selected_fields, *key, cursor) if path}
-    schema = dict(stream.get("json_schema", {}))
-    properties = schema.get("properties", {})
-    schema["properties"] = {name: kind for name, kind in properties.items() if name in wanted}
-    return {**stream, "json_schema": schema}
+def _shape(choice: StreamChoice, stream: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns what happens to a stream on its way: table, fields, mappers; None for nothing.
+
+    Of selected fields the key and the cursor are always among: without them nothing is found again.
+    A stream that is gone from its source has no fields: its table can only be emptied.
+    """
+    shape: dict[str, Any] = {}
+    if choice.destination_object_name:
+        shape["table"] = choice.destination_object_name
+    if choice.selected_fields is not None and stream.get("json_schema"):
+        key = stream.get("source_defined_primary_key") or choice.primary_key
+        cursor = choice.cursor_field or stream.get("default_cursor_field") or ()
+        paths = (*choice.selected_fields, *key, cursor)
+        shape["fields"] = list(dict.fromkeys(path[0] for path in paths if path))
+    if choice.mappers and stream.get("json_schema"):
+        shape["mappers"] = choice.mappers
+    if not shape:
+        return None
+    namespace = {"namespace": choice.namespace} if choice.namespace else {}
+    return {"name": choice.name, **namespace, **shape}
 
 
 def _states(
@@ -275,33 +290,15 @@ def _stream_state(namespace: str | None, name: str, blob: msgspec.Raw) -> dict[s
     }
 
 
-def _shapes(connection: Connection, streams: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Returns what is special about streams on their way: table and mappers.
-
-    A stream that is gone from its source has no fields to map: its table can only be emptied.
-    """
-    known = {_key_of(each["stream"]): each["stream"] for each in streams}
-    return [
-        {
-            "name": choice.name,
-            "namespace": choice.namespace,
-            "table": choice.destination_object_name,
-            "mappers": choice.mappers if known[choice.key].get("json_schema") else (),
-        }
-        for choice in connection.streams or ()
-        if choice.key in known and (choice.mappers or choice.destination_object_name)
-    ]
-
-
 def _namespace(connection: Connection) -> dict[str, Any]:
     """Returns the schema tables go to, in the words of a RunSpec's settings."""
     match connection.namespace_rule:
+        case NamespaceRule.SOURCE:
+            return {}
         case NamespaceRule.DESTINATION:
             return {"namespace": ""}
         case NamespaceRule.CUSTOM_FORMAT:
             return {"namespace": connection.namespace_format or ""}
-        case NamespaceRule.SOURCE:
-            return {}
         case _:
             assert_never(connection.namespace_rule)
 

@@ -69,7 +69,7 @@ def succeed(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, no
         attempt_status=AttemptStatus.SUCCEEDED, run_status=RunStatus.SUCCEEDED, streams=streams
     )
     ended = leases.end_attempt(tx, run, ending, now=now)
-    connection = connections.get(tx, run.connection_id, with_deleted=True)
+    connection = connections.get(tx, run.connection_id, with_deleted=True, for_update=True)
     had_failed = connection.failed_runs_in_row
     connections.save(
         tx,
@@ -98,6 +98,11 @@ def cancel(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, now
     ended = leases.end_attempt(tx, run, ending, now=now)
     _note(tx, "run.cancelled", ended, now)
     return ended
+
+
+def note_cancelled(tx: Transaction, run: Run, *, now: datetime) -> None:
+    """Tells of a run that was cancelled before a server had begun it."""
+    _note(tx, "run.cancelled", run, now)
 
 
 def fail(
@@ -146,7 +151,7 @@ def fail(
     if not_before is not None:
         _note(tx, "attempt.failed", ended, now, next_at=not_before.isoformat())
         return ended
-    connection = connections.get(tx, run.connection_id, with_deleted=True)
+    connection = connections.get(tx, run.connection_id, with_deleted=True, for_update=True)
     _note(tx, "run.failed", ended, now)
     _count_failure(tx, connection, now=now)
     return ended

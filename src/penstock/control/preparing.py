@@ -12,7 +12,7 @@ from penstock.control.history import Run
 from penstock.control.house import House
 from penstock.control.model import Connection, ConnectorKind
 from penstock.control.opening import opened
-from penstock.control.secrets import places
+from penstock.control.secrets import places, texts_of
 from penstock.control.store import (
     Transaction,
     connections,
@@ -42,7 +42,7 @@ def prepare(house: House, run: Run) -> Prepared:
     """
     discovery.refresh(house, run)
     with house.store.read() as tx:
-        connection = connections.get(tx, run.connection_id)
+        connection, keys = _with_keys(tx, house, connections.get(tx, run.connection_id))
         source = opened(tx, house, connection.source_id, ConnectorKind.SOURCE)
         destination = opened(tx, house, connection.destination_id, ConnectorKind.DESTINATION)
         overrides = [each for each in states.of_connection(tx, connection.id) if each.is_override]
@@ -54,7 +54,7 @@ def prepare(house: House, run: Run) -> Prepared:
             catalog=_catalog(tx, connection),
             overrides=overrides,
         )
-    return Prepared(document=document, secrets=source.secrets | destination.secrets)
+    return Prepared(document=document, secrets=source.secrets | destination.secrets | keys)
 
 
 def keep_changed_config(
@@ -62,13 +62,28 @@ def keep_changed_config(
 ) -> None:
     """Keeps the configuration a source asked for (a new refresh token), its secrets encrypted."""
     leases.require_held(tx, run)
-    connector = connectors.get(tx, run.source_id, ConnectorKind.SOURCE)
+    connector = connectors.get(tx, run.source_id, ConnectorKind.SOURCE, for_update=True)
     definition = definitions.get(tx, connector.definition_id)
     kept = house.secrets.split(
         tx, config, definition.spec or {}, workspace_id=connector.workspace_id, now=now
     )
     connectors.save(tx, replace(connector, config=kept, updated_at=now))
     secrets.forget(tx, places(connector.config) - places(kept))
+
+
+def _with_keys(
+    tx: Transaction, house: House, connection: Connection
+) -> tuple[Connection, frozenset[str]]:
+    """Returns a connection with the keys of its mappers in place, and their texts."""
+    streams, texts = [], set[str]()
+    for choice in connection.streams or ():
+        kept = {"mappers": choice.mappers}
+        found = house.secrets.opened(tx, kept)
+        texts |= texts_of(found, kept)
+        streams.append(replace(choice, mappers=tuple(found["mappers"])))
+    if connection.streams is None:
+        return connection, frozenset()
+    return replace(connection, streams=tuple(streams)), frozenset(texts)
 
 
 def _catalog(tx: Transaction, connection: Connection) -> Mapping[str, Any]:

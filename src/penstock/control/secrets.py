@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,18 @@ _NONCE_BYTES: Final = 12
 _REFERENCE: Final = re.compile(r"^\$\{[a-z][a-z0-9-]*:[^}]+\}$")
 _ANY: Final = "*"
 _BATCH: Final = 200
+_MAPPERS: Final = {
+    "properties": {
+        "mappers": {
+            "items": {
+                "properties": {
+                    "mapperConfiguration": {"properties": {"key": {"airbyte_secret": True}}}
+                }
+            }
+        }
+    }
+}
+"""The one secret of a mapper, in the words of a connector's specification."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +161,31 @@ class SecretStore:
 
         return {key: kept(inner, (str(key),), _item(before, key)) for key, inner in config.items()}
 
+    def split_mappers(
+        self,
+        tx: Transaction,
+        mappers: Sequence[Mapping[str, Any]],
+        *,
+        workspace_id: str,
+        now: datetime,
+        before: Sequence[Mapping[str, Any]] = (),
+    ) -> tuple[dict[str, Any], ...]:
+        """Returns mappers with the keys they encrypt with kept apart, like other secrets."""
+        by_id = {each.get("id"): each for each in before}
+        aligned = [
+            by_id.get(each.get("id")) if each.get("id") is not None else _item(before, number)
+            for number, each in enumerate(mappers)
+        ]
+        kept = self.split(
+            tx,
+            {"mappers": mappers},
+            _MAPPERS,
+            workspace_id=workspace_id,
+            now=now,
+            before={"mappers": aligned},
+        )
+        return tuple(kept["mappers"])
+
     def opened(self, tx: Transaction, config: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the configuration with its secrets in place: for a runner, never to be shown."""
         found = secrets.find(tx, places(config))
@@ -248,6 +285,25 @@ def places(config: Any) -> frozenset[str]:
     elif isinstance(config, list | tuple):
         inner = config
     return frozenset().union(*(places(each) for each in inner))
+
+
+def unmasked(config: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a configuration with the places of kept secrets where it has masks."""
+
+    def filled(value: Any, old: Any) -> Any:
+        if value in (MASK, AIRBYTE_MASK) and old is not None:
+            return old
+        if isinstance(value, Mapping) and not _is_place(value):
+            known = old if isinstance(old, Mapping) else {}
+            return {key: filled(inner, known.get(key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            olds = [*(old if isinstance(old, list) else []), *[None] * len(value)]
+            return [filled(inner, held) for inner, held in zip(value, olds, strict=False)]
+        if _is_place(value) and value != old:
+            raise _not_there(())
+        return value
+
+    return {key: filled(value, before.get(key)) for key, value in config.items()}
 
 
 def shown(

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from penstock.control import discovery, enqueuing, probing
+from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.configuring import Configuring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
 from penstock.control.history import ProbeKind, Run
 from penstock.control.house import House, Patience, default_runs_at_once
+from penstock.control.housekeeping import Retention
 from penstock.control.launchers.launcher import Launcher
 from penstock.control.launchers.local import LocalLauncher
 from penstock.control.logs import LogPart, read_log
@@ -57,6 +58,7 @@ class Setup:
     runs_at_once: int | None = None
     retries: RetryLimits = field(default_factory=RetryLimits)
     patience: Patience = field(default_factory=Patience)
+    retention: Retention = field(default_factory=Retention)
 
 
 class ControlPlane:
@@ -81,7 +83,7 @@ class ControlPlane:
             started_at=now,
             seen_at=now,
         )
-        self._dispatcher = Dispatcher(house, self._server)
+        self._dispatcher = Dispatcher(house, self._server, setup.retention)
         self._lock: IO[str] | None = None
 
     @property
@@ -131,8 +133,12 @@ class ControlPlane:
 
         A run that is over stays as it is. Raises UnknownName for one there is not.
         """
+        now = self.house.clock()
         with self.store.write() as tx:
-            run = runs.request_cancel(tx, run_id, by=by, now=self.house.clock())
+            before = runs.get(tx, run_id)
+            run = runs.request_cancel(tx, run_id, by=by, now=now)
+            if before.status.is_active and not run.status.is_active:
+                outcomes.note_cancelled(tx, run, now=now)
         self.wake()
         return run
 
@@ -179,7 +185,7 @@ class ControlPlane:
             source_id = connections.get(tx, connection_id).source_id
         newest = discovery.discover(self.house, source_id)
         with self.store.write() as tx:
-            connection = connections.get(tx, connection_id)
+            connection = connections.get(tx, connection_id, for_update=True)
             return discovery.apply(tx, connection, newest, now=self.house.clock())
 
     def _ask(

@@ -91,7 +91,8 @@ class BatchBuilder:
         if not rows:
             empty = [pa.nulls(0, field.type) for field in self._schema]
             return BuiltBatch(rows=pa.RecordBatch.from_arrays(empty, schema=self._schema))
-        return self.from_texts(RecordTexts.of(_row_texts(rows)), extracted_at_ms=extracted_at_ms)
+        texts = RecordTexts.of(texts_of_rows(rows))
+        return self.from_texts(texts, extracted_at_ms=extracted_at_ms)
 
     def from_texts(self, texts: RecordTexts, *, extracted_at_ms: int) -> BuiltBatch:
         """Builds a batch of rows that are JSON texts already, at least one.
@@ -142,8 +143,11 @@ def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return pa.Table.from_batches(batches, schema).combine_chunks().to_batches()[0]
 
 
-def _row_texts(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    """Returns rows as JSON in which every NaN stands; orjson alone writes those as null."""
+def texts_of_rows(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Returns rows as JSON texts in which every NaN stands; orjson alone writes those as null.
+
+    Raises DataError for a value that has no JSON form.
+    """
     return [
         exact_text(row).encode()
         if b"null" in text
@@ -161,11 +165,11 @@ def _hides_nan(value: Any) -> bool:
         return False
     if isinstance(value, float):
         return not math.isfinite(value)
-    if kind is dict:
-        return any(map(_hides_nan, value.values()))
-    if isinstance(value, list | tuple | Set):
-        return any(map(_hides_nan, value))
-    return isinstance(value, Mapping) and any(map(_hides_nan, value.values()))
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple | Set):
+        return False
+    return any(_hides_nan(inner) for inner in value if type(inner) not in _NEVER_NAN)
 
 
 def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

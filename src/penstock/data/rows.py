@@ -119,6 +119,8 @@ class RowsBuilder:
             if not way.is_plain and _is_spelled_freely(odd):
                 self._is_spelled_freely |= len(odd) * 2 > rows
                 return self._parsed(odd.plain(), replace(way, is_plain=True))
+            if not parser.is_sparse and parser.learn(odd.sample(_STUDIED_ROWS)):
+                return self._parsed(odd, way)
             if not parser.is_sparse:
                 parser.is_sparse = True
                 return self._parsed(odd, way)
@@ -175,7 +177,8 @@ class RowsBuilder:
 
     def _parser(self, order: Keys, old: VectorParser | None) -> VectorParser:
         parser = VectorParser(self._session, self._columns, order, mixed=self._mixed)
-        parser.is_sparse = old is not None and old.is_sparse
+        if old is not None:
+            parser.is_sparse, parser.habits = old.is_sparse, old.habits
         return parser
 
     def _note(self, names: Iterable[str]) -> None:

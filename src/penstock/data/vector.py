@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Final
 
 import duckdb
@@ -14,8 +15,9 @@ import pyarrow.compute as pc
 from penstock.data import temporal
 from penstock.data.arrays import Ascending, number, numbers_of, of_values
 from penstock.data.careful import storage_type
+from penstock.data.json_text import split_object
 from penstock.data.lines import RecordTexts
-from penstock.data.proof import block_query
+from penstock.data.proof import Habits, block_query
 from penstock.data.types import Column, Kind
 from penstock.errors import BugError, ResourceExhausted
 
@@ -109,13 +111,22 @@ class VectorParser:
         self._is_wide = len(order) > _PREPARED_FROM
         self.is_sparse = False
         """Whether records may leave keys out; proving these, too, costs a tenth more."""
-        self._queries = {
-            (is_sparse, is_forgiving): block_query(
-                columns, order, mixed=mixed, is_sparse=is_sparse, is_forgiving=is_forgiving
-            )
-            for is_sparse in (False, True)
-            for is_forgiving in (False, True)
-        }
+        self.habits = Habits()
+        """What the records are like; proved rows are, others teach `learn` something."""
+        self._query = cache(partial(block_query, columns=columns, order=order, mixed=mixed))
+
+    def learn(self, texts: RecordTexts) -> bool:
+        """Learns from rows that were not proved; tells whether there is news for proving."""
+        nullable, escaped = set(self.habits.nullable), set(self.habits.escaped)
+        for text in texts:
+            try:
+                fields = split_object(text)
+            except ValueError:
+                continue
+            nullable.update(name for name, value in fields.items() if value == b"null")
+            escaped.update(name for name, value in fields.items() if b"\\" in value)
+        old, self.habits = self.habits, Habits(frozenset(nullable), frozenset(escaped))
+        return self.habits != old
 
     def parse(self, texts: RecordTexts) -> Iterator[Parsed]:
         """Yields the rows in order, in one or several parts."""
@@ -136,7 +147,7 @@ class VectorParser:
             yield self._typed(batch)
 
     def _run(self, batches: list[pa.RecordBatch], *, is_forgiving: bool) -> pa.Table:
-        query = self._queries[self.is_sparse, is_forgiving]
+        query = self._query(is_sparse=self.is_sparse, is_forgiving=is_forgiving, habits=self.habits)
         return self._session.run(query, batches, is_wide=self._is_wide)
 
     def _typed(self, batch: pa.RecordBatch) -> Parsed:

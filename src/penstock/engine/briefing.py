@@ -59,8 +59,12 @@ def catalog_for_destination(
 
 def _briefed(task: StreamTask) -> ConfiguredStream:
     configured = task.configured
+    mode = configured.destination_sync_mode
     return msgspec.structs.replace(
         configured,
+        destination_sync_mode=DestinationSyncMode.APPEND_DEDUP
+        if mode is DestinationSyncMode.OVERWRITE_DEDUP
+        else mode,
         cursor_field=configured.effective_cursor()
         if configured.sync_mode is SyncMode.INCREMENTAL
         else configured.cursor_field,

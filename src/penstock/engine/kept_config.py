@@ -50,10 +50,24 @@ class KeptConfigs:
         return next(found, given)
 
     def keep(self, connector: str, given: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
-        """Makes the changed configuration durable; whoever gives `given` again gets it."""
+        """Makes the changed configuration durable; whoever gives `given` again gets it.
+
+        Raises AccessDenied when it cannot be written: then the change is lost with the process.
+        """
         old, new = _digest(given), _digest(changed)
         if old == new:
             return
+        try:
+            self._write(connector, changed, old, new)
+        except OSError as error:
+            raise AccessDenied(
+                f"{connector} replaced its own credentials, and {self._path(connector)} cannot be"
+                f" written to keep the new ones: {error.strerror}.",
+                remedy="Make the folder writable, then log in to the source anew: the credentials"
+                " given are spent.",
+            ) from error
+
+    def _write(self, connector: str, changed: Mapping[str, Any], old: str, new: str) -> None:
         with self._locked(connector):
             spent: dict[str, None] = {}
             others = []
@@ -73,7 +87,7 @@ class KeptConfigs:
         path = self._path(connector)
         try:
             return msgspec.json.decode(path.read_bytes(), type=_File).lines
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
         except PermissionError as error:
             raise AccessDenied(

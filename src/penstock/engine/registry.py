@@ -48,6 +48,10 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
     }
 )
+AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"google-analytics-data-api": "google-analytics", "smartsheets": "smartsheet"}
+)
+"""Sources that Airbyte has under another name; their settings are read, too."""
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
@@ -169,6 +173,8 @@ def _find_class(
 ) -> Callable[[], Any] | None:
     """Returns what loads the class of a native or third party's connector, if there is one."""
     short = _short(name, kind)
+    if kind == "source":
+        short = AIRBYTE_NAMES.get(short, short)
     if short in native:
         return lambda: _load(native[short])
     plugins = _plugins(group)

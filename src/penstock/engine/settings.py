@@ -48,7 +48,7 @@ class SyncSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Put before every table name."""
     commit_bytes: int = 256 << 20
     commit_seconds: float = 60.0
-    buffer_bytes: int = 64 << 20
+    buffer_bytes: int = 32 << 20
     install_root: str | None = None
     """Where connector venvs are kept; None uses the user's cache folder."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,7 +18,7 @@ from penstock.library import exceptions as exc
 from penstock.library import showing
 from penstock.library.cached_streams import CacheRunner
 from penstock.library.caches.base import CacheBase
-from penstock.library.caches.duckdb import DuckDBCache
+from penstock.library.caches.of_destinations import CACHES
 from penstock.library.callbacks import ConfigChangeCallback
 from penstock.library.connectors import InstallOptions, destination_runner_of, reference_of
 from penstock.library.progress import Progress, ProgressStyle
@@ -42,9 +42,6 @@ __all__ = [
     "Destination",
     "get_destination",
 ]
-
-_CACHES: Final = ("destination-duckdb",)
-"""Destinations that a cache can be opened on."""
 
 
 def get_destination(  # noqa: PLR0913 (PyAirbyte's own signature)
@@ -167,7 +164,7 @@ class Destination:
     @property
     def is_cache_supported(self) -> bool:
         """True when what is written can be read back through a cache."""
-        return isinstance(self._runner, NativeDestinationRunner) and self.name in _CACHES
+        return isinstance(self._runner, NativeDestinationRunner) and self.name in CACHES
 
     def get_sql_cache(self, *, schema_name: str | None = None) -> CacheBase:
         """Returns a cache on what was written here; raises PyAirbyteInputError if there is none."""
@@ -175,10 +172,9 @@ class Destination:
             raise exc.PyAirbyteInputError(
                 f"{self.name} cannot be read back.", remedy="Read from the source into a cache."
             )
-        config = parse_config(
-            self._runner.destination_class.Config, resolve_references(hydrated(self.get_config()))
-        )
-        return DuckDBCache(config.path, schema_name=schema_name or config.schema)
+        given = resolve_references(hydrated(self.get_config()))
+        config = parse_config(self._runner.destination_class.Config, given)
+        return CACHES[self.name](config, schema_name)
 
     def write(
         self,

@@ -15,7 +15,7 @@ import msgspec
 from penstock.data.items import Checkpoint, StatusChange
 from penstock.data.json_rows import JsonRows
 from penstock.errors import AccessDenied, ConfigError, PenstockError
-from penstock.protocol.catalog import Catalog, ConfiguredCatalog, DestinationSyncMode
+from penstock.protocol.catalog import Catalog, ConfiguredCatalog, DestinationSyncMode, SyncMode
 from penstock.protocol.codec import decode_configured_catalog, decode_states
 from penstock.protocol.messages import ConnectionStatus, Message, MessageType
 from penstock.protocol.spec import ConnectorSpec
@@ -27,7 +27,7 @@ from penstock.sdk.program_output import LogMessages, ProgramOutput
 from penstock.sdk.reading import Page, connector_error, fields_of_stream, read_streams
 from penstock.sdk.record_lines import BatchLines, lines_of_rows, lines_of_texts
 from penstock.sdk.source import Source
-from penstock.sdk.stream import catalog_stream
+from penstock.sdk.stream import catalog_stream, descriptor_of
 
 
 def run_source(source_class: type[Source], argv: Sequence[str], stdout: BinaryIO) -> int:
@@ -56,7 +56,7 @@ def run_source(source_class: type[Source], argv: Sequence[str], stdout: BinaryIO
             streams = tuple(catalog_stream(stream) for stream in source.streams())
             output.message(Message(type=MessageType.CATALOG, catalog=Catalog(streams=streams)))
             return
-        catalog = _catalog(arguments.catalog)
+        catalog = _readable(_catalog(arguments.catalog), source, output)
         _read(source, catalog, _states(arguments.state), output)
 
     return _run(parser, argv, stdout, run)
@@ -111,11 +111,12 @@ def source_spec(source_class: type[Source]) -> ConnectorSpec:
 
 
 def destination_spec(destination_class: type[Destination]) -> ConnectorSpec:
-    """Returns a native destination's specification, with the modes it writes."""
+    """Returns a native destination's specification, with those of its modes the protocol knows."""
     modes = [
         mode
         for mode in DestinationSyncMode
-        if any(mode.value == known.value for known in destination_class.capabilities.modes)
+        if mode is not DestinationSyncMode.OVERWRITE_DEDUP
+        and any(mode.value == known.value for known in destination_class.capabilities.modes)
     ]
     return spec_of(
         destination_class.Config,
@@ -147,6 +148,24 @@ def _run(
         return failure.exit_status
     output.flush()
     return 0
+
+
+def _readable(
+    catalog: ConfiguredCatalog, source: Source, output: ProgramOutput
+) -> ConfiguredCatalog:
+    """Returns the catalogue with streams read whole that cannot be read incrementally.
+
+    PyAirbyte asks for every stream incrementally, whatever its modes (0.71).
+    """
+    whole = {descriptor_of(s) for s in source.streams() if SyncMode.INCREMENTAL not in s.modes}
+    streams = []
+    for asked in catalog.streams:
+        if asked.sync_mode is not SyncMode.INCREMENTAL or asked.descriptor not in whole:
+            streams.append(asked)
+            continue
+        output.log("WARN", f"{asked.descriptor} has no cursor: it is read whole.")
+        streams.append(msgspec.structs.replace(asked, sync_mode=SyncMode.FULL_REFRESH))
+    return ConfiguredCatalog(streams=tuple(streams))
 
 
 def _read(

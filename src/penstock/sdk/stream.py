@@ -35,6 +35,8 @@ class ReadRequest:
     """The cursor the user chose; None leaves it to the stream."""
     fields: tuple[str, ...] | None = None
     """The top-level properties wanted; None wants all. Leaving others out is optional."""
+    takes_json: bool = False
+    """Whether pages may be JsonRows, too: what reads in full speed takes them."""
 
 
 class Stream(Protocol):
@@ -72,11 +74,11 @@ class Stream(Protocol):
     ) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | JsonRows | State]:
         """Yields rows and states in order; the order is the contract.
 
-        Rows are pages of dicts, Arrow batches whose columns are property names, or the JSON
-        texts an API sent (`penstock.data.json_rows`). A yielded State covers everything yielded
-        before it. Called once a sync, on a thread of its own; the iterator is closed early when
-        the sync stops. Raise ConfigError, AccessDenied, TransientError or DataError for what the
-        user can act on.
+        Rows are pages of dicts, Arrow batches whose columns are property names, or (where the
+        request takes them) JSON texts as an API sent them. A yielded State covers everything
+        yielded before it. Called once a sync, on a thread of its own; the iterator is closed
+        early when the sync stops. Raise ConfigError, AccessDenied, TransientError or DataError
+        for what the user can act on.
         """
         ...
 

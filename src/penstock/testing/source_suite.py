@@ -21,7 +21,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -265,7 +265,7 @@ def read(stream: Stream, request: ReadRequest) -> Reading:
     """Reads a stream to its end."""
     rows: list[RowText] = []
     states: list[tuple[int, Mapping[str, Any]]] = []
-    for item in stream.read(request):
+    for item in stream.read(replace(request, takes_json=True)):
         if isinstance(item, State):
             states.append((len(rows), item.value))
         else:
@@ -274,7 +274,7 @@ def read(stream: Stream, request: ReadRequest) -> Reading:
 
 
 def _pages(stream: Stream, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]]]:
-    for item in stream.read(request):
+    for item in stream.read(replace(request, takes_json=True)):
         if isinstance(item, JsonRows):
             yield list(item)
         elif not isinstance(item, State):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,15 +17,17 @@ import duckdb
 
 from penstock.control.builtin import Offer, definition_id, first_workspace, offer
 from penstock.control.history import Run
+from penstock.control.launchers.local import LocalJob
 from penstock.control.model import (
     Connection,
     Connector,
     ConnectorKind,
+    Definition,
     ModeName,
     StreamChoice,
 )
 from penstock.control.service import ControlPlane, Setup, open_control_plane
-from penstock.control.store import runs
+from penstock.control.store import definitions, runs
 
 OFFERS = (
     Offer(kind=ConnectorKind.SOURCE, name="source-faker", title="Faker"),
@@ -133,3 +138,57 @@ def until(plane: ControlPlane, run_id: int, is_so: Callable[[Run], bool]) -> Run
 def log_text(plane: ControlPlane, run: Run) -> str:
     part = plane.log(run.id, run.attempt)
     return "\n".join(f"{each.level} {each.message}" for each in part.records)
+
+
+SCRIPTED = Path(__file__).parents[2] / "acceptance" / "scripted_source.py"
+
+
+def scripted(plane: ControlPlane, **config: Any) -> Connector:
+    """Keeps a small source of our own that is an Airbyte program, and behaves as configured."""
+    now = datetime.now(UTC)
+    made = Definition(
+        id="scripted",
+        kind=ConnectorKind.SOURCE,
+        name="source-scripted",
+        title="Scripted",
+        origin={"executable": f"{sys.executable} {SCRIPTED}"},
+        is_custom=True,
+        created_at=now,
+    )
+    with plane.store.write() as tx:
+        if definitions.find(tx, made.id) is None:
+            definitions.create(tx, made)
+    return plane.configuring.create_connector(
+        workspace_id=first_workspace(plane.store, now=now).id,
+        definition_id=made.id,
+        name="scripted",
+        config=config,
+    )
+
+
+def connect_scripted(
+    site: Site,
+    plane: ControlPlane,
+    *,
+    name: str = "items",
+    mode: ModeName | None = None,
+    **config: Any,
+) -> Connection:
+    """Keeps a connection of the scripted source's items."""
+    source = scripted(plane, **config)
+    destination = plane.configuring.create_connector(
+        workspace_id=source.workspace_id,
+        definition_id=definition_id("destination-duckdb"),
+        name="lake",
+        config={"path": str(site.tables)},
+    )
+    choice = StreamChoice(name="items", mode=ModeName.INCREMENTAL_APPEND)
+    return connect(site, plane, name=name, ends=(source, destination), streams=(choice,))
+
+
+def kill_runner(plane: ControlPlane, run: Run) -> None:
+    """Kills the process of a run's attempt, as the kernel does when memory is short."""
+    runner = plane._dispatcher._running[run.id]
+    job = runner._job
+    assert isinstance(job, LocalJob)
+    os.kill(job.pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ import pytest
 from penstock.errors import ConfigError, ConnectorFailed, PenstockError
 from penstock.library import exceptions as exc
 from penstock.library.caches import DuckDBCache
+from penstock.library.sources import get_source
 from tests.integration.library.transcripts import (
     Replayed,
     global_state,
@@ -262,3 +263,12 @@ def test_a_wrong_configuration_is_told_whole(replayed: Replayed) -> None:
     assert "account" in raised.value.message
     assert "size" in raised.value.message
     assert isinstance(raised.value, ConfigError)
+
+
+def test_a_table_dropped_by_hand_is_read_whole_again(cache: DuckDBCache) -> None:
+    streams = ["users", "products"]
+    source = get_source("source-faker", config={"count": 10}, streams=streams)
+    source.read(cache)
+    cache.execute_sql("DROP TABLE users")
+    assert source.read(cache).processed_records == 10
+    assert len(cache["users"]) == 10

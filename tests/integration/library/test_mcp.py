@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,11 +247,18 @@ def test_a_cancelled_sync_ends_and_is_continued(office: Office, replayed: Replay
         caches={"main": {"type": "duckdb", "config": {"db_path": "main.duckdb"}}},
     )
 
+    slow = {"source": "slow", "cache": "main"}
+
     async def work() -> None:
         async with office.assistant("--allow-writes") as assistant:
-            with anyio.move_on_after(4) as scope:
-                await assistant.ask("sync_to_cache", source="slow", cache="main")
+            seen: list[dict[str, Any]] = []
+            with anyio.move_on_after(6) as scope:
+                async with anyio.create_task_group() as both:
+                    both.start_soon(partial(assistant.ask, "sync_to_cache", **slow))
+                    await anyio.sleep(2)
+                    seen.extend((await assistant.ask("list_caches"))["caches"])
             assert scope.cancelled_caught
+            assert ["in use" in cache["busy"] for cache in seen] == [True]
             with anyio.fail_after(30):
                 rows = await assistant.ask("run_sql", cache="main", sql="SELECT id FROM items")
             assert rows["rows"] == [[1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from penstock.data.names import identifier
 from penstock.data.types import Kind, columns_of
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError
 from penstock.protocol.catalog import SyncMode
@@ -93,6 +95,14 @@ def test_faults_that_pass_lose_nothing(avni: Avni, name: str, fault: str) -> Non
     assert len(avni.data[CHANGING[name]]) == len(found)
 
 
+@pytest.mark.parametrize("name", [*CHANGING, "tasks"])
+def test_empty_page_that_is_not_the_last_is_no_end(avni: Avni, name: str) -> None:
+    stream = stream_of(source_of(avni), name)
+    expected = keys(stream, rows(stream))
+    avni.has_hole = True
+    assert expected == keys(stream, rows(stream))
+
+
 def test_values_are_exact(avni: Avni) -> None:
     row = rows(stream_of(source_of(avni), "subjects"))[1]
     body = avni.data["subjects"][1].shown()
@@ -115,6 +125,12 @@ def test_coordinates_have_one_column_whatever_the_server_calls_them(
         assert f"{column} Coordinates" not in (row["_extra"] or {})
 
 
+def test_no_two_columns_become_one_in_a_destination(avni: Avni) -> None:
+    for stream in source_of(avni, streams_per_type=True).streams():
+        names = list(stream.json_schema["properties"])
+        assert len(set(names)) == len({identifier(name, 63) for name in names}), stream.name
+
+
 def test_voided_records_are_marked_as_deleted(avni: Avni) -> None:
     found = rows(stream_of(source_of(avni), "subjects"))
     marks = {row["ID"]: row["_ab_cdc_deleted_at"] for row in found}
@@ -122,7 +138,8 @@ def test_voided_records_are_marked_as_deleted(avni: Avni) -> None:
         expected = shown(one.modified_at) if one.body["Voided"] else None
         assert expected == marks[one.body["ID"]]
     kept = rows(stream_of(source_of(avni, keep_voided=True), "subjects"))
-    assert {None} == {row["_ab_cdc_deleted_at"] for row in kept}
+    assert not [row for row in kept if "_ab_cdc_deleted_at" in row]
+    assert len(kept) == len(found)
 
 
 @pytest.mark.parametrize("name", CHANGING)
@@ -204,6 +221,12 @@ def test_tasks_of_every_type_and_status_come_once(avni: Avni) -> None:
     assert found[0]["metadata"] == {"Contact number": "9801010101"}
 
 
+def test_task_types_given_spare_asking_for_them(avni: Avni) -> None:
+    found = rows(stream_of(source_of(avni, task_types=("Call",)), "tasks"))
+    assert len(found) == len(avni.tasks)
+    assert "/web/operationalModules" not in avni.paths()
+
+
 def test_task_that_ends_while_tasks_are_read_hides_no_other(avni: Avni) -> None:
     ids = {task["ID"] for task in avni.tasks}
     changes = [None, "Done", None, "Done", None, None, None, "New"]
@@ -246,6 +269,14 @@ def test_each_type_has_a_stream_with_its_observations_as_columns(avni: Avni) -> 
     assert found[0]["observations"]["Weight (kg)"] == 50.0
 
 
+def test_observations_alone_spare_the_sample(avni: Avni) -> None:
+    source = source_of(avni, streams_per_type=True, observations="json")
+    stream = stream_of(source, "subject_individual")
+    assert not [name for name in stream.json_schema["properties"] if "observations." in name]
+    assert {"Individual"} == {row["Subject type"] for row in rows(stream)}
+    assert not [one for one in avni.asked if one.query.get("size") == "1000"]
+
+
 def test_streams_per_type_together_hold_what_the_stream_of_all_holds(avni: Avni) -> None:
     source = source_of(avni, streams_per_type=True)
     whole = {row["ID"] for row in rows(stream_of(source, "program_encounters"))}
@@ -256,11 +287,20 @@ def test_streams_per_type_together_hold_what_the_stream_of_all_holds(avni: Avni)
 class TestCheck:
     """What is wrong is told by the setting's or the privilege's name."""
 
-    def test_missing_privilege_is_named(self, avni: Avni) -> None:
-        avni.denied = {"programEncounters", "subjects"}
-        with pytest.raises(AccessDenied, match=r'"View subject".*"View visit"') as caught:
+    def test_missing_privilege_is_named_with_its_type(self, avni: Avni) -> None:
+        avni.denied_types = {"Household", "Delivery"}
+        with pytest.raises(AccessDenied, match=r"'Household'.*'Delivery'") as caught:
             source_of(avni).check()
-        assert "program_encounters" in str(caught.value)
+        told = str(caught.value)
+        assert """subjects: the privilege "View subject" for 'Household'""" in told
+        assert """program_encounters: the privilege "View visit" for 'Delivery'""" in told
+        assert "Individual" not in told
+        assert "username" in told
+
+    def test_list_refused_as_a_whole_is_named(self, avni: Avni) -> None:
+        avni.denied = {"encounters"}
+        with pytest.raises(AccessDenied, match=r'encounters: .*"View visit"'):
+            source_of(avni).check()
 
     def test_list_one_can_do_without_is_warned_of(
         self, avni: Avni, caplog: pytest.LogCaptureFixture
@@ -268,8 +308,7 @@ class TestCheck:
         avni.denied, avni.absent = {"locations"}, {"approvalStatuses"}
         source_of(avni).check()
         told = " ".join(record.getMessage() for record in caplog.records)
-        assert "locations cannot be read" in told
-        assert "View location" in told
+        assert "locations: the user may not read locations" in told
         assert "approval_statuses" in told
 
     def test_reading_a_list_without_the_privilege_names_it(self, avni: Avni) -> None:
@@ -279,13 +318,20 @@ class TestCheck:
             rows(stream_of(source, "encounters"))
         assert "View visit" in caught.value.remedy
 
+    def test_list_that_an_older_server_lacks_is_no_stream(self, avni: Avni) -> None:
+        avni.absent, avni.denied = {"approvalStatuses"}, {"locations"}
+        names = {stream.name for stream in source_of(avni).streams()}
+        assert "approval_statuses" not in names
+        assert "locations" in names
+
     def test_server_that_is_not_there_is_named(self, avni: Avni) -> None:
         source = source_of(avni, base_url="http://127.0.0.1:9")
         with pytest.raises(ConnectionFailed, match="base_url"):
             source.check()
 
-    def test_server_that_is_no_avni_is_named(self, avni: Avni) -> None:
-        source = source_of(avni, base_url=f"{avni.url}/elsewhere", login="automatic")
+    @pytest.mark.parametrize("login", ["automatic", "none"])
+    def test_server_that_is_no_avni_is_named(self, avni: Avni, login: str) -> None:
+        source = source_of(avni, base_url=f"{avni.url}/elsewhere", login=login)
         with pytest.raises(ConfigError, match="base_url"):
             source.check()
 
@@ -333,6 +379,17 @@ def pooled(moto: str) -> Iterator[Avni]:
 
 class TestLogin:
     """Every way in, and what is told when it is shut."""
+
+    def test_password_is_not_sent_where_cognito_asks_for_proof_of_it(
+        self, pooled: Avni, moto: str
+    ) -> None:
+        pooled.flows, pooled.forwards_to = {"USER_SRP_AUTH"}, f"{moto}/"
+        source = source_of(pooled)
+        source.check()
+        assert len(rows(stream_of(source, "subjects"))) == 30
+        sent = [json.loads(one.body) for one in pooled.asked if one.path == "/cognito/"]
+        flows = [body.get("AuthFlow") or body["ChallengeName"] for body in sent]
+        assert flows == ["USER_PASSWORD_AUTH", "USER_SRP_AUTH", "PASSWORD_VERIFIER"]
 
     def test_cognito_token_is_one_the_server_proves(self, pooled: Avni, moto: str) -> None:
         source = source_of(pooled, cognito_url=f"{moto}/")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from penstock.data.names import identifier
 from penstock.data.types import Kind, columns_of
 from penstock.errors import (
     AccessDenied,
@@ -89,6 +90,13 @@ def ids(found: list[dict[str, Any]]) -> Counter[str]:
     return Counter(row.get("id") or row.get("case_id") or row["location_id"] for row in found)
 
 
+@pytest.mark.parametrize("name", ["forms", "cases", "users", "locations"])
+def test_empty_page_with_a_next_one_is_no_end(hq: CommCare, name: str) -> None:
+    stream = stream_of(source_of(hq, page_size=2 if name == "users" else 10), name)
+    hq.hole_at = 2 if name == "users" else 0
+    assert ids(getattr(hq, LISTS[name])) == ids(rows(stream))
+
+
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize("fault", [*FAULTS, "again"])
 def test_faults_that_pass_lose_nothing(hq: CommCare, name: str, fault: str) -> None:
@@ -134,6 +142,23 @@ def test_forms_have_their_answers_under_their_questions(hq: CommCare) -> None:
     assert row["form.case"]["@case_id"] == uid("case", 1)
     assert row["_extra"]["not_in_the_app"] == "kept"
     assert "children" not in row["_extra"]
+
+
+def test_what_a_newer_server_says_of_a_record_is_kept(hq: CommCare) -> None:
+    hq.forms[0]["sealed"] = True
+    hq.cases[0]["tags"] = ["a"]
+    source = source_of(hq)
+    for name in ("forms", REGISTRATION):
+        assert rows(stream_of(source, name))[0]["_extra"]["@record"] == {"sealed": True}
+    for name in ("cases", "case_mother"):
+        assert rows(stream_of(source, name))[0]["_extra"]["@record"] == {"tags": ["a"]}
+    assert rows(stream_of(source, "forms"))[1]["_extra"] is None
+
+
+def test_no_two_columns_become_one_in_a_destination(hq: CommCare) -> None:
+    for stream in source_of(hq).streams():
+        names = list(stream.json_schema["properties"])
+        assert len(set(names)) == len({identifier(name, 63) for name in names}), stream.name
 
 
 def test_answer_of_another_type_is_kept_beside_an_empty_column(hq: CommCare) -> None:
@@ -298,6 +323,27 @@ def test_older_servers_next_without_a_path_is_understood(hq: CommCare) -> None:
     assert ids(hq.users) == ids(rows(stream_of(source_of(hq, page_size=2), "users")))
 
 
+@pytest.mark.parametrize("removed", [0, 1, 3])
+@pytest.mark.parametrize("page_size", [2, 3])
+def test_user_deleted_while_users_are_read_hides_no_other(
+    hq: CommCare, removed: int, page_size: int
+) -> None:
+    stream = stream_of(source_of(hq, page_size=page_size), "users")
+    stay = set(ids(hq.users)) - {hq.users[removed]["id"]}
+    pages = 0
+
+    def delete() -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            del hq.users[removed]
+
+    hq.after_page = delete
+    found = ids(rows(stream))
+    assert stay <= set(found)
+    assert set(found.values()) == {1}
+
+
 def test_active_and_deactivated_users_are_streams_of_their_own(hq: CommCare) -> None:
     source = source_of(hq)
     assert ids(hq.users) == ids(rows(stream_of(source, "users")))
@@ -320,6 +366,14 @@ def test_form_of_two_applications_is_one_stream_with_the_questions_of_both(hq: C
     assert names.count(REGISTRATION) == 1
     columns = stream_of(source, REGISTRATION).json_schema["properties"]
     assert {"form.name", "form.full_name"} <= set(columns)
+
+
+def test_many_applications_are_asked_for_few_at_a_time(hq: CommCare) -> None:
+    hq.apps[:] = [application(number) for number in range(25)]
+    source = source_of(hq, page_size=1000)
+    assert ids(hq.apps) == ids(rows(stream_of(source, "applications")))
+    asked = [one.query["limit"] for one in hq.asked if "/application/" in one.path]
+    assert set(asked) == {"10"}
 
 
 def test_two_forms_of_one_title_are_two_streams(hq: CommCare) -> None:
@@ -357,6 +411,12 @@ class TestCheck:
         assert "locations cannot be read" in told
         assert "edit locations" in told
 
+    @pytest.mark.parametrize("wrong", ["app_id", "project_space"])
+    def test_wrong_name_is_told_from_the_right_one(self, hq: CommCare, wrong: str) -> None:
+        settings = {"app_id": uid("app", 0), "project_space": hq.domain, wrong: "nope"}
+        with pytest.raises(ConfigError, match=f"^{wrong}: "):
+            source_of(hq, **settings).check()
+
     def test_server_that_is_not_there_is_named(self, hq: CommCare) -> None:
         with pytest.raises(ConnectionFailed, match="base_url"):
             source_of(hq, base_url="http://127.0.0.1:9").check()
@@ -371,7 +431,7 @@ def test_no_secret_is_ever_shown(hq: CommCare, caplog: pytest.LogCaptureFixture)
     source = source_of(hq)
     told = [repr(source)]
     stream = stream_of(source, "forms")
-    for faults in (["403"], ["400"], ["truncated"] * 6, ["html"] * 6, ["reset"] * 6):
+    for faults in (["403"], ["400"], ["truncated"] * 12, ["html"] * 12, ["reset"] * 12):
         hq.faults.extend(faults)
         with pytest.raises(PenstockError) as caught:
             rows(stream)

@@ -94,20 +94,23 @@ def test_client_reads_what_fields_there_are(client: BetaAnalyticsDataClient) -> 
     ] == MetricType.TYPE_CURRENCY
 
 
-def test_client_learns_what_does_not_go_together(client: BetaAnalyticsDataClient) -> None:
-    answer = client.check_compatibility(
-        CheckCompatibilityRequest(
-            property=PLACE,
-            dimensions=[Dimension(name="date"), Dimension(name="customEvent:plan")],
-            metrics=[Metric(name="active7DayUsers")],
-            compatibility_filter=Compatibility.INCOMPATIBLE,
-        )
+def compatibility(*metrics: str) -> CheckCompatibilityRequest:
+    return CheckCompatibilityRequest(
+        property=PLACE,
+        dimensions=[Dimension(name="date"), Dimension(name="customEvent:plan")],
+        metrics=[Metric(name=name) for name in metrics],
+        compatibility_filter=Compatibility.INCOMPATIBLE,
     )
-    wrong = [one.dimension_metadata.api_name for one in answer.dimension_compatibilities]
-    assert wrong == ["customEvent:plan"]
+
+
+def test_client_learns_what_does_not_go_together(client: BetaAnalyticsDataClient) -> None:
+    answer = client.check_compatibility(compatibility("sessions"))
+    assert list(answer.dimension_compatibilities) == []
     assert [one.metric_metadata.api_name for one in answer.metric_compatibilities] == [
         "active7DayUsers"
     ]
+    with pytest.raises(BadRequest, match="Please remove active7DayUsers, customEvent:plan"):
+        client.check_compatibility(compatibility("sessions", "active7DayUsers"))
 
 
 def test_client_sees_how_far_figures_can_be_trusted(

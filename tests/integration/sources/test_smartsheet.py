@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from penstock.errors import AccessDenied, ConfigError, PenstockError, TransientError
+from penstock.errors import AccessDenied, ConfigError, DataError, PenstockError, TransientError
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.config import parse_config
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.smartsheet import SmartsheetConfig, SmartsheetSource
+from penstock.sources.smartsheet.source import pace
 from tests.doubles.smartsheet_server import (
     FIRST_ID,
     Report,
@@ -39,12 +41,21 @@ class Clock:
     """Time that passes when the source waits, or when the test says so."""
 
     def __init__(self) -> None:
-        self.now = NOW
+        self.seconds = 0.0
         self.waits: list[float] = []
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.seconds)
+
+    def read(self) -> float:
+        return self.seconds
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
-        self.now += timedelta(seconds=seconds)
+        self.pass_by(seconds)
+
+    def pass_by(self, seconds: float) -> None:
+        self.seconds += seconds
 
 
 @pytest.fixture
@@ -63,7 +74,8 @@ def server() -> Iterator[SmartsheetServer]:
 def source(server: SmartsheetServer, clock: Clock, **settings: Any) -> SmartsheetSource:
     values = {"credentials": TOKEN, "base_url": f"{server.url}/2.0", **settings}
     config = parse_config(SmartsheetConfig, values)
-    return SmartsheetSource(config, sleep=clock.sleep, now=lambda: clock.now)
+    limiter = pace(clock=clock.read, sleep=clock.pass_by)
+    return SmartsheetSource(config, limiter=limiter, sleep=clock.sleep, now=clock.now)
 
 
 def read(
@@ -195,10 +207,8 @@ def test_unchanged_sheet_is_asked_for_nothing_but_its_version(
     _, states = read(source(server, clock))
     server.asked.clear()
     assert read(source(server, clock), state=states[-1]) == ([], [states[-1]])
-    assert [request.query.get("ifVersionAfter") for request in server.asked] == [
-        None,
-        str(server.sheets[0].version),
-    ]
+    asked = [request.query for request in server.asked if request.path.endswith("0004")]
+    assert [query["ifVersionAfter"] for query in asked] == [str(server.sheets[0].version)]
 
 
 def test_later_sync_gives_what_is_new_changed_and_gone(
@@ -220,6 +230,20 @@ def test_later_sync_gives_what_is_new_changed_and_gone(
     assert read(source(server, clock), state=later[-1])[0] == []
 
 
+def test_columns_that_are_not_wanted_make_no_row_news(
+    server: SmartsheetServer, clock: Clock
+) -> None:
+    sheet = server.sheets[0]
+    stream = source(server, clock).streams()[0]
+    fields = tuple(name for name in stream.json_schema["properties"] if name != "row_number")
+    request = ReadRequest(mode=SyncMode.INCREMENTAL, fields=fields)
+    *_, last = stream.read(request)
+    assert isinstance(last, State)
+    new = sheet.add({"Patient": "new"}, at_top=True)
+    later = stream.read(replace(request, state=last.value))
+    assert [new["id"]] == [id for page in later if isinstance(page, list) for id in ids(page)]
+
+
 def test_formula_that_gives_something_else_is_found_in_time(
     server: SmartsheetServer, clock: Clock
 ) -> None:
@@ -227,7 +251,7 @@ def test_formula_that_gives_something_else_is_found_in_time(
     _, states = read(source(server, clock))
     sheet.recalculate(sheet.rows[5], "Fee", 99)
     assert read(source(server, clock), state=states[-1])[0] == []
-    clock.now += timedelta(hours=25)
+    clock.pass_by(25 * 3600)
     rows, _ = read(source(server, clock), state=states[-1])
     assert [(sheet.rows[5]["id"], "99")] == [(row["row_id"], row["Fee"]) for row in rows]
     sheet.recalculate(sheet.rows[5], "Fee", 98)
@@ -337,6 +361,60 @@ def test_report_tells_rows_of_several_sheets_apart(server: SmartsheetServer, clo
     assert [(second.id, gone["id"])] == [
         (row["sheet_id"], row["row_id"]) for row in changed if row[DELETED]
     ]
+
+
+def test_report_is_read_until_two_readings_agree(server: SmartsheetServer, clock: Clock) -> None:
+    report = Report(id=55, name="All", sheets=server.sheets, titles=["Patient"])
+    server.reports = [report]
+    sheet = server.sheets[0]
+    pages = [0]
+
+    def swap() -> None:
+        pages[0] += 1
+        if pages[0] == 6:  # as many rows as before, but those between have moved a page up
+            sheet.delete(sheet.rows[2])
+            sheet.add({"Patient": "new"})
+
+    made = source(server, clock, reports=["55"])
+    made.streams()
+    server.after_page = swap
+    rows, _ = read(made, "All")
+    present = {row["row_id"] for row in rows} - {row["row_id"] for row in rows if row[DELETED]}
+    assert {row["id"] for row in sheet.rows} == present
+
+
+def test_summary_report_is_read_whole(server: SmartsheetServer, clock: Clock) -> None:
+    report = Report(id=55, name="Sums", sheets=server.sheets, titles=["Patient"], is_summary=True)
+    server.reports = [report]
+    made = source(server, clock, reports=["55"])
+    stream = made.streams()[0]
+    assert (stream.modes, stream.primary_key, stream.cursor) == ((SyncMode.FULL_REFRESH,), (), None)
+    pages = [0]
+
+    def add_one() -> None:
+        pages[0] += 1
+        if pages[0] == 4:
+            server.sheets[0].add({"Patient": "new"}, at_top=True)
+
+    server.after_page = add_one
+    rows, _ = read(made, "Sums", mode=SyncMode.FULL_REFRESH)
+    assert [row["Patient"] for row in rows] == [
+        "new",
+        *(f"Zoë 🩺 {number}" for number in range(95)),
+    ]
+
+
+def test_report_that_hides_rows_is_told_of(
+    server: SmartsheetServer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = Report(id=55, name="All", sheets=server.sheets, titles=["Patient"], hidden=5)
+    server.reports = [report]
+    made = source(server, clock, reports=["55"])
+    assert len(read(made, "All")[0]) == 95
+    assert "says it has 100 rows, and shows 95" in caplog.text
+    report.hidden = 60_000
+    with pytest.raises(DataError, match="no more than 50000"):
+        read(made, "All")
 
 
 def test_workspace_gives_the_sheets_in_its_folders(server: SmartsheetServer, clock: Clock) -> None:
@@ -453,8 +531,10 @@ def test_no_secret_shows_when_the_server_repeats_it(
     assert "canary" not in f"{error}{error.context}{caplog.text}"
 
 
-def test_pace_is_three_hundred_requests_in_any_minute(
-    server: SmartsheetServer, clock: Clock
-) -> None:
-    made = source(server, clock)
-    assert made.requests_in(timedelta(minutes=1)) <= 300
+def test_pace_is_three_hundred_requests_in_any_minute(clock: Clock) -> None:
+    limiter = pace(clock=clock.read, sleep=clock.pass_by)
+    moments = []
+    for _ in range(900):
+        limiter.wait()
+        moments.append(clock.seconds)
+    assert all(later - first >= 60 for first, later in zip(moments, moments[300:], strict=False))

@@ -78,7 +78,9 @@ def test_client_reads_a_sheet_of_every_type(client: smartsheet.Smartsheet) -> No
     people = by_title["Multi Contact List"].object_value
     assert [person.email for person in people.values] == ["a@example.org", "b@example.org"]
     assert list(by_title["Multi Picklist"].object_value.values) == ["x", "y"]
-    assert by_title["Duration"] is None
+    assert by_title["Duration"].value is None
+    filled = client.Sheets.get_sheet(4583173393803140, exclude="nonexistentCells").rows[0]
+    assert len(filled.cells) == 6
 
 
 def test_client_sees_several_choices_as_text_without_a_level(

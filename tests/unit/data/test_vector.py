@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from penstock.data.lines import RecordTexts
 from penstock.data.types import Kind
@@ -32,9 +34,37 @@ def proved(
     session = VectorSession(threads=1, memory_limit="128MB")
     try:
         parser = VectorParser(session, columns(**kinds), order, mixed=mixed)
+        parser.learn(texts)
         return [flag for part in parser.parse(texts) for flag in part.is_proved.tolist()]
     finally:
         session.close()
+
+
+_TRAPS = st.text(st.sampled_from('\\",}:u05ck\n/a'), max_size=9)
+
+
+@pytest.mark.parametrize("order", [("k", "y", "z"), ("z", ",", "}")])
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(_TRAPS, _TRAPS, _TRAPS), min_size=1, max_size=20), st.booleans())
+def test_no_escape_is_taken_for_text_before_the_parser_knows_of_any(
+    order: tuple[str, ...], values: list[tuple[str, ...]], is_odd: bool
+) -> None:
+    rows = [dict(zip(order, value, strict=True)) for value in values]
+    backslash = "\\u005c" if is_odd else "\\\\"
+    spelled = [json.dumps(row, separators=(",", ":")).replace("\\\\", backslash) for row in rows]
+    session = VectorSession(threads=1, memory_limit="128MB")
+    try:
+        kinds = dict.fromkeys(order, Kind.STRING)
+        parser = VectorParser(session, columns(**kinds), order)
+        (part,) = parser.parse(record_texts(spelled))
+    finally:
+        session.close()
+    columns_read = [column.to_pylist() for column in part.columns]
+    for place, (row, is_proved) in enumerate(zip(rows, part.is_proved.to_pylist(), strict=True)):
+        has_escapes = "\\" in spelled[place]
+        assert is_proved or has_escapes
+        if is_proved:
+            assert [column[place] for column in columns_read] == list(row.values())
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS.keys())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penstock.engine.kept_config import KeptConfigs
-from penstock.errors import ConfigError
+from penstock.errors import AccessDenied, ConfigError
 
 ONE, TWO, THREE = ({"refresh_token": name, "host": "h"} for name in ("one", "two", "three"))
 
@@ -94,3 +94,10 @@ def test_a_damaged_file_is_told_with_its_path(kept: KeptConfigs, tmp_path: Path)
     path.write_text("{")
     with pytest.raises(ConfigError, match=r"configs/x\.json is damaged"):
         kept.newest("x", ONE)
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_what_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "configs").write_text("a file where the folder would be")
+    with pytest.raises(AccessDenied, match="replaced its own credentials") as caught:
+        KeptConfigs(tmp_path).keep("x", ONE, TWO)
+    assert "two" not in str(caught.value.as_document())

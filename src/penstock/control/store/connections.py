@@ -43,9 +43,20 @@ def save(tx: Transaction, connection: Connection) -> None:
     rows.replace_row(tx, connections, connection, what="connection")
 
 
-def get(tx: Transaction, connection_id: str, *, with_deleted: bool = False) -> Connection:
-    """Returns a connection; raises UnknownName without one."""
+def get(
+    tx: Transaction,
+    connection_id: str,
+    *,
+    with_deleted: bool = False,
+    for_update: bool = False,
+) -> Connection:
+    """Returns a connection; raises UnknownName without one.
+
+    `for_update` keeps others from changing it until the transaction ends: for whoever saves it.
+    """
     query = select(connections).where(connections.c.id == connection_id)
+    if for_update:
+        query = query.with_for_update()
     if not with_deleted:
         query = query.where(connections.c.deleted_at.is_(None))
     found = rows.one(tx, Connection, query)

@@ -29,9 +29,15 @@ def get(
     kind: ConnectorKind | None = None,
     *,
     with_deleted: bool = False,
+    for_update: bool = False,
 ) -> Connector:
-    """Returns a connector; raises UnknownName without one of that kind."""
+    """Returns a connector; raises UnknownName without one of that kind.
+
+    `for_update` keeps others from changing it until the transaction ends: for whoever saves it.
+    """
     query = select(connectors).where(connectors.c.id == connector_id)
+    if for_update:
+        query = query.with_for_update()
     if kind is not None:
         query = query.where(connectors.c.kind == kind)
     if not with_deleted:

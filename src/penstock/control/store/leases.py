@@ -62,8 +62,8 @@ def claim(
         .limit(_CANDIDATES)
     )
     for candidate in rows.every(tx, Run, query):
-        if _is_allowed(candidate, running, limits):
-            return _begin(tx, candidate, owner, now=now, lease_until=lease_until)
+        if _is_allowed(candidate, running, limits) and (run := _still_waiting(tx, candidate)):
+            return _begin(tx, run, owner, now=now, lease_until=lease_until)
     return None
 
 
@@ -195,6 +195,14 @@ def committed_before(tx: Transaction, run: Run) -> int:
         attempts.c.run_id == run.id, attempts.c.number < run.attempt
     )
     return sum(tx.execute(query).scalars())
+
+
+def _still_waiting(tx: Transaction, run: Run) -> Run | None:
+    """Locks a run that waits; None for one that was cancelled since it was looked at."""
+    query = select(runs).where(
+        runs.c.id == run.id, runs.c.status.in_((RunStatus.QUEUED, RunStatus.WAITING))
+    )
+    return rows.one(tx, Run, query.with_for_update())
 
 
 def _running(tx: Transaction) -> tuple[Run, ...]:

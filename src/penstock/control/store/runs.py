@@ -62,6 +62,12 @@ def active_of(tx: Transaction, connection_id: str) -> Run | None:
     return rows.one(tx, Run, query)
 
 
+def active(tx: Transaction) -> tuple[Run, ...]:
+    """Returns all runs that are not over."""
+    query = select(runs).where(runs.c.status.in_(ACTIVE)).order_by(runs.c.id)
+    return rows.every(tx, Run, query)
+
+
 def newest_of(tx: Transaction, connection_ids: Iterable[str]) -> dict[str, Run]:
     """Returns the newest run of each connection."""
     newest = (
@@ -99,7 +105,8 @@ def request_cancel(tx: Transaction, run_id: int, *, by: str | None, now: datetim
 
     One that no server has begun is over at once; else its server ends it.
     """
-    run = get(tx, run_id)
+    locked = select(runs).where(runs.c.id == run_id).with_for_update()
+    run = rows.one(tx, Run, locked) or get(tx, run_id)
     if not run.status.is_active or run.cancel_requested_at is not None:
         return run
     values: dict[str, object] = {"cancel_requested_at": now, "cancelled_by": by, "updated_at": now}

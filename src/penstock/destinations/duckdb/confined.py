@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
+from penstock.destinations.duckdb.place import Place
 from penstock.destinations.duckdb.session import DuckDBSession
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, ResourceExhausted
 
@@ -29,14 +29,18 @@ _BATCH_ROWS: Final = 1_000
 
 
 def query_confined(
-    path: Path, default_schema: str, sql: str, *, seconds: float, rows: int
+    place: Place, default_schema: str, sql: str, *, seconds: float, rows: int
 ) -> pa.Table:
     """Returns at most `rows` rows; see `penstock.sdk.destination.ConfinesSql`."""
-    if not path.exists():
+    if place.is_cloud:
         raise ConfigError(
-            f"There is no DuckDB file {path} yet.", remedy="Sync into it first.", path=path
+            f"{place} cannot be asked like this: what keeps SQL from other files and addresses"
+            " would keep it from MotherDuck.",
+            remedy="Sync into a DuckDB file, and ask that.",
         )
-    session = DuckDBSession(path, default_schema, _SETTINGS, is_read_only=True, config=_CONFIG)
+    if not place.exists():
+        raise ConfigError(f"There is no {place} yet.", remedy="Sync into it first.")
+    session = DuckDBSession(place, default_schema, _SETTINGS, is_read_only=True, config=_CONFIG)
     try:
         with _stopped_after(session, seconds):
             return _first(session.stream(sql, _BATCH_ROWS), rows)

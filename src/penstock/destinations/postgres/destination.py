@@ -78,6 +78,7 @@ class PostgresDestination:
         max_identifier_bytes=PostgresDialect.max_identifier_bytes,
         reads_back=True,
     )
+    placeholder: ClassVar[str] = PostgresDialect.placeholder
 
     def __init__(self, config: PostgresConfig) -> None:
         self._address = Address(
@@ -168,10 +169,21 @@ class PostgresDestination:
         first = next(batches)
         return pa.RecordBatchReader.from_batches(first.schema, _chained(first, batches))
 
+    def query_confined(self, sql: str, *, seconds: float, rows: int) -> pa.Table:
+        """Returns rows of a SELECT in a read-only transaction; refuses superusers."""
+        from penstock.destinations.postgres.confined import (  # noqa: PLC0415 (loads psycopg)
+            query_confined,
+        )
+
+        schema = self._dialect.default_schema
+        return query_confined(self._address, schema, sql, seconds=seconds, rows=rows)
+
     def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Runs statements in one transaction; durable on return."""
         with self._session() as session:
             session.begin()
+            schema = self._dialect.quote(self._dialect.default_schema)
+            session.execute(f"SET LOCAL search_path TO {schema}, public")
             for sql, parameters in statements:
                 session.execute(sql, parameters)
             session.commit()

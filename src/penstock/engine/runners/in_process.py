@@ -10,17 +10,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.data.batch import BatchBuilder, BuiltBatch
-from penstock.data.items import Batch, ConfigChange, Item, Undeclared
+from penstock.data.items import (
+    Batch,
+    Checkpoint,
+    ConfigChange,
+    Item,
+    StatusChange,
+    Undeclared,
+)
 from penstock.data.json_rows import JsonRows
 from penstock.data.types import columns_of
 from penstock.engine.kept_config import KeptConfigs
+from penstock.engine.runners.gather import Gather
 from penstock.errors import BugError
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog, StreamDescriptor
 from penstock.protocol.spec import ConnectorSpec
 from penstock.protocol.state import State
 from penstock.sdk.entrypoint import source_spec
 from penstock.sdk.live_config import LiveConfig
-from penstock.sdk.reading import Page, connector_error, read_streams
+from penstock.sdk.reading import Page, ReadItem, connector_error, read_streams
 from penstock.sdk.source import Source
 from penstock.sdk.stream import catalog_stream
 
@@ -137,8 +145,6 @@ class InProcessReading:
 
     def __iter__(self) -> Iterator[Item]:
         """Yields statuses, batches and checkpoints in the order the source gave them."""
-        builder: BatchBuilder | None = None
-        stream: StreamDescriptor | None = None
         items = read_streams(
             self._source,
             self._catalog,
@@ -146,25 +152,26 @@ class InProcessReading:
             should_stop=self._stopped.is_set,
             secrets=self._secrets,
         )
+        batches: _Batches | None = None
         try:
             for item in items:
                 yield from self._changes()
-                if not isinstance(item, Page):
+                if isinstance(item, Page) and (batches is None or not batches.takes(item)):
+                    if batches is not None:
+                        yield from batches.close()
+                    batches = _Batches(item, is_raw=self._is_raw)
+                if batches is not None:
+                    yield from batches.add(item)
+                elif not isinstance(item, Page):
                     yield item
-                    continue
-                if builder is None or item.configured.descriptor != stream:
-                    if builder is not None:
-                        builder.close()
-                    stream = item.configured.descriptor
-                    columns = columns_of(item.configured.stream.json_schema)
-                    builder = BatchBuilder(columns, is_raw=self._is_raw)
-                yield from _built(item, builder)
         except Exception:
+            if batches is not None:
+                yield from batches.flush()
             yield from self._changes()
             raise
         finally:
-            if builder is not None:
-                builder.close()
+            if batches is not None:
+                batches.builder.close()
         yield from self._changes()
 
     def _changes(self) -> Iterator[ConfigChange]:
@@ -176,34 +183,68 @@ class InProcessReading:
         return self._live.secrets if self._live else frozenset()
 
 
-def _built(page: Page, builder: BatchBuilder) -> Iterator[Item]:
-    stream, now = page.configured.descriptor, int(time.time() * 1000)
-    if isinstance(page.rows, list):
-        yield from _items(page, builder.from_rows(page.rows, extracted_at_ms=now))
-        return
-    if isinstance(page.rows, JsonRows):
-        yield from _items(page, builder.from_texts(page.rows.texts, extracted_at_ms=now))
-        return
-    sent = 0
-    for part in _parts(page.rows):
-        built = builder.from_arrow(part, extracted_at_ms=now)
-        sent += built.rows.num_rows
-        yield from _items(page, built)
-    if sent != page.count:
-        raise BugError(
-            f"A page of {page.count} rows of {stream} became {sent} rows.",
-            remedy="Report it with the source's name.",
-        )
+class _Batches:
+    """The batches of one stream, its small pages put together."""
 
+    def __init__(self, page: Page, *, is_raw: bool) -> None:
+        self._page = page
+        columns = columns_of(page.configured.stream.json_schema)
+        self.builder = BatchBuilder(columns, is_raw=is_raw)
+        self._gather = Gather(self.builder)
 
-def _items(page: Page, built: BuiltBatch) -> Iterator[Item]:
-    stream = page.configured.descriptor
-    # A column that was declared and not chosen is no surprise; one that nobody declared is.
-    declared = page.stream.json_schema.get("properties", {})
-    surprises = tuple(name for name in built.undeclared if name not in declared)
-    if surprises:
-        yield Undeclared(stream=stream, properties=surprises)
-    yield Batch(stream=stream, rows=built.rows, wire_bytes=built.rows.nbytes)
+    def takes(self, page: Page) -> bool:
+        """Tells whether a page is of the same stream."""
+        return page.configured.descriptor == self._page.configured.descriptor
+
+    def add(self, item: ReadItem) -> Iterator[Item]:
+        """Takes what comes next; yields what is due."""
+        if isinstance(item, StatusChange):
+            yield from self.flush()
+            yield item
+        elif isinstance(item, Checkpoint):
+            yield from self._items(self._gather.cover(item))
+        elif isinstance(item.rows, list | JsonRows):
+            yield from self._items(self._gather.add(item.rows))
+        else:
+            yield from self.flush()
+            yield from self._items(self._from_arrow(item.rows))
+
+    def flush(self) -> Iterator[Item]:
+        """Yields everything that waits."""
+        yield from self._items(self._gather.flush())
+
+    def close(self) -> Iterator[Item]:
+        """Yields everything that waits, and frees the parser's memory."""
+        yield from self.flush()
+        self.builder.close()
+
+    def _from_arrow(self, batch: pa.RecordBatch) -> Iterator[BuiltBatch]:
+        now, sent = int(time.time() * 1000), 0
+        for part in _parts(batch):
+            built = self.builder.from_arrow(part, extracted_at_ms=now)
+            sent += built.rows.num_rows
+            yield built
+        if sent != batch.num_rows:
+            raise BugError(
+                f"A page of {batch.num_rows} rows of {self._stream} became {sent} rows.",
+                remedy="Report it with the source's name.",
+            )
+
+    def _items(self, built: Iterator[BuiltBatch | Checkpoint]) -> Iterator[Item]:
+        # A column that was declared and not chosen is no surprise; one that nobody declared is.
+        declared = self._page.stream.json_schema.get("properties", {})
+        for each in built:
+            if isinstance(each, Checkpoint):
+                yield each
+                continue
+            surprises = tuple(name for name in each.undeclared if name not in declared)
+            if surprises:
+                yield Undeclared(stream=self._stream, properties=surprises)
+            yield Batch(stream=self._stream, rows=each.rows, wire_bytes=each.rows.nbytes)
+
+    @property
+    def _stream(self) -> StreamDescriptor:
+        return self._page.configured.descriptor
 
 
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

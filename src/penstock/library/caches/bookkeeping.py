@@ -63,10 +63,13 @@ class Bookkeeping:
     def register(self, source_name: str, streams: Iterable[CatalogStream], prefix: str) -> None:
         """Records streams and their schemas, replacing what was recorded of their tables."""
         table, mark = self._table(STREAMS), self._database.placeholder
-        statements: list[tuple[str, Sequence[Any]]] = [
-            (f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"', ()),
-            (_CREATE_STREAMS.format(table=table), ()),
-        ]
+        statements: list[tuple[str, Sequence[Any]]] = []
+        if not self._database.has_table(TableName(schema=self._schema, name=STREAMS)):
+            # Asked only where they are missing: some users may fill a schema and not make one.
+            statements += [
+                (f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"', ()),
+                (_CREATE_STREAMS.format(table=table), ()),
+            ]
         for stream in streams:
             name = f"{prefix}{stream.name}"
             schema = msgspec.json.encode(stream.json_schema).decode()

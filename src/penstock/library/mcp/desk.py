@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from penstock.engine.airbyte_registry import nearest
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, ResourceBusy
 from penstock.library.caches.base import CacheBase
 from penstock.library.destinations import get_destination
 from penstock.library.mcp.answers import table
@@ -26,6 +26,9 @@ PREVIEW_ROWS: Final = 100
 QUERY_ROWS: Final = 1_000
 _QUERY_SECONDS: Final = 30.0
 _LISTED: Final = 200
+_COLUMNS_SHOWN: Final = 40
+_LISTING_SECONDS: Final = 2.0
+"""How long a list of caches waits for one that a sync is filling."""
 
 
 class Desk:
@@ -101,7 +104,7 @@ class Desk:
 
     def caches(self) -> dict[str, Any]:
         """Returns the caches, and the tables in each."""
-        return {"caches": [self._cache(name) for name in self._shelf.cache_names]}
+        return {"caches": [self._described(name) for name in self._shelf.cache_names]}
 
     def query(self, cache: str, sql: str, limit: int) -> dict[str, Any]:
         """Returns rows of one SELECT, which can change and reach nothing."""
@@ -152,8 +155,14 @@ class Desk:
             ],
         }
 
-    def _cache(self, name: str) -> dict[str, Any]:
-        with self._shelf.cache(name) as cache:
+    def _described(self, name: str) -> dict[str, Any]:
+        try:
+            return self._tables(name)
+        except ResourceBusy as error:
+            return {"name": name, "busy": str(error)}
+
+    def _tables(self, name: str) -> dict[str, Any]:
+        with self._shelf.cache(name, wait_seconds=_LISTING_SECONDS) as cache:
             tables = list(cache.streams)
             counts = cache.fetch_table_statistics(tables)
             return {
@@ -191,14 +200,16 @@ def _described(one: ConnectorMetadata) -> dict[str, Any]:
 
 def _stream(stream: CatalogStream) -> dict[str, Any]:
     properties = stream.json_schema.get("properties")
+    names = list(properties) if isinstance(properties, Mapping) else []
+    left_out = len(names) - _COLUMNS_SHOWN
     return {
         "name": stream.name,
         "namespace": stream.namespace,
         "primary_key": [".".join(path) for path in stream.source_defined_primary_key or ()],
         "cursor": ".".join(stream.default_cursor_field or ()) or None,
         "modes": [mode.value for mode in stream.supported_sync_modes],
-        "columns": list(properties) if isinstance(properties, Mapping) else [],
-    }
+        "columns": names[:_COLUMNS_SHOWN],
+    } | ({"columns_left_out": left_out} if left_out > 0 else {})
 
 
 def _require(what: str, given: int, most: int) -> None:

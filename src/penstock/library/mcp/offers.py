@@ -13,7 +13,7 @@ from penstock.engine.airbyte_registry import nearest
 from penstock.engine.references import resolve_references
 from penstock.engine.runners.masking import Masker
 from penstock.errors import ConfigError, PenstockError, ResourceBusy, UnknownName
-from penstock.library.caches import DuckDBCache, get_default_cache
+from penstock.library.caches import DuckDBCache, PostgresCache, get_default_cache
 from penstock.library.caches.base import CacheBase
 from penstock.library.exceptions import AirbyteConnectorInstallationError
 from penstock.library.secrets.lookup import hydrated
@@ -21,6 +21,7 @@ from penstock.library.sources import Source, get_source
 
 _CACHES: Final[Mapping[str, Callable[..., CacheBase]]] = {
     "duckdb": DuckDBCache,
+    "postgres": PostgresCache,
 }
 _WAIT_SECONDS: Final = 60.0
 """How long one question waits for another one on the same cache."""
@@ -120,16 +121,16 @@ class Shelf:
         return self._installable(lambda: get_source(name, install_if_missing=self._may_install))
 
     @contextmanager
-    def cache(self, name: str) -> Iterator[CacheBase]:
+    def cache(self, name: str, *, wait_seconds: float = _WAIT_SECONDS) -> Iterator[CacheBase]:
         """Lends an offered cache to one question at a time.
 
-        Raises ResourceBusy after a minute: most likely a sync is filling it.
+        Raises ResourceBusy when it has waited: most likely a sync is filling it.
         """
         with self._making:
             if name not in self._caches:
                 self._caches[name] = self._made_cache(name)
             cache, lock = self._caches[name], self._in_use.setdefault(name, threading.Lock())
-        if not lock.acquire(timeout=_WAIT_SECONDS):
+        if not lock.acquire(timeout=wait_seconds):
             raise ResourceBusy(
                 f"Cache {name} is in use by another question or sync.",
                 remedy="Ask again when that is done.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -58,7 +57,7 @@ class Endpoint:
             turn = turn_at(self.paginate, mark)
             seen.put_back(mark.get("seen", ()))
         asked: set[tuple[Any, ...]] = set()
-        digest = b""
+        before: list[bytes] = []
         while turn is not None:
             if turn.key in asked:
                 raise DataError(
@@ -68,10 +67,10 @@ class Endpoint:
                     stream=self.stream,
                 )
             asked.add(turn.key)
-            body, headers, digest = self._ask(self.request(turn), digest)
+            body, headers, records = self._ask(self.request(turn), before)
             if body is None:
                 return
-            records = body.records(path_of(self.records))
+            before = records.texts() if self._tells_pages_apart else []
             facts = PageFacts(
                 body=body,
                 headers=headers,
@@ -87,23 +86,25 @@ class Endpoint:
                 next=seen.marked(turn) if turn is not None and is_marked else None,
             )
 
-    def _ask(self, ask: Ask, before: bytes) -> tuple[Body | None, Mapping[str, str], bytes]:
-        """Returns a page, and its digest; the page before, given again, is asked for again."""
+    @property
+    def _tells_pages_apart(self) -> bool:
+        """Whether two equal pages are one page given twice, since records with a key differ."""
+        return bool(self.identities) and not isinstance(self.paginate, Keyset)
 
-        def read(reply: Reply) -> tuple[Body | None, Mapping[str, str], bytes]:
+    def _ask(self, ask: Ask, before: list[bytes]) -> tuple[Body | None, Mapping[str, str], Records]:
+        """Returns a page; the page before, given again, is asked for again."""
+
+        def read(reply: Reply) -> tuple[Body | None, Mapping[str, str], Records]:
             if reply.status == _NOT_FOUND:
-                return None, reply.headers, b""
+                return None, reply.headers, Records([])
             body = Body(reply.content)
             records = body.records(path_of(self.records))
-            # Records with a key differ: two equal pages are one page given twice.
-            is_telling = self.identities and len(records) and not isinstance(self.paginate, Keyset)
-            digest = hashlib.blake2b(records.text()).digest() if is_telling else b""
-            if digest and digest == before:
+            if before and records.texts() == before:
                 raise TransientError(
                     f"The API gave the stream {self.stream} the same page twice.",
                     remedy="Read again; if it stays so, see whether the API knows the parameters.",
                 )
-            return body, reply.headers, digest
+            return body, reply.headers, records
 
         accept = frozenset({_NOT_FOUND}) if self.missing_ok else frozenset()
         try:
@@ -127,21 +128,23 @@ class _Seen:
 
     def __init__(self, paginate: Paginator, identities: tuple[Path, ...]) -> None:
         self._keyset = paginate if isinstance(paginate, Keyset) else None
+        self._repeats = getattr(paginate, "repeats", False)
         self._identities = identities
         self._had: dict[tuple[str, ...], Any] = {}
         """The value by which each record had is sorted."""
 
     def new(self, records: Records, turn: Turn) -> Records:
         """Returns the records not yet had. The same record with another value is another."""
-        if self._keyset is None or not self._identities or not len(records):
+        is_plain = self._keyset is None and not self._repeats
+        if is_plain or not self._identities or not len(records):
             return records
         columns = [records.fields(path) for path in self._identities]
-        values = records.fields(self._keyset.path)
+        values = records.fields(self._keyset.path) if self._keyset else [None] * len(records)
         ids = [tuple(map(repr, parts)) for parts in zip(*columns, values, strict=True)]
         fresh = [row for row, found in enumerate(ids) if found not in self._had]
         # Walks ascend: what lies before the first value of a new one does not come again.
         is_new = isinstance(turn.position, Walk) and turn.position.is_first
-        if is_new:
+        if is_new and self._keyset is not None:
             order = self._keyset.order
             first = min((order(value) for value in values if value is not None), default=None)
             self._keep(first)

@@ -50,7 +50,11 @@ class PageFacts:
 
 
 class Paginator(Protocol):
-    """A way of paging; a value without state, so that streams can be read side by side."""
+    """A way of paging; a value without state, so that streams can be read side by side.
+
+    One whose class says `repeats = True` may give records again, on any page: the stream remembers
+    all it has had, and leaves those out. It is for lists that fit into memory.
+    """
 
     def first(self) -> Turn:
         """Returns what to ask for the first page."""
@@ -252,6 +256,8 @@ class Keyset:
     """From the last value to the one asked from, where the API cuts what it shows."""
     order: Callable[[Any], Any] = lambda value: value
     """From a value to what it sorts by, where its text does not: `instant` for instants."""
+    more: Callable[[Body, int], bool] = lambda body, number: False  # noqa: ARG005 (a default)
+    """Whether an answer without records says that others follow the page it was asked for."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -283,8 +289,9 @@ class Keyset:
         if self.page_param is None:
             return self._end(page)
         walk = self._longer(walk, page, values)
-        if page.count and not moves_on:
-            step = page.count if self.counts_records else 1
+        is_hole = not page.count and self.more(page.body, walk.number)
+        if is_hole or (page.count and not moves_on):
+            step = (page.count or self.size) if self.counts_records else 1
             return self._turn(replace(walk, number=walk.number + step))
         # One page with room left has shown all there was; more can have shifted in between.
         is_sure = walk.pages < 2 and len(walk.ids) < self.size

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.data.json_rows import JsonRows
-from penstock.data.lines import RecordTexts
 from penstock.errors import DataError
 from penstock.sdk.record_lines import json_bytes
 from penstock.sdk.rest.body import Path, Records
@@ -39,12 +38,11 @@ class Shaping:
     now: Callable[[], str]
     """The instant for a deletion whose record has none."""
 
-    def rows(self, records: Records, parent: Row) -> list[Row] | JsonRows:
-        """Returns the rows of a page. Raises DataError where a record is no JSON object.
+    as_text: bool
+    """Whether records into which nothing looks stay the text they are."""
 
-        Where nothing looks into the records they stay text; properties that are added are
-        written behind the others.
-        """
+    def rows(self, records: Records, parent: Row) -> list[Row] | JsonRows:
+        """Returns the rows of a page. Raises DataError where a record is no JSON object."""
         odd = records.not_objects()
         if odd:
             raise DataError(
@@ -52,8 +50,8 @@ class Shaping:
                 remedy="Report it to the connector's author.",
                 stream=self.stream,
             )
-        if self.transform is None and self.expand is None:
-            return JsonRows(RecordTexts.of(self._texts(records, parent)), is_exact=self.is_exact)
+        if self.as_text and self.transform is None and self.expand is None:
+            return JsonRows(texts=self._texts(records, parent), is_exact=self.is_exact)
         rows = records.values(is_exact=self.is_exact)
         for row, added in zip(rows, self._added(records, parent), strict=True):
             row.update(added)
@@ -64,6 +62,7 @@ class Shaping:
         return rows
 
     def _texts(self, records: Records, parent: Row) -> list[bytes]:
+        """Returns the records' texts; properties that are added stand behind the others."""
         texts = records.spelled_plainly()
         if not self.carry and self.deleted is None:
             return texts

@@ -114,9 +114,9 @@ class RestStream:
         """Yields pages, and states: after each window, and after each page where that is safe."""
         with self.client:
             if self.incremental is not None and request.mode is SyncMode.INCREMENTAL:
-                yield from self._changed(self.incremental, request.state)
+                yield from self._changed(self.incremental, request)
             else:
-                yield from self._whole(request.state if self.is_resumable else None)
+                yield from self._whole(request)
 
     def first_record(self) -> Row | None:
         """Returns a record, for `check`: the cheapest proof that the stream can be read."""
@@ -130,12 +130,14 @@ class RestStream:
                 yield from item
 
     def _changed(
-        self, cursor: Cursor, state: Mapping[str, Any] | None
+        self, cursor: Cursor, request: ReadRequest
     ) -> Iterator[list[Row] | JsonRows | State]:
+        state = request.state
         begun = newest = cursor.position(state)
         pages_are_states = cursor.is_sorted and self.parent is None
         last: Mapping[str, Any] | None = state
-        with closing(self._steps(cursor.windows(state, self.client.now()))) as steps:
+        windows = cursor.windows(state, self.client.now())
+        with closing(self._steps(windows, as_text=request.takes_json)) as steps:
             for step in steps:
                 newest = cursor.newest(step.values, newest)
                 if len(step.rows):
@@ -149,15 +151,16 @@ class RestStream:
         if last is not None and last is state:
             yield State(last)
 
-    def _whole(self, state: Mapping[str, Any] | None) -> Iterator[list[Row] | JsonRows | State]:
+    def _whole(self, request: ReadRequest) -> Iterator[list[Row] | JsonRows | State]:
         """Yields everything; where the stream is resumable, states that say where the read is."""
         now, cursor = self.client.now(), self.incremental
         windows, mark = self._windows(), None
+        state = request.state if self.is_resumable else None
         if state is not None:
             mark = state.get(_PAGE)
             if cursor is not None and _WINDOW in state:
                 windows = cursor.windows_from(state[_WINDOW], now)
-        with closing(self._steps(windows, mark)) as steps:
+        with closing(self._steps(windows, mark, as_text=request.takes_json)) as steps:
             for step in steps:
                 if len(step.rows):
                     yield step.rows
@@ -175,35 +178,39 @@ class RestStream:
         return self.incremental.windows(None, self.client.now())
 
     def _steps(
-        self, windows: Iterator[Window], mark: Mark | None = None
+        self, windows: Iterator[Window], mark: Mark | None = None, *, as_text: bool = False
     ) -> Generator[_Step, None, None]:
         """Yields what is read of the windows, in order; `mark` is where the first one begins."""
         if self.parent is not None:
             for window in windows:
-                yield from self._steps_below(self.parent, window)
+                yield from self._steps_below(self.parent, window, as_text=as_text)
                 yield _Step(window=window, is_end=True)
             return
         work = ((window, mark if number == 0 else None) for number, window in enumerate(windows))
-        with closing(in_order(work, self._steps_of, threads=self.threads)) as steps:
+
+        def read(piece: tuple[Window, Mark | None]) -> Iterator[_Step]:
+            yield from self._pages_of(*piece, {}, as_text=as_text)
+            yield _Step(window=piece[0], is_end=True)
+
+        with closing(in_order(work, read, threads=self.threads)) as steps:
             yield from steps
 
-    def _steps_of(self, piece: tuple[Window, Mark | None]) -> Iterator[_Step]:
-        window, mark = piece
-        yield from self._pages_of(window, {}, mark)
-        yield _Step(window=window, is_end=True)
-
-    def _steps_below(self, parent: RestStream, window: Window) -> Iterator[_Step]:
+    def _steps_below(self, parent: RestStream, window: Window, *, as_text: bool) -> Iterator[_Step]:
         with parent.client, closing(parent._steps(parent._windows())) as above:
             rows = chain.from_iterable(step.rows for step in above)
-            found = in_order(rows, lambda row: self._pages_of(window, row), threads=self.threads)
+            found = in_order(
+                rows,
+                lambda row: self._pages_of(window, None, row, as_text=as_text),
+                threads=self.threads,
+            )
             with closing(found):
                 yield from found
 
     def _pages_of(
-        self, window: Window, parent: Row, mark: Mark | None = None
+        self, window: Window, mark: Mark | None, parent: Row, *, as_text: bool
     ) -> Generator[_Step, None, None]:
         """Yields the pages of one endpoint, in order, each record once."""
-        shaping = self._shaping()
+        shaping = self._shaping(as_text=as_text)
         endpoint = Endpoint(
             client=self.client,
             stream=self.name,
@@ -220,7 +227,7 @@ class RestStream:
                 rows = shaping.rows(page.records, parent)
                 yield _Step(window=window, rows=rows, values=page.values, next=page.next)
 
-    def _shaping(self) -> Shaping:
+    def _shaping(self, *, as_text: bool) -> Shaping:
         return Shaping(
             stream=self.name,
             is_exact=Kind.DECIMAL in self.columns.values(),
@@ -230,6 +237,7 @@ class RestStream:
             transform=self.transform,
             expand=self.expand,
             now=lambda: self.client.now().isoformat(),
+            as_text=as_text,
         )
 
     def _request(self, turn: Turn, window: Window, parent: Row) -> Ask:

@@ -20,6 +20,8 @@ from penstock.sdk.rest.retry import RETRYABLE, asked_wait
 
 _log = logging.getLogger(__name__)
 _ASSERTION_SECONDS = 3600
+_LEAST_LINE = 16
+_MARKS = {"-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"}
 
 
 def ask_for_token(
@@ -224,8 +226,9 @@ class ServiceAccount:
         return token_in(ask_for_token(http, self.url, data=form, secrets=self.secrets()))
 
     def secrets(self) -> frozenset[str]:
-        """Returns the private key."""
-        return frozenset({self.private_key})
+        """Returns the private key, whole and line by line: JSON writes its line ends otherwise."""
+        lines = (line for line in self.private_key.splitlines() if len(line) >= _LEAST_LINE)
+        return frozenset({self.private_key, *lines} - _MARKS)
 
     def _assertion(self) -> str:
         try:

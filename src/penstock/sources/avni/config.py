@@ -54,7 +54,13 @@ class AvniConfig:
         default=False,
         title="Streams per type",
         description="Beside the streams of everything, one for each subject type, programme and "
-        "encounter type, with its observations as columns.",
+        "encounter type.",
+    )
+    observations: Literal["columns", "json"] = setting(
+        default="columns",
+        title="Observations",
+        description="Of the streams per type. columns: one for each concept, beside "
+        "`observations`. json: `observations` alone, which spares looking at a sample.",
     )
     task_types: tuple[str, ...] = setting(
         default=(),

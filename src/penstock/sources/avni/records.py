@@ -56,6 +56,9 @@ class Listing:
     nested: Mapping[str, Path] = field(default_factory=dict)
     """Columns taken from within the record."""
     permission: str
+    """What the user must be allowed to do, for all types at once."""
+    privilege: str = ""
+    """Its name in the web app, where it is given type by type."""
     is_core: bool = False
     """Whether an organisation without it has no use for this source."""
     type_parameter: str | None = None
@@ -73,7 +76,8 @@ class Listing:
         if "Cancel datetime" in rest:
             rest["Cancel date time"] = rest.pop("Cancel datetime")
         row: Row = {name: _within(record, path) for name, path in self.nested.items()}
-        row[DELETED_AT] = rest.pop(DELETED_AT, None)
+        if DELETED_AT in rest:
+            row[DELETED_AT] = rest.pop(DELETED_AT)
         for name in self.columns:
             if name not in row:
                 row[name] = rest.pop(name, None)
@@ -89,9 +93,9 @@ def _within(record: Row, path: Path) -> Any:
     return found
 
 
-def _see(what: str, privilege: str) -> str:
+def _see(privilege: str, what: str) -> str:
     return (
-        f'view every {what}: privilege "{privilege}", in the web app under '
+        f'see every {what}: privilege "{privilege}", in the web app under '
         "Admin > User Groups > Permissions"
     )
 
@@ -115,7 +119,8 @@ SUBJECTS: Final = Listing(
         "Groups": Kind.JSON,
         **_AUDIT,
     },
-    permission=_see("subject type", "View subject"),
+    permission=_see("View subject", "subject type"),
+    privilege="View subject",
     is_core=True,
     type_parameter="subjectType",
     type_column="Subject type",
@@ -137,7 +142,8 @@ ENROLMENTS: Final = Listing(
         "encounters": Kind.JSON,
         **_AUDIT,
     },
-    permission=_see("programme", "View enrolment details"),
+    permission=_see("View enrolment details", "programme"),
+    privilege="View enrolment details",
     is_core=True,
     type_parameter="program",
     type_column="Program",
@@ -153,7 +159,8 @@ PROGRAM_ENCOUNTERS: Final = Listing(
         "Program": Kind.STRING,
         **_AUDIT,
     },
-    permission=_see("programme's visit type", "View visit"),
+    permission=_see("View visit", "programme's visit type"),
+    privilege="View visit",
     is_core=True,
     type_parameter="encounterType",
     type_column="Encounter type",
@@ -163,7 +170,8 @@ ENCOUNTERS: Final = Listing(
     name="encounters",
     path="api/encounters",
     columns={**_ENCOUNTER, **_AUDIT},
-    permission=_see("general visit type", "View visit"),
+    permission=_see("View visit", "general visit type"),
+    privilege="View visit",
     is_core=True,
     type_parameter="encounterType",
     type_column="Encounter type",
@@ -189,7 +197,7 @@ GROUP_SUBJECTS: Final = Listing(
         "Group subject ID": ("Group subject", "ID"),
         "Member subject ID": ("Member subject", "ID"),
     },
-    permission=_see("group's subject type", "View subject"),
+    permission=_see("View subject", "group's and member's subject type"),
 )
 LOCATIONS: Final = Listing(
     name="locations",
@@ -206,7 +214,7 @@ LOCATIONS: Final = Listing(
         **_AUDIT,
     },
     nested={"Parent ID": ("Parent", "ID")},
-    permission=_see("location", "View location"),
+    permission="read locations through the API",
 )
 APPROVALS: Final = Listing(
     name="approval_statuses",
@@ -222,7 +230,7 @@ APPROVALS: Final = Listing(
     },
     key=("Entity ID", "Status date time"),
     identity=(("Entity ID",), ("Status date time",)),
-    permission=_see("type of record that needs approval", "View subject, enrolment or visit"),
+    permission=_see("View subject, View enrolment details, View visit", "record's type"),
 )
 TASKS: Final = Listing(
     name="tasks",
@@ -240,7 +248,7 @@ TASKS: Final = Listing(
         "metadata": Kind.JSON,
         "observations": Kind.JSON,
     },
-    permission=_see("task", "View task"),
+    permission="read tasks through the API",
 )
 CHANGING: Final = (
     SUBJECTS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
+from penstock.data.names import slug
 from penstock.data.types import Kind
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError
 from penstock.sdk.rest import Ask, Incremental, Keyset, RestClient, RestStream
@@ -78,43 +78,71 @@ class AvniSource:
         self._found: tuple[Stream, ...] | None = None
 
     def check(self) -> None:
-        """Reads a record of each list; names every privilege that is missing.
+        """Reads a record of each list and type; names every privilege that is missing.
 
         Without subjects, enrolments or encounters it fails; of the other lists it warns.
         """
         missing: list[str] = []
         with self._client:
+            for listing, types in self._by_type(self._types()):
+                told = self._missing(listing, {})
+                refused = [name for name in types if self._missing(listing, _only(listing, name))]
+                if refused:
+                    named = ", ".join(map(repr, refused))
+                    told = f'{listing.name}: the privilege "{listing.privilege}" for {named}'
+                if told:
+                    missing.append(told)
             for listing in CHANGING:
-                try:
-                    self._stream(listing, size=_FEW).first_record()
-                except PenstockError as error:
-                    if error.context.get("status") not in {403, 404}:
-                        raise self._explained(error) from error
-                    told = f"{listing.name} cannot be read: the user may not {listing.permission}"
-                    if not listing.is_core:
-                        _log.warning("%s", told)
-                    else:
-                        missing.append(told)
+                told = None if listing.is_core else self._missing(listing, {})
+                if told:
+                    _log.warning("a list is out of reach: %s", told)
         if missing:
             raise AccessDenied(
-                f"username: {'; '.join(missing)}.",
-                remedy="Give the user's group these privileges, or give another user.",
+                f"username: {self._config.username} lacks, in {'; in '.join(missing)}.",
+                remedy="In the web app, under Admin > User Groups > Permissions, give them to a "
+                "group the user is in; or give another user.",
             )
 
+    def _missing(self, listing: Listing, params: Row) -> str | None:
+        """Returns what a user lacks to read a list, or None; raises where it is another error."""
+        stream = self._stream(listing, size=_FEW)
+        try:
+            replace(stream, params={**stream.params, **params}).first_record()
+        except PenstockError as error:
+            status = error.context.get("status")
+            if status == 403:
+                return f"{listing.name}: the user may not {listing.permission}"
+            if status == 404 and not listing.is_core:
+                return f"{listing.name}: this version of Avni does not have it"
+            raise self._explained(error) from error
+        return None
+
+    def _types(self) -> OrganisationTypes:
+        """Asks for the organisation's types, mostly the first request: wrong settings show here."""
+        try:
+            return organisation_types(self._client)
+        except PenstockError as error:
+            raise self._explained(error) from error
+
+    def _by_type(self, types: OrganisationTypes) -> Iterator[tuple[Listing, tuple[str, ...]]]:
+        yield SUBJECTS, types.subjects
+        yield ENROLMENTS, types.programs
+        yield PROGRAM_ENCOUNTERS, types.program_encounters
+        yield ENCOUNTERS, types.encounters
+
     def streams(self) -> tuple[Stream, ...]:
-        """Returns every stream; asks for the organisation's types, once."""
+        """Returns every stream; asks for the organisation's types and lists, once."""
         if self._found is None:
             with self._client:
-                try:
-                    types = organisation_types(self._client)
-                except PenstockError as error:
-                    raise self._explained(error) from error
+                needs_types = self._config.streams_per_type or not self._config.task_types
+                types = self._types() if needs_types else OrganisationTypes()
                 self._found = tuple(self._all(types))
         return self._found
 
     def _all(self, types: OrganisationTypes) -> Iterator[Stream]:
         for listing in CHANGING:
-            yield self._stream(listing)
+            if listing.is_core or self._is_there(listing):
+                yield self._stream(listing)
         config = self._config
         yield TaskStream(
             client=self._client,
@@ -122,13 +150,18 @@ class AvniSource:
             page_size=config.page_size,
         )
         if config.streams_per_type:
-            for listing, names in (
-                (SUBJECTS, types.subjects),
-                (ENROLMENTS, types.programs),
-                (PROGRAM_ENCOUNTERS, types.program_encounters),
-                (ENCOUNTERS, types.encounters),
-            ):
+            for listing, names in self._by_type(types):
                 yield from self._per_type(listing, names)
+
+    def _is_there(self, listing: Listing) -> bool:
+        """Tells whether this version of the server has a list; who may read it is not asked."""
+        try:
+            self._stream(listing, size=_FEW).first_record()
+        except PenstockError as error:
+            if error.context.get("status") not in {403, 404}:
+                raise self._explained(error) from error
+            return bool(error.context["status"] == 403)
+        return True
 
     def _stream(self, listing: Listing, *, size: int | None = None) -> RestStream:
         config = self._config
@@ -152,6 +185,7 @@ class AvniSource:
                 page_param="page",
                 overlap=lambda value: _written(instant(value) - _MILLISECOND),
                 order=instant,
+                more=lambda body, number: int(body.at(("totalPages",)) or 0) > number + 1,
             ),
             incremental=Incremental(
                 field=MODIFIED,
@@ -174,13 +208,13 @@ class AvniSource:
         """Yields a stream for each type, with columns for what its records hold."""
         taken: set[str] = set()
         for name in names:
-            stream_name = f"{_TYPE_WORDS[listing.name]}_{_slug(name)}"
+            stream_name = f"{_TYPE_WORDS[listing.name]}_{slug(name)}"
             if stream_name in taken:
                 stream_name += f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
             taken.add(stream_name)
             whole = self._stream(listing)
-            params = {**whole.params, str(listing.type_parameter): name}
-            columns = observation_columns(self._sample(listing, params), listing.observations)
+            params = {**whole.params, **_only(listing, name)}
+            columns = self._columns(listing, params)
             yield replace(
                 whole,
                 name=stream_name,
@@ -188,6 +222,11 @@ class AvniSource:
                 columns={**whole.columns, **columns},
                 transform=partial(_typed_row, listing=listing, name=name, columns=tuple(columns)),
             )
+
+    def _columns(self, listing: Listing, params: Row) -> dict[str, Kind]:
+        if self._config.observations == "json":
+            return {}
+        return observation_columns(self._sample(listing, params), listing.observations)
 
     def _sample(self, listing: Listing, params: Row) -> Iterator[Row]:
         """Yields the oldest records of a type, and the newest ones."""
@@ -217,6 +256,11 @@ class AvniSource:
                 f"{known}: {config.base_url} does not know the user {config.username!r}.",
                 remedy="See whether the user exists there and is not disabled.",
             )
+        if error.context.get("status") == 404:
+            return ConfigError(
+                f"base_url: {config.base_url} does not answer as an Avni server does.",
+                remedy="Give the address of the web app, without anything behind the host.",
+            )
         if isinstance(error, ConnectionFailed) and "base_url" not in error.message:
             return ConnectionFailed(
                 f"base_url: {config.base_url} cannot be reached. {error.message}",
@@ -225,15 +269,16 @@ class AvniSource:
         return error
 
 
+def _only(listing: Listing, name: str) -> Row:
+    """Returns the parameter that narrows a list to one type."""
+    return {str(listing.type_parameter): name}
+
+
 def _typed_row(record: Row, *, listing: Listing, name: str, columns: tuple[str, ...]) -> Row:
     row = listing.row(record)
     # Where the list is narrowed to a type, the records do not repeat it.
     row[str(listing.type_column)] = name
     return with_columns(row, columns, listing.observations)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[\W_]+", "_", name.lower()).strip("_") or "unnamed"
 
 
 def _written(moment: datetime) -> str:

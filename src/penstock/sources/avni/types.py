@@ -17,11 +17,11 @@ MODULES_PATH: Final = "web/operationalModules"
 class OrganisationTypes:
     """The names under which the external API knows the types, sorted."""
 
-    subjects: tuple[str, ...]
-    programs: tuple[str, ...]
-    program_encounters: tuple[str, ...]
-    encounters: tuple[str, ...]
-    tasks: tuple[str, ...]
+    subjects: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    program_encounters: tuple[str, ...] = ()
+    encounters: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
 
 def organisation_types(client: RestClient) -> OrganisationTypes:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from penstock.data.names import slug
 from penstock.data.types import Kind
 from penstock.sdk.rest import RestStream
 from penstock.sources.commcare.answers import utc
-from penstock.sources.commcare.design import distinct, slug_of
-from penstock.sources.commcare.forms import EXTRA
+from penstock.sources.commcare.design import distinct
+from penstock.sources.commcare.forms import EXTRA, beside
 
 Row = dict[str, Any]
 
@@ -31,6 +32,7 @@ COLUMNS: Final[Mapping[str, Kind]] = {
     "indices": Kind.JSON,
 }
 _INSTANTS: Final = tuple(name for name, kind in COLUMNS.items() if kind is Kind.TIMESTAMP_TZ)
+_KNOWN: Final = frozenset({*COLUMNS, "properties"})
 _LINKS: Final[Mapping[str, Kind]] = {
     "case_id": Kind.STRING,
     "identifier": Kind.STRING,
@@ -48,7 +50,7 @@ def case_streams(
 
     `base` is how cases are read: its client, paging, cursor and parameters.
     """
-    columns = {**COLUMNS, "properties": Kind.JSON}
+    columns = {**COLUMNS, "properties": Kind.JSON, EXTRA: Kind.JSON}
     yield replace(base, name="cases", columns=columns, key=("case_id",), transform=_whole)
     yield replace(
         base,
@@ -58,7 +60,7 @@ def case_streams(
         identity=(("case_id",),),
         expand=_links,
     )
-    names = distinct((f"case_{slug_of(kind)}", kind) for kind in case_types)
+    names = distinct((f"case_{slug(kind)}", kind) for kind in case_types)
     for name, (kind, properties) in zip(names, case_types.items(), strict=True):
         # The name of a case has a column of its own, under each of the names modules use for it.
         typed = {f"properties.{one}": Kind.STRING for one in properties if one != "case_name"}
@@ -78,7 +80,8 @@ def _head(row: Row) -> Row:
 
 
 def _whole(row: Row) -> Row:
-    return {**_head(row), "properties": row.get("properties")}
+    extra = beside(row, _KNOWN)
+    return {**_head(row), "properties": row.get("properties"), EXTRA: extra}
 
 
 def _typed(row: Row, *, names: tuple[str, ...]) -> Row:
@@ -88,6 +91,7 @@ def _typed(row: Row, *, names: tuple[str, ...]) -> Row:
         key = name.removeprefix("properties.")
         is_text = isinstance(rest.get(key), str)
         typed[name] = rest.pop(key) if is_text else None
+    rest |= beside(row, _KNOWN) or {}
     return {**_head(row), **typed, EXTRA: rest or None}
 
 

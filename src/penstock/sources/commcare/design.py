@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from penstock.data.names import slug
 from penstock.data.types import Kind, widened
 
 Path = tuple[str, ...]
@@ -37,8 +38,8 @@ class FormDesign:
     @property
     def slug(self) -> str:
         """A name that stays when another form of the same title is added."""
-        tail = slug_of(re.split(r"[/:]", self.xmlns.rstrip("/"))[-1])[:_TAIL_LENGTH]
-        return f"{slug_of(self.title)}_{tail}".strip("_")
+        tail = slug(re.split(r"[/:]", self.xmlns.rstrip("/"))[-1])[:_TAIL_LENGTH]
+        return f"{slug(self.title)}_{tail}".strip("_")
 
     def outside(self) -> dict[Path, Kind]:
         """Returns the questions outside of groups that repeat."""
@@ -98,14 +99,6 @@ def case_types(applications: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str
             names = module.get("case_properties") or ()
             found.setdefault(kind, set()).update(str(name) for name in names)
     return {kind: tuple(sorted(found[kind])) for kind in sorted(found)}
-
-
-def slug_of(text: str) -> str:
-    """Returns a text as a part of a stream's name: lower case, words joined by `_`.
-
-    Letters of every script stay; the destination makes names of its own of them.
-    """
-    return re.sub(r"[\W_]+", "_", text.lower()).strip("_") or "unnamed"
 
 
 def distinct(names: Iterable[tuple[str, str]]) -> list[str]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from penstock.data.names import slug
 from penstock.data.types import Kind
 from penstock.sdk.rest import RestStream
 from penstock.sdk.rest.stream import DELETED_AT
 from penstock.sources.commcare.answers import column_of, entries, split_answers, utc
-from penstock.sources.commcare.design import FormDesign, Path, distinct, slug_of
+from penstock.sources.commcare.design import FormDesign, Path, distinct
 
 Row = dict[str, Any]
 EXTRA: Final = "_extra"
 """Answers that no column takes: of questions the application no longer has, or of another type."""
+RECORD: Final = "@record"
+"""Where `_extra` has what a newer server says of the record itself: no question is named so."""
+_LEFT_OUT: Final = frozenset({"resource_uri", DELETED_AT})
 
 COLUMNS: Final[Mapping[str, Kind]] = {
     "id": Kind.STRING,
@@ -23,7 +27,7 @@ COLUMNS: Final[Mapping[str, Kind]] = {
     "app_id": Kind.STRING,
     "build_id": Kind.STRING,
     "xmlns": Kind.STRING,
-    "form_name": Kind.STRING,
+    "name": Kind.STRING,
     "version": Kind.STRING,
     "uiversion": Kind.STRING,
     "type": Kind.STRING,
@@ -67,7 +71,11 @@ def form_streams(base: RestStream, designs: Iterable[FormDesign]) -> Iterator[Re
     `base` is how forms are read: its client, paging, cursor and parameters.
     """
     yield replace(
-        base, name="forms", columns={**COLUMNS, "form": Kind.JSON}, key=("id",), transform=_whole
+        base,
+        name="forms",
+        columns={**COLUMNS, "form": Kind.JSON, EXTRA: Kind.JSON},
+        key=("id",),
+        transform=_whole,
     )
     designs = list(designs)
     names = distinct((f"form_{design.slug}", design.xmlns) for design in designs)
@@ -78,6 +86,12 @@ def form_streams(base: RestStream, designs: Iterable[FormDesign]) -> Iterator[Re
         children = distinct((f"{name}__{_words(repeat)}", ".".join(repeat)) for repeat in repeats)
         for child, repeat in zip(children, repeats, strict=True):
             yield _repeat_stream(replace(base, name=child, params=params), design, repeat)
+
+
+def beside(record: Row, known: Set[str]) -> Row | None:
+    """Returns what a record has beside the known properties, as a part of `_extra`."""
+    others = {name: record[name] for name in sorted(record.keys() - known - _LEFT_OUT)}
+    return {RECORD: others} if others else None
 
 
 def _form_stream(stream: RestStream, design: FormDesign) -> RestStream:
@@ -116,7 +130,7 @@ def _outermost(paths: frozenset[Path]) -> list[Path]:
 
 
 def _words(path: Path) -> str:
-    return "__".join(slug_of(name) for name in path)
+    return "__".join(slug(name) for name in path)
 
 
 def _head(row: Row) -> Row:
@@ -124,12 +138,12 @@ def _head(row: Row) -> Row:
     told = form if isinstance(form, dict) else {}
     head = {name: row.get(name) for name in COLUMNS}
     head |= {name: utc(row.get(name)) for name in _INSTANTS}
-    head |= {"xmlns": told.get("@xmlns"), "form_name": told.get("@name")}
+    head |= {"xmlns": told.get("@xmlns"), "name": told.get("@name")}
     return head if DELETED_AT not in row else {**head, DELETED_AT: row[DELETED_AT]}
 
 
 def _whole(row: Row) -> Row:
-    return {**_head(row), "form": row.get("form")}
+    return {**_head(row), "form": row.get("form"), EXTRA: beside(row, {*COLUMNS, "form"})}
 
 
 def _typed(row: Row, *, questions: Mapping[Path, Kind], drop: list[Path]) -> Row:
@@ -137,7 +151,9 @@ def _typed(row: Row, *, questions: Mapping[Path, Kind], drop: list[Path]) -> Row
     answers, rest = split_answers(form if isinstance(form, dict) else {}, questions, drop)
     for name in _HEAD:
         rest.pop(name, None)
-    return {**_head(row), **answers, "form.case": rest.pop("case", None), EXTRA: rest or None}
+    case = rest.pop("case", None)
+    rest |= beside(row, {*COLUMNS, "form"}) or {}
+    return {**_head(row), **answers, "form.case": case, EXTRA: rest or None}
 
 
 def _entry_rows(

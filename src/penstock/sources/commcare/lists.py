@@ -11,8 +11,9 @@ from penstock.data.types import Kind
 from penstock.sdk.rest import Incremental, Keyset, RestClient, RestStream
 from penstock.sdk.rest.cursor import instant
 from penstock.sources.commcare.answers import utc
+from penstock.sources.commcare.config import MOST_FORMS
 from penstock.sources.commcare.forms import EXTRA
-from penstock.sources.commcare.paging import MetaOffset
+from penstock.sources.commcare.paging import MetaOffset, says_more
 
 Row = dict[str, Any]
 
@@ -35,6 +36,8 @@ class PlainList:
     permission: str
     key: str = "id"
     params: Mapping[str, Any] = field(default_factory=dict)
+    most: int = MOST_FORMS
+    """Records a page at most."""
 
     def row(self, record: Row) -> Row:
         """Returns a record as a row; what has no column is kept in `_extra`."""
@@ -105,6 +108,8 @@ APPLICATIONS: Final = PlainList(
         "versions": Kind.JSON,
     },
     permission=_VIEW_APPS,
+    # The server works out every question of an application; many at once take it minutes.
+    most=10,
 )
 _WHOLE: Final = (
     _USERS,
@@ -188,6 +193,7 @@ def list_streams(
             page_param="offset",
             counts_records=True,
             order=instant,
+            more=says_more,
         ),
         incremental=Incremental(
             field="last_modified",
@@ -210,7 +216,7 @@ def list_stream(client: RestClient, plain: PlainList, *, size: int) -> RestStrea
         key=(plain.key,),
         columns={**plain.columns, EXTRA: Kind.JSON},
         params=plain.params,
-        paginate=MetaOffset(limit=size),
+        paginate=MetaOffset(limit=min(size, plain.most)),
         permission=plain.permission,
         transform=plain.row,
     )

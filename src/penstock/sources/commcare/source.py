@@ -30,6 +30,7 @@ from penstock.sources.commcare.config import MOST_CASES, CommCareConfig
 from penstock.sources.commcare.design import case_types, form_designs
 from penstock.sources.commcare.forms import form_streams
 from penstock.sources.commcare.lists import APPLICATIONS, EDIT_DATA, list_stream, list_streams
+from penstock.sources.commcare.paging import says_more
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ _SETTLE: Final = timedelta(minutes=2)
 """A form is searchable some seconds after it arrived; the newest belong to the next sync."""
 _PATIENCE_SECONDS: Final = 3600.0
 """HQ's limits reach up to an hour (commcare-hq `corehq/project_limits`); Retry-After says which."""
+_ATTEMPTS: Final = 12
+"""Limits by the second, minute and hour can refuse one request several times over."""
+_TIMEOUT_SECONDS: Final = 180.0
+"""Large pages take HQ longer than a minute when it is busy."""
 _FEW: Final = 2
 """Records a page when only one is wanted."""
 
@@ -92,12 +97,12 @@ class CommCareSource:
 
         This is the first request of all, so that what is wrong with the settings shows here.
         """
-        app_id = self._config.app_id
-        size = _FEW if is_check else self._config.page_size
-        every = list_stream(self._client, APPLICATIONS, size=size)
+        every = list_stream(
+            self._client, APPLICATIONS, size=_FEW if is_check else self._config.page_size
+        )
         try:
-            if app_id is not None:
-                return [self._client.ask(Ask(path=f"application/v1/{quote(app_id)}/"), _object)]
+            if self._config.app_id is not None:
+                return [self._application(self._config.app_id, every)]
             if is_check:
                 first = every.first_record()
                 return [] if first is None else [first]
@@ -107,6 +112,20 @@ class CommCareSource:
             raise self._explained(error) from error
         return [row for page in pages for row in page]
 
+    def _application(self, app_id: str, every: RestStream) -> Row:
+        ask = Ask(path=f"application/v1/{quote(app_id, safe='')}/")
+        try:
+            return self._client.ask(ask, _object)
+        except ConfigError as error:
+            if error.context.get("status") != 404:
+                raise
+            every.first_record()  # Raises, too, where it is the project space that is wrong.
+            raise ConfigError(
+                f"app_id: the project space {self._config.project_space!r} has no application "
+                f"{app_id!r} that this user can see.",
+                remedy="Copy it from the address of the application's settings page.",
+            ) from error
+
     def _explained(self, error: PenstockError) -> PenstockError:
         """Returns the error of a first request with the setting that is to be changed."""
         config, status = self._config, error.context.get("status")
@@ -115,12 +134,6 @@ class CommCareSource:
                 f"username, api_key: {config.base_url} refuses them.",
                 remedy="Give an API key from My Account Settings > API Keys that is active, and "
                 "the e-mail address of its owner.",
-            )
-        if status == 404 and config.app_id is not None:
-            return ConfigError(
-                f"app_id, project_space: the project space {config.project_space!r} has no "
-                f"application {config.app_id!r} that this user can see.",
-                remedy="Copy both from the address of the application's settings page.",
             )
         if status == 404:
             return ConfigError(
@@ -157,6 +170,7 @@ class CommCareSource:
                 counts_records=True,
                 overlap=_to_millisecond,
                 order=_millisecond,
+                more=says_more,
             ),
             incremental=self._incremental("indexed_on", "indexed_on_start", "indexed_on_end"),
             deleted=None if config.keep_archived else "archived",
@@ -222,7 +236,8 @@ def _client(
         return RestClient(
             f"{host}/a/{config.project_space}/api",
             auth=auth,
-            retry=Retry(patience_seconds=_PATIENCE_SECONDS),
+            timeout_seconds=_TIMEOUT_SECONDS,
+            retry=Retry(attempts=_ATTEMPTS, patience_seconds=_PATIENCE_SECONDS),
             sleep=sleep,
             now=now,
         )

@@ -12,11 +12,14 @@ from functools import cached_property
 from typing import IO, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import orjson
+
 from penstock.data.types import Kind
 from penstock.errors import AccessDenied, ConfigError, DataError, MissingDriver, TransientError
 from penstock.sdk.rest import Ask, Reply, RestClient
-from penstock.sdk.rest.body import Body
+from penstock.sdk.rest.body import Body, Records
 from penstock.sdk.rest.retry import asked_wait
+from penstock.sources.google_analytics.config import MOST_ROWS
 from penstock.sources.google_analytics.periods import Period
 from penstock.sources.google_analytics.presets import Report
 from penstock.sources.google_analytics.quota import Quota
@@ -27,6 +30,7 @@ Key = tuple[str, ...]
 _REFUSALS: Final = frozenset({400, 403, 404, 429})
 _IN_MEMORY: Final = 32 << 20
 _TRIES: Final = 5
+_INVALID: Final = "INVALID_ARGUMENT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ class Window:
         """Yields the rows as the API gives them, page by page."""
         self.file.seek(0)
         while head := self.file.readline():
-            yield json.loads(self.file.read(int(head)))
+            yield orjson.loads(self.file.read(int(head)))
 
 
 class Property:
@@ -115,8 +119,8 @@ class Property:
         """Returns the day it is where the property is."""
         return self.client.now().astimezone(self.time_zone).date()
 
-    def check_compatible(self, report: Report) -> None:
-        """Raises ConfigError naming the fields that cannot stand in one report."""
+    def check_known(self, report: Report) -> None:
+        """Raises ConfigError naming the fields of a report that the property does not have."""
         unknown = self.fields.unknown(report)
         if unknown:
             raise ConfigError(
@@ -126,22 +130,25 @@ class Property:
                 " one's own as customEvent:name.",
                 field="custom_reports",
             )
-        asked = {**_fields(report), "compatibilityFilter": "INCOMPATIBLE"}
+
+    def check_compatible(self, report: Report) -> None:
+        """Asks whether a report's fields can stand together; Google names those that cannot.
+
+        Its answer lists what else could be added; fields that do not go together are refused, as
+        they would be when the report is read (Data API, "checkCompatibility").
+        """
         path = f"properties/{self.number}:checkCompatibility"
-        body = self._ask(Ask(path=path, method="POST", body=asked))
-        wrong = [
-            found[part]["apiName"]
-            for kind, part in (("dimension", "dimensionMetadata"), ("metric", "metricMetadata"))
-            for found in body.at((f"{kind}Compatibilities",)) or ()
-            if found.get("compatibility") == "INCOMPATIBLE" and part in found
-        ]
-        if wrong:
+        asked = {**_fields(report), "compatibilityFilter": "COMPATIBLE"}
+        try:
+            self._ask(Ask(path=path, method="POST", body=asked))
+        except ConfigError as error:
+            if error.context.get("status") != _INVALID:
+                raise
             raise ConfigError(
-                f"The report {report.name} cannot have {', '.join(sorted(wrong))} beside its other"
-                f" dimensions and metrics (property {self.number}).",
-                remedy="Take them out of custom_reports, or put them into a report of their own.",
+                f"The report {report.name} cannot be made: {error.message}",
+                remedy="Take those fields out of custom_reports, or make two reports of it.",
                 field="custom_reports",
-            )
+            ) from error
 
     @contextmanager
     def window(self, report: Report, period: Period) -> Iterator[Window]:
@@ -164,9 +171,16 @@ class Property:
         )
 
     def _whole(self, report: Report, window: Window) -> Window | None:
+        """Reads all pages into the window; None where rows moved between them.
+
+        Rows are sorted by all dimensions, and each page begins with the last row of the one before:
+        as long as that stands in its place, the page goes on right behind it. The count alone
+        would not tell of one row gone and another come.
+        """
         total: int | None = None
+        last: Key | None = None
         while True:
-            body = self._run(self._asked(report, window.period, window.count))
+            body = self._run(self._asked(report, window.period, window.count, is_next=bool(last)))
             told = body.at(("rowCount",)) or 0
             if total is not None and told != total:
                 return None
@@ -174,11 +188,17 @@ class Property:
             window.quality = _worse(window.quality, body.at(("metadata",)) or {})
             # Without rows, the answer leaves them out.
             has_rows = body.raw_at(("rows",)) is not None
-            rows = body.records(("rows",)) if has_rows else None
-            if rows is None or not len(rows):
-                break
+            rows = body.records(("rows",)) if has_rows else Records([])
             if report.dimensions:
-                window.keys |= set(map(key_of, rows.fields(("dimensionValues",))))
+                keys = list(map(key_of, rows.fields(("dimensionValues",))))
+                if last is not None:
+                    if keys[:1] != [last]:
+                        return None
+                    keys, rows = keys[1:], rows.take(range(1, len(rows)))
+                last = keys[-1] if keys else None
+                window.keys.update(keys)
+            if not len(rows):
+                break
             text = rows.text()
             window.file.write(b"%d\n" % len(text) + text)
             window.count += len(rows)
@@ -187,7 +207,9 @@ class Property:
         had = len(window.keys) if report.dimensions else window.count
         return window if window.count == total == had else None
 
-    def _asked(self, report: Report, period: Period, offset: int) -> dict[str, Any]:
+    def _asked(
+        self, report: Report, period: Period, count: int, *, is_next: bool
+    ) -> dict[str, Any]:
         asked: dict[str, Any] = {
             **_fields(report),
             "dateRanges": [
@@ -195,8 +217,8 @@ class Property:
             ],
             # Without an order of its own, the same row can stand on two pages.
             "orderBys": [{"dimension": {"dimensionName": name}} for name in report.dimensions],
-            "offset": str(offset),
-            "limit": str(self._page_rows),
+            "offset": str(count - is_next),
+            "limit": str(min(self._page_rows + is_next, MOST_ROWS)),
             "keepEmptyRows": self._keep_empty_rows,
             "returnPropertyQuota": True,
         }
@@ -234,7 +256,7 @@ class Property:
                 field="property_ids",
                 status=status,
             )
-        raise ConfigError(
+        raise ConfigError(  # an unknown field, fields that do not go together, a bad filter
             told, remedy="See whether property_ids and custom_reports are right.", status=status
         )
 

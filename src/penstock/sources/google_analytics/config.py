@@ -15,7 +15,8 @@ ADDRESS: Final = "https://analyticsdata.googleapis.com/v1beta"
 TOKEN_ADDRESS: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
 MOST_DIMENSIONS: Final = 9
 MOST_METRICS: Final = 10
-"""Of one report (Google Analytics Data API, "RunReportRequest")."""
+MOST_ROWS: Final = 250_000
+"""Of one report, and of one request (Google Analytics Data API, "RunReportRequest")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,9 @@ class OAuth:
 
     title: ClassVar[str] = "Google account (OAuth)"
 
-    auth_type: Literal["Client"] = "Client"
+    auth_type: Literal["Client"] = setting(
+        default="Client", title="How", description="Service: a service account; Client: an app."
+    )
     client_id: str = setting(
         title="Client id",
         description="From Google Cloud console > APIs & Services > Credentials > your app.",
@@ -49,7 +52,9 @@ class ServiceAccountKey:
 
     title: ClassVar[str] = "Service account"
 
-    auth_type: Literal["Service"] = "Service"
+    auth_type: Literal["Service"] = setting(
+        default="Service", title="How", description="Service: a service account; Client: an app."
+    )
     credentials_json: str = setting(
         title="Key file",
         description="The text of the JSON key: Google Cloud console > IAM & Admin > Service"
@@ -181,7 +186,7 @@ class GoogleAnalyticsConfig:
         title="Rows a page",
         description="Rows of one request.",
         minimum=1,
-        maximum=250_000,
+        maximum=MOST_ROWS,
         advanced=True,
     )
     quota_wait_minutes: int = setting(

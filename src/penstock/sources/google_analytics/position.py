@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from penstock.errors import ConfigError
 from penstock.sources.google_analytics.api import Key
+from penstock.sources.google_analytics.periods import Period
 
 _log = logging.getLogger(__name__)
 _MOST_TEXT: Final = 4 << 20
@@ -26,17 +27,22 @@ class Position:
 
     next: date | None = None
     """The first day that the next sync reads; None where none was read yet."""
-    keys: dict[date, frozenset[Key]] = field(default_factory=dict)
-    """Rows sent of periods that will be read again, by the period's first day."""
+    rows: dict[date, str] = field(default_factory=dict)
+    """Rows sent of periods that will be read again, packed, by the period's first day."""
 
     def keep(self, first: date, keys: Iterable[Key]) -> None:
         """Remembers which rows a period had."""
-        self.keys[first] = frozenset(keys)
+        self.rows[first] = _packed(keys)
+
+    def take(self, period: Period) -> set[Key]:
+        """Returns the rows remembered of a period or window, and forgets them."""
+        found = [first for first in self.rows if period.first <= first <= period.last]
+        return {key for first in found for key in _unpacked(self.rows.pop(first))}
 
     def finish(self, before: date) -> None:
         """Forgets the rows of periods that began before a day: they will not be read again."""
-        for first in [first for first in self.keys if first < before]:
-            del self.keys[first]
+        for first in [first for first in self.rows if first < before]:
+            del self.rows[first]
 
 
 def positions_of(state: Mapping[str, Any] | None, stream: str) -> dict[str, Position]:
@@ -64,8 +70,7 @@ def state_of(positions: Mapping[str, Position], stream: str) -> dict[str, Any]:
     left_out: list[date] = []
     for number, position in positions.items():
         packed: dict[str, str] = {}
-        for first, keys in sorted(position.keys.items(), reverse=True):
-            text = _packed(keys)
+        for first, text in sorted(position.rows.items(), reverse=True):
             if len(text) > room:
                 left_out.append(first)
                 continue
@@ -83,13 +88,17 @@ def state_of(positions: Mapping[str, Position], stream: str) -> dict[str, Any]:
 
 def _packed(keys: Iterable[Key]) -> str:
     text = json.dumps(sorted(keys), ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(text.encode())).decode("ascii")
+
+
+def _unpacked(text: str) -> set[Key]:
+    found = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
+    return {tuple(map(str, key)) for key in found}
 
 
 def _read(told: Mapping[str, Any]) -> Position:
     day = told["next"]
     position = Position(next=None if day is None else date.fromisoformat(day))
     for first, packed in told["rows"].items():
-        found = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
-        position.keep(date.fromisoformat(first), map(tuple, found))
+        position.keep(date.fromisoformat(first), _unpacked(packed))
     return position

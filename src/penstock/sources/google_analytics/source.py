@@ -71,6 +71,7 @@ class GoogleAnalyticsSource:
                 for found in self._properties:
                     found.today()
                     for report in self._own:
+                        found.check_known(report)
                         found.check_compatible(report)
             except AccessDenied as error:
                 if "invalid_grant" not in error.message:

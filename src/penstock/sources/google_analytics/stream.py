@@ -106,7 +106,7 @@ class ReportStream:
         positions = positions_of(request.state if is_incremental else None, self.name)
         with self.properties[0].client:
             for found in self.properties:
-                found.check_compatible(self.report)
+                found.check_known(self.report)
                 today = found.today()
                 position = positions.setdefault(found.number, Position())
                 cut, begin, end = self._cut(position, today)
@@ -115,13 +115,17 @@ class ReportStream:
                         yield from self._rows(found, window)
                     if not is_incremental:
                         continue
-                    gone = self._gone(position, window, cut.grain)
+                    gone = sorted(position.take(period) - window.keys)
                     if gone:
                         yield [self._tombstone(found, period, key) for key in gone]
                     settled = today - timedelta(days=self.span.lookback_days)
                     following = min(period.last + timedelta(days=1), settled)
                     position.next = max(position.next or following, following)
-                    position.finish(before=cut.floor(position.next))
+                    unsettled = cut.floor(position.next)
+                    position.finish(before=unsettled)
+                    for first, keys in self._by_period(window, cut.grain):
+                        if first >= unsettled:
+                            position.keep(first, keys)
                     yield State(state_of(positions, self.name))
             if is_incremental:
                 yield State(state_of(positions, self.name))
@@ -178,23 +182,15 @@ class ReportStream:
             row[name] = _moment(text, name) if name in _DIGITS else text
         return row
 
-    def _gone(self, position: Position, window: Window, grain: Grain) -> list[Key]:
-        """Returns the rows sent of a window that it has no more; remembers those it has."""
+    def _by_period(self, window: Window, grain: Grain) -> list[tuple[date, set[Key]]]:
+        """Returns the rows of a window by the first day of their period."""
+        if grain is not Grain.DAY or window.period.first == window.period.last:
+            return [(window.period.first, window.keys)]
         groups: dict[date, set[Key]] = {}
-        if grain is Grain.DAY:
-            for key in window.keys:
-                day = _day_in(self.report, key) or window.period.first
-                groups.setdefault(day, set()).add(key)
-        else:
-            groups[window.period.first] = window.keys
-        gone: list[Key] = []
-        for first, keys in list(position.keys.items()):
-            if window.period.first <= first <= window.period.last:
-                gone += sorted(keys - window.keys)
-                del position.keys[first]
-        for first, found in groups.items():
-            position.keep(first, found)
-        return gone
+        for key in window.keys:
+            day = _day_in(self.report, key) or window.period.first
+            groups.setdefault(day, set()).add(key)
+        return list(groups.items())
 
     def _tombstone(self, found: Property, period: Period, key: Key) -> Row:
         now = iso(found.client.now())

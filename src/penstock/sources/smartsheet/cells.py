@@ -205,8 +205,8 @@ class SheetColumn:
         value = cell.get("value")
         if value is None:
             return None
-        is_error = isinstance(value, str) and _FORMULA_ERROR.fullmatch(value)
-        if is_error and cell.get("formula"):
+        is_formula = isinstance(value, str) and "formula" in cell
+        if is_formula and _FORMULA_ERROR.fullmatch(value):
             raise Unfit
         return self.type.read(cell)
 

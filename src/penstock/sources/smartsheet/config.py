@@ -20,7 +20,6 @@ ADDRESSES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Where each region's API is (Smartsheet API, "Introduction")."""
-_ID: Final = r"^\d+$"
 KINDS: Final = (Kind.STRING, Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL)
 """What the cells of a column of text and numbers can be read as."""
 
@@ -31,7 +30,9 @@ class AccessToken:
 
     title: ClassVar[str] = "Access token"
 
-    auth_type: Literal["access_token"] = "access_token"
+    auth_type: Literal["access_token"] = setting(
+        default="access_token", title="How", description="A token of a user, or an app."
+    )
     access_token: str = setting(
         title="Access token",
         description="From Account > Apps & Integrations > API Access > Generate new access token.",
@@ -45,7 +46,9 @@ class OAuth:
 
     title: ClassVar[str] = "OAuth 2.0"
 
-    auth_type: Literal["oauth2.0"] = "oauth2.0"
+    auth_type: Literal["oauth2.0"] = setting(
+        default="oauth2.0", title="How", description="A token of a user, or an app."
+    )
     client_id: str = setting(
         title="Client id", description="From Account > Developer Tools > your app."
     )
@@ -79,23 +82,17 @@ class SmartsheetConfig:
         description="Ids of sheets, from File > Properties > Sheet ID. With no sheet, report and"
         " workspace named, every sheet and report the user can see is a stream.",
         examples=(("4583173393803140",),),
-        pattern=_ID,
-        pattern_descriptor="a sheet's number",
     )
     reports: tuple[str, ...] = setting(
         default=(),
         title="Reports",
         description="Ids of reports, from File > Properties > Report ID.",
-        pattern=_ID,
-        pattern_descriptor="a report's number",
     )
     workspaces: tuple[str, ...] = setting(
         default=(),
         title="Workspaces",
         description="Ids of workspaces, whose sheets and reports all become streams, those in"
         " folders too.",
-        pattern=_ID,
-        pattern_descriptor="a workspace's number",
     )
     region: Region = setting(
         default="us",

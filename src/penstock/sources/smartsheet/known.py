@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -19,9 +19,13 @@ _ROW: Final = struct.Struct(">QQL")
 """A row's id, the digest of what was sent of it, and its sheet's place in `sheets`."""
 
 
-def digest_of(record: Mapping[str, Any]) -> int:
-    """Returns what changes when a record does. Nulls do not count: an empty column more is none."""
-    filled = {name: value for name, value in record.items() if value is not None}
+def digest_of(record: Mapping[str, Any], fields: Collection[str] | None) -> int:
+    """Returns what changes when a record does, as far as `fields` are wanted.
+
+    Nulls do not count: an empty column more is no change.
+    """
+    names = record.keys() if fields is None else record.keys() & set(fields)
+    filled = {name: record[name] for name in names if record[name] is not None}
     text = json.dumps(filled, sort_keys=True, default=str, ensure_ascii=False)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,13 +23,13 @@ from penstock.sources.smartsheet.known import KnownRows, digest_of
 
 Row = dict[str, Any]
 
+_log = logging.getLogger(__name__)
 _PERSON: Final = json_schema_of(Kind.JSON) | {"type": ["null", "object"]}
 _ROW_SCHEMA: Final[Mapping[str, Mapping[str, Any]]] = {
     "sheet_id": json_schema_of(Kind.INTEGER),
     "row_id": json_schema_of(Kind.INTEGER),
     "row_number": json_schema_of(Kind.INTEGER),
     "row_parent_id": json_schema_of(Kind.INTEGER),
-    "row_version": json_schema_of(Kind.INTEGER),
     "row_created_at": json_schema_of(Kind.TIMESTAMP_TZ),
     "row_created_by": _PERSON,
     "row_modified_at": json_schema_of(Kind.TIMESTAMP_TZ),
@@ -45,6 +46,8 @@ _CELLS_A_PAGE: Final = 50_000
 """Some 10 MB of JSON."""
 _MOST_ROWS_A_PAGE: Final = 2_500
 _PASSES: Final = 6
+_MOST_REPORT_ROWS: Final = 50_000
+"""Smartsheet API, "Get report"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,8 @@ class Place:
         # Without a level, cells of several contacts or choices pose as plain text.
         level = 3 if self.is_report else 2
         asked = {"level": level, "include": include, **params}
+        if not self.is_report:
+            asked["exclude"] = "nonexistentCells"
         with self.told():
             return self.client.ask(Ask(path=self.path, params=asked), _body)
 
@@ -105,8 +110,6 @@ class SheetStream:
     """The rows of one sheet or report. Not made by hand: see `SmartsheetSource.streams`."""
 
     namespace: ClassVar[str | None] = None
-    modes: ClassVar[tuple[SyncMode, ...]] = (SyncMode.FULL_REFRESH, SyncMode.INCREMENTAL)
-    cursor: ClassVar[PropertyPath | None] = ("row_modified_at",)
     is_resumable: ClassVar[bool] = False
 
     def __init__(
@@ -119,15 +122,37 @@ class SheetStream:
         self._compare_after = compare_after
 
     @property
+    def modes(self) -> tuple[SyncMode, ...]:
+        """Both; rows of summary reports have no ids by which changes could be told."""
+        if self._is_summary:
+            return (SyncMode.FULL_REFRESH,)
+        return (SyncMode.FULL_REFRESH, SyncMode.INCREMENTAL)
+
+    @property
+    def cursor(self) -> PropertyPath | None:
+        """When a row was modified."""
+        return None if self._is_summary else ("row_modified_at",)
+
+    @property
     def primary_key(self) -> tuple[PropertyPath, ...]:
         """The row's id; in a report, whose rows come from several sheets, with the sheet's."""
+        if self._is_summary:
+            return ()
         return (("sheet_id",), ("row_id",)) if self.place.is_report else (("row_id",),)
+
+    @cached_property
+    def _described(self) -> Body:
+        with self.place.client:
+            return self.place.page(page=1, pageSize=1)
+
+    @property
+    def _is_summary(self) -> bool:
+        return self.place.is_report and self._described.at(("isSummaryReport",)) is True
 
     @cached_property
     def json_schema(self) -> Mapping[str, Any]:
         """What is told of each row, then the columns as the sheet has them; asks for them once."""
-        with self.place.client:
-            columns = self._columns(self.place.page(page=1, pageSize=1))
+        columns = self._columns(self._described)
         return {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "type": "object",
@@ -151,10 +176,13 @@ class SheetStream:
             if head is None:
                 yield State(known.state)
                 return
-            whole = yield from self._passes(head, known, is_incremental=is_incremental)
+            if head.at(("isSummaryReport",)) is True:
+                yield from self._summary(head)
+                return
+            whole = yield from self._passes(head, known, request)
             if not is_incremental:
                 return
-            gone = known.gone(whole.versions)
+            gone = known.gone(whole.met)
             if gone:
                 yield [_tombstone(row, sheet, iso(now)) for row, sheet in gone]
             for row, _ in gone:
@@ -172,7 +200,7 @@ class SheetStream:
         return head if head.raw_at(("columns",)) is not None else None
 
     def _passes(
-        self, head: Body, known: KnownRows, *, is_incremental: bool
+        self, head: Body, known: KnownRows, request: ReadRequest
     ) -> Generator[list[Row] | State, None, _Pass]:
         """Yields each row that is news, from as many passes as it takes to have had all.
 
@@ -180,17 +208,18 @@ class SheetStream:
         another. A pass during which the sheet stayed the same, or that finds what the one before
         found, has met every row.
         """
-        columns = self._columns(head)
-        size = max(1, min(_MOST_ROWS_A_PAGE, _CELLS_A_PAGE // max(1, len(columns))))
+        is_incremental = request.mode is SyncMode.INCREMENTAL
+        size = self._page_rows(head)
         sent: set[int] = set()
         before: _Pass | None = None
         for _ in range(_PASSES):
             current = _Pass()
             for body in current.pages(self.place, size):
-                rows = [_record(row, self._columns(body), self.place) for row in current.rows]
+                columns = self._columns(body)
+                rows = [_record(row, columns, self.place) for row in current.rows]
                 news = []
                 for row in rows:
-                    digest = digest_of(row)
+                    digest = digest_of(row, request.fields)
                     if not is_incremental and row["row_id"] in sent:
                         continue
                     if not is_incremental or known.is_news(row["row_id"], digest):
@@ -202,13 +231,51 @@ class SheetStream:
                     if is_incremental:
                         yield State(known.state)
             if current.is_whole or current.found_the_same_as(before):
+                self._tell_of_hidden(current)
                 return current
             before = current
-        raise TransientError(
+        raise self._restless()
+
+    def _summary(self, head: Body) -> Iterator[list[Row]]:
+        """Yields the rows of a summary report, once a pass has found it at rest."""
+        before: list[Row] | None = None
+        for _ in range(_PASSES):
+            current, found = _Pass(), list[Row]()
+            for body in current.pages(self.place, self._page_rows(head)):
+                columns = self._columns(body)
+                found += [_record(row, columns, self.place) for row in current.rows]
+            if current.is_whole or found == before:
+                if found:
+                    yield found
+                return
+            before = found
+        raise self._restless()
+
+    def _page_rows(self, head: Body) -> int:
+        columns = len(self._columns(head))
+        return max(1, min(_MOST_ROWS_A_PAGE, _CELLS_A_PAGE // max(1, columns)))
+
+    def _restless(self) -> TransientError:
+        return TransientError(
             f"{self.place.shown} changed each of the {_PASSES} times it was read.",
             remedy="Sync again when fewer people work in it; what was read so far is kept.",
             stream=self.name,
         )
+
+    def _tell_of_hidden(self, whole: _Pass) -> None:
+        if whole.total is None or whole.total == len(whole.met):
+            return
+        if self.place.is_report and whole.total > _MOST_REPORT_ROWS:
+            raise DataError(
+                f"{self.place.shown} has {whole.total} rows; Smartsheet shows no more than"
+                f" {_MOST_REPORT_ROWS} of a report.",
+                remedy="Make two reports of it by their filters, or read its sheets.",
+                stream=self.name,
+            )
+        _log.warning(
+            "%s says it has %d rows, and shows %d, twice over",
+            self.place.shown, whole.total, len(whole.met),
+        )  # fmt: skip
 
     def _columns(self, body: Body) -> tuple[SheetColumn, ...]:
         found = body.at(("columns",))
@@ -227,10 +294,11 @@ class _Pass:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         """Of the page just read."""
-        self.versions: dict[int, Any] = {}
-        """By the id of each row met: what tells whether it changed."""
+        self.met: dict[int, Any] = {}
+        """By the id of each row met: when it was modified."""
         self.version: int | None = None
-        self._count = 0
+        self._count = self._pages = 0
+        self._total: int | None = None
         self._facts: set[tuple[Any, Any]] = set()
 
     def pages(self, place: Place, size: int) -> Iterator[Body]:
@@ -239,31 +307,41 @@ class _Pass:
         while True:
             body = place.page(page=number, pageSize=size)
             version, total = body.at(("version",)), body.at(("totalRowCount",))
+            self._total = total
             self.version = version if number == 1 else self.version
             self._facts.add((version, total))
             self.rows = body.records(("rows",)).values(is_exact=True)
             if not self.rows:
                 return
             self._count += len(self.rows)
-            self.versions.update((row["id"], row.get("version")) for row in self.rows)
+            self._pages += 1
+            self.met.update((row["id"], row.get("modifiedAt")) for row in self.rows if "id" in row)
             yield body
             if total is not None and self._count >= total:
                 return
             number += 1
 
     @property
+    def total(self) -> int | None:
+        """How many rows there are, as the last page said."""
+        return self._total
+
+    @property
     def is_whole(self) -> bool:
-        """Whether the sheet stayed the same, and each of its rows was met."""
-        return len(self._facts) == 1 and all(
-            total == len(self.versions) for _, total in self._facts
-        )
+        """Whether it met every row of the sheet as it was at one moment.
+
+        One page is one moment. Of more pages the version tells, but reports have none: one row
+        gone and another added look like nothing.
+        """
+        is_one_moment = len(self._facts) == 1 and (self._pages == 1 or self.version is not None)
+        return is_one_moment and self._count == self._total == (len(self.met) or self._count)
 
     def found_the_same_as(self, other: _Pass | None) -> bool:
         """Whether two passes, with nothing changed in between, met the same rows."""
         return (
             other is not None
             and len(self._facts | other._facts) == 1  # noqa: SLF001
-            and self.versions == other.versions
+            and self.met == other.met
         )
 
 
@@ -284,11 +362,10 @@ def _record(row: Mapping[str, Any], columns: tuple[SheetColumn, ...], place: Pla
             values[column.name] = None
             unfit[column.name] = cell["value"] if cell else None
     return {
-        "sheet_id": row["sheetId"] if place.is_report else int(place.id),
-        "row_id": row["id"],
+        "sheet_id": row.get("sheetId") if place.is_report else int(place.id),
+        "row_id": row.get("id"),
         "row_number": row.get("rowNumber"),
         "row_parent_id": row.get("parentId"),
-        "row_version": row.get("version"),
         "row_created_at": row.get("createdAt"),
         "row_created_by": _person(row.get("createdBy")),
         "row_modified_at": row.get("modifiedAt"),

@@ -255,7 +255,6 @@ def test_a_global_state_is_remembered_when_it_is_given_back(sync: Sync, tmp_path
     [
         ("dies", "connector_failed", "exit status 3"),
         ("is refused", "config", "The schema was dropped."),
-        ("ends at once", "connector_failed", "ended before its input did"),
         ("gives nothing back", "proof_failed", "without giving back the last state of"),
         ("miscounts", "proof_failed", "the destination committed 1"),
         ("rejects", "proof_failed", "rejected 1 records of"),
@@ -269,6 +268,15 @@ def test_a_program_that_fails_fails_the_sync_in_its_own_words(
     assert (error["code"], words in error["message"]) == (code, True), error
     assert error["remedy"]
     assert sync.process_is_gone()
+
+
+def test_a_program_that_reads_nothing_and_ends_well_fails_the_sync(sync: Sync) -> None:
+    sync.behaviour = "ends at once"
+    error = error_of(sync())
+    # The one while rows are still being written, the other when all of them fit into the pipe.
+    told = ("ended before its input did", "without giving back the last state of")
+    assert any(words in error["message"] for words in told), error
+    assert sync.position() is None
 
 
 def test_what_was_given_back_before_a_death_is_continued_from(sync: Sync) -> None:

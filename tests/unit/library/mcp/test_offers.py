@@ -32,7 +32,7 @@ def test_the_file_of_the_how_to_page_is_right() -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
     offers = offers_of(yaml.safe_load(text))
     assert list(offers.sources) == ["shop", "crm"]
-    assert Shelf(offers, may_install=False).cache_names == ["main"]
+    assert Shelf(offers, may_install=False).cache_names == ["main", "team"]
 
 
 def test_an_unknown_source_is_told_with_the_nearest() -> None:
