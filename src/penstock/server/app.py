@@ -12,8 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from penstock.control.access import Access
 from penstock.control.service import ControlPlane
 from penstock.server import pages, problems
+from penstock.server.airbyte_api import config, public, tokens
 from penstock.server.guard import LOOPBACK_NAMES, Guard
 from penstock.server.routes import (
+    administration,
     connections,
     connectors,
     definitions,
@@ -22,6 +24,9 @@ from penstock.server.routes import (
     probes,
     runs,
     session,
+)
+from penstock.server.routes import (
+    tokens as own_tokens,
 )
 from penstock.server.site import Site
 
@@ -76,8 +81,13 @@ def create_app(
         connections,
         runs,
         events,
+        own_tokens,
+        administration,
     ):
         own.include_router(subject.router)
+    app.include_router(tokens.router)
+    app.include_router(public.router)
+    app.include_router(config.router)
     app.include_router(own)
     pages.install(app)
     app.add_middleware(Guard, hosts=hosts)
