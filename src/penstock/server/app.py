@@ -21,9 +21,11 @@ from penstock.server.routes import (
     definitions,
     events,
     health,
+    home,
     probes,
     runs,
     session,
+    streams,
 )
 from penstock.server.routes import (
     tokens as own_tokens,
@@ -83,12 +85,15 @@ def create_app(
         events,
         own_tokens,
         administration,
+        home,
+        streams,
     ):
         own.include_router(subject.router)
     app.include_router(tokens.router)
     app.include_router(public.router)
     app.include_router(config.router)
     app.include_router(own)
+    app.include_router(home.metrics_router)
     pages.install(app)
     app.add_middleware(Guard, hosts=hosts)
     return app
