@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
@@ -76,7 +77,11 @@ def run_command(argv: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     tokens, is_debug = take_flag(argv, "--debug")
-    _show_log(is_debug=is_debug)
+    with _shown_log(is_debug=is_debug):
+        return _run(tokens, is_debug=is_debug)
+
+
+def _run(tokens: Sequence[str], *, is_debug: bool) -> int:
     try:
         _require_command(tokens)
         result = make_app(next(iter(tokens), None))(
@@ -108,14 +113,21 @@ def installed_version() -> str:
         return "0 (not installed)"
 
 
-def _show_log(*, is_debug: bool) -> None:
-    """Shows what penstock's own modules log, on standard error."""
+@contextmanager
+def _shown_log(*, is_debug: bool) -> Iterator[None]:
+    """Shows what penstock's own modules log, on standard error, while the command lasts."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Lines() if not is_debug else logging.Formatter("%(name)s: %(message)s"))
     logger = logging.getLogger("penstock")
+    before = logger.handlers, logger.level, logger.propagate
     logger.handlers = [handler]
     logger.setLevel(logging.INFO if is_debug else logging.WARNING)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = before[0], before[2]
+        logger.setLevel(before[1])
 
 
 class _Lines(logging.Formatter):

@@ -113,6 +113,7 @@ def _socket(host: str, port: int) -> socket.socket:
         listening = socket.socket(found[0], found[1])
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(found[4])
+        listening.listen()  # whoever reads the address may connect at once
     except socket.gaierror as error:
         raise ConfigError(
             f"There is no address {host!r}.", remedy="Write one this machine has: 127.0.0.1."

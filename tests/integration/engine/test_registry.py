@@ -33,8 +33,8 @@ ENTRIES = {
             "remoteRegistries": {"pypi": {"enabled": True, "packageName": "airbyte-source-github"}},
         },
         {
-            "name": "Postgres",
-            "dockerRepository": "airbyte/source-postgres",
+            "name": "Oracle DB",
+            "dockerRepository": "airbyte/source-oracle",
             "dockerImageTag": "3.7.2",
             "language": "java",
         },
@@ -66,7 +66,7 @@ def test_the_list_is_read_from_a_path(airbyte: None) -> None:
     assert [(e.name, e.language, e.package) for e in found.sources] == [
         ("source-stripe", "manifest-only", None),
         ("source-github", "python", "airbyte-source-github"),
-        ("source-postgres", "java", None),
+        ("source-oracle", "java", None),
     ]
     assert found.destinations[0].name == "destination-x"
 
@@ -147,8 +147,8 @@ def test_a_method_that_is_named_wins(how: dict, expected: str, tmp_path: Path) -
             "https://connectors.airbyte.com/files/metadata/airbyte/source-stripe/5.0.1/manifest.yaml",
         ),
         ("source-github", {}, "airbyte-source-github (to install)"),
-        ("source-postgres", {}, "image airbyte/source-postgres:3.7.2"),
-        ("source-postgres", {"version": "3.0.0"}, "image airbyte/source-postgres:3.0.0"),
+        ("source-oracle", {}, "image airbyte/source-oracle:3.7.2"),
+        ("source-oracle", {"version": "3.0.0"}, "image airbyte/source-oracle:3.0.0"),
     ],
     ids=["manifest", "manifest of a version", "package", "image", "image of a version"],
 )
@@ -218,7 +218,7 @@ def test_airbytes_sources_are_listed_on_request(airbyte: None) -> None:
     listed = {one.name: one.runs for one in registry.list_sources(airbyte=True)}
     assert listed["source-stripe"] == "manifest"
     assert listed["source-github"] == "python"
-    assert listed["source-postgres"] == "image"
+    assert listed["source-oracle"] == "image"
     assert listed["source-faker"] == "native"
 
 

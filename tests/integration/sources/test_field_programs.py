@@ -104,6 +104,9 @@ def test_sync_killed_again_and_again_loses_nothing(
         break
     assert kills
     assert SECRET not in output
+    kept = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert kept, "receipts and states"
+    assert not [path for path in kept if SECRET.encode() in path.read_bytes()]
     with duckdb.connect(str(tmp_path / "out.duckdb"), read_only=True) as database:
         counts = {
             table: database.execute(f"SELECT count(*) FROM {table}").fetchone()

@@ -14,7 +14,7 @@ from typing import IO, Final, cast
 from penstock.data.items import LogLine
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions
-from penstock.engine.runners.uv import OnLog
+from penstock.engine.runners.uv_program import OnLog
 from penstock.errors import ConfigError, ConnectionFailed, UnknownName
 
 ENGINES: Final = ("docker", "podman")

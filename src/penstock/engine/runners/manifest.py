@@ -18,7 +18,7 @@ from penstock.data.items import LogLine
 from penstock.engine.fetch import cache_root, fetch, write_whole
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions
-from penstock.engine.runners.uv import OnLog
+from penstock.engine.runners.uv_program import OnLog
 from penstock.engine.runners.venv import PackageRequest, VenvStore, program_of
 from penstock.errors import ConfigError, ConnectionFailed, UnknownName
 from penstock.protocol import codec

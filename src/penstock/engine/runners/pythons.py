@@ -10,7 +10,8 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from penstock.data.items import LogLine
-from penstock.engine.runners.uv import OnLog, UvFailed, call_uv
+from penstock.engine.runners.uv import UvFailed, call_uv
+from penstock.engine.runners.uv_program import OnLog
 from penstock.errors import ConfigError
 
 PREFERRED_PYTHONS = ("3.11", "3.12", "3.10", "3.13", "3.14", "3.9", "3.8")

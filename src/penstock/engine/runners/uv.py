@@ -13,12 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, cast
 
-from uv import find_uv_bin
-
 from penstock.data.items import LogLine
+from penstock.engine.fetch import cache_root
 from penstock.engine.runners.guard import PR_SET_PDEATHSIG
+from penstock.engine.runners.uv_program import OnLog, uv_program
 from penstock.errors import (
-    BugError,
     ConfigError,
     ConnectionFailed,
     ConnectorFailed,
@@ -26,8 +25,6 @@ from penstock.errors import (
     ResourceExhausted,
     UnknownName,
 )
-
-OnLog = Callable[[LogLine], None]
 
 _QUOTED_LINES = 15
 _NOT_PASSED_ON = (
@@ -95,18 +92,12 @@ def call_uv(
     """Runs uv in `folder` and returns its output; its progress lines go to `on_log`.
 
     What names a secret (a requirement with a token in its URL) belongs in `stdin`.
-    Raises UvFailed with its last words.
+    Raises UvFailed with its last words, and ConnectionFailed when uv itself cannot be fetched.
     """
-    try:
-        program = find_uv_bin()
-    except FileNotFoundError as error:
-        raise BugError(
-            "The uv program, which penstock depends on, is not installed.",
-            remedy="pip install uv",
-        ) from error
+    program = uv_program(cache_root(), on_log)
     words: deque[str] = deque(maxlen=200)
     with subprocess.Popen(  # noqa: S603 - uv itself, no shell
-        [program, "--color", "never", "--no-progress", *arguments],
+        [str(program), "--color", "never", "--no-progress", *arguments],
         cwd=folder,
         env=_environment(),
         stdin=subprocess.PIPE,

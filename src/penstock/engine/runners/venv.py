@@ -24,7 +24,8 @@ from penstock.engine.fetch import cache_root
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions, to_log
 from penstock.engine.runners.pythons import Package, Python, choose_python
-from penstock.engine.runners.uv import OnLog, UvFailed, call_uv, install_error, mask_url
+from penstock.engine.runners.uv import UvFailed, call_uv, install_error, mask_url
+from penstock.engine.runners.uv_program import OnLog
 from penstock.errors import ConfigError, ConnectorFailed, PenstockError, ResourceExhausted
 
 STAMP = "penstock.json"

@@ -124,10 +124,10 @@ def shown(location: str) -> str:
 
 def file_system(location: str, storage_options: Mapping[str, Any]) -> tuple[Any, str]:
     """Returns the fsspec file system of a URL and the path in it; MissingDriver names the extra."""
-    import fsspec  # noqa: PLC0415 - loads asyncio; local files need none of it
-
     scheme = urlsplit(location).scheme.lower()
     try:
+        import fsspec  # noqa: PLC0415 - comes with the drivers; local files need none of it
+
         return fsspec.core.url_to_fs(location, **storage_options)  # type: ignore[no-any-return]
     except ImportError as error:
         extra = _DRIVERS.get(scheme)

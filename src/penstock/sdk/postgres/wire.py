@@ -37,9 +37,8 @@ _GROUP_DIGITS: Final = 4
 _LIMB_BITS: Final = np.uint64(32)
 _LIMB_MASK: Final = np.uint64(0xFFFFFFFF)
 
-_HEX: Final = np.frombuffer(
-    b"".join(f"{byte:02x}".encode() for byte in range(256)), np.uint8
-).reshape(256, 2)
+_HEX: Final = np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
+"""The two digits of each byte as one number, in the order of memory."""
 _UUID_PARTS: Final = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
 
 Numbers = np.ndarray[Any, Any]
@@ -48,7 +47,7 @@ Numbers = np.ndarray[Any, Any]
 def uuid_texts(raw: Numbers) -> pa.Array:
     """Returns rows of sixteen bytes as the text of UUIDs."""
     count = len(raw)
-    digits = _HEX[raw].reshape(count, 32)
+    digits = _HEX[raw].view(np.uint8).reshape(count, 32)
     text = np.full((count, 36), ord("-"), np.uint8)
     place = 0
     for begin, end in _UUID_PARTS:

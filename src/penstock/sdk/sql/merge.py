@@ -38,10 +38,14 @@ def delete_and_insert(
         equal_key = " AND ".join(f"t.{quote(k)} = b.{quote(k)}" for k in merge.key)
         matches = [equal_key, f"{has_null} AND {same_key}"]
     columns = ", ".join(quote(name) for name in merge.columns)
-    absent = " AND ".join(
+    absences = [
         f"NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {match})"  # noqa: S608
-        for match in matches
-    )
+        for match in (matches[0], same_key)[: len(matches)]
+    ]
+    if not hashes_null_keys:
+        # The OR keeps the row-by-row search from keys without a NULL, which have been looked up.
+        absences[1] = f"(NOT {has_null} OR {absences[1]})"
+    absent = " AND ".join(absences)
     alive = f" AND b.{quote(merge.deleted_at)} IS NULL" if merge.deleted_at else ""
     sequence = quote(merge.sequence)
     return (

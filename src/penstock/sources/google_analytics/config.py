@@ -92,10 +92,10 @@ class ReportConfig:
         title="Dimensions",
         description="API names, at most 9. One of date, yearWeek, isoYearIsoWeek, yearMonth or year"
         " cuts the time; without one, each window of window_days has its own rows.",
-        examples=(("date", "country", "customEvent:plan"),),
+        examples=(["date", "country", "customEvent:plan"],),
     )
     metrics: tuple[str, ...] = setting(
-        title="Metrics", description="API names, at most 10.", examples=(("sessions",),)
+        title="Metrics", description="API names, at most 10.", examples=(["sessions"],)
     )
     dimension_filter: Mapping[str, Any] = setting(
         default_factory=dict,
@@ -136,7 +136,7 @@ class GoogleAnalyticsConfig:
     property_ids: tuple[str, ...] = setting(
         title="Properties",
         description="Numbers, from Google Analytics > Admin > Property > Property details.",
-        examples=(("123456789",),),
+        examples=(["123456789"],),
     )
     start_date: date | None = setting(
         default=None,

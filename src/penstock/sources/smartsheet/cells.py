@@ -22,8 +22,25 @@ class Unfit(Exception):
     """The cell holds something else than its column's type says."""
 
 
+def held(cell: Cell) -> Any:
+    """Returns what a cell holds as a single value; None where it holds nothing.
+
+    Where several choices or contacts are told as an object, there need be no value beside it.
+    """
+    value = cell.get("value")
+    if value is not None:
+        return value
+    found = cell.get("objectValue")
+    if isinstance(found, Mapping):
+        value = found.get("value")
+        return cell.get("displayValue") if value is None else value
+    return found
+
+
 def _text(cell: Cell) -> str:
-    value = cell["value"]
+    value = held(cell)
+    if value is None:
+        raise Unfit
     return value if isinstance(value, str) else _written(value)
 
 
@@ -34,7 +51,7 @@ def _written(value: Any) -> str:
 
 
 def _date(cell: Cell) -> str:
-    value = cell["value"]
+    value = held(cell)
     if not isinstance(value, str) or len(value) != len("2024-05-01"):
         raise Unfit
     _parsed(date.fromisoformat, value)
@@ -56,7 +73,7 @@ def _local_moment(cell: Cell) -> str:
 
 
 def _string(cell: Cell) -> str:
-    value = cell["value"]
+    value = held(cell)
     if not isinstance(value, str):
         raise Unfit
     return value
@@ -70,7 +87,7 @@ def _parsed(read: Callable[[str], Any], text: str) -> Any:
 
 
 def _checkbox(cell: Cell) -> bool:
-    value = cell["value"]
+    value = held(cell)
     if not isinstance(value, bool):
         raise Unfit
     return value
@@ -105,14 +122,14 @@ def _duration(cell: Cell) -> dict[str, Any]:
     if found is None:
         raise Unfit
     parts = {name: value for name, value in found.items() if name != "objectType"}
-    return {"text": cell.get("displayValue") or _text(cell), **parts}
+    return {"text": cell.get("displayValue") or held(cell), **parts}
 
 
 def _predecessors(cell: Cell) -> dict[str, Any]:
     found = _object(cell, "PREDECESSOR_LIST")
     if found is None:
         raise Unfit
-    return {"text": _text(cell), "predecessors": found.get("predecessors") or []}
+    return {"text": held(cell), "predecessors": found.get("predecessors") or []}
 
 
 def _object(cell: Cell, kind: str) -> Mapping[str, Any] | None:
@@ -129,7 +146,7 @@ def _integer(cell: Cell) -> int:
 
 
 def _number(cell: Cell) -> int | Decimal:
-    value = cell["value"]
+    value = held(cell)
     if isinstance(value, str):
         # Dropdowns keep numbers as text; "007" and "1e3" stay what they are.
         if not re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?", value):
@@ -203,10 +220,9 @@ class SheetColumn:
     def value(self, cell: Cell) -> Any:
         """Returns the cell's value; None where it has none. Raises Unfit."""
         value = cell.get("value")
-        if value is None:
+        if value is None and cell.get("objectValue") is None:
             return None
-        is_formula = isinstance(value, str) and "formula" in cell
-        if is_formula and _FORMULA_ERROR.fullmatch(value):
+        if isinstance(value, str) and "formula" in cell and _FORMULA_ERROR.fullmatch(value):
             raise Unfit
         return self.type.read(cell)
 

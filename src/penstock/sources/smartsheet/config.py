@@ -81,7 +81,7 @@ class SmartsheetConfig:
         title="Sheets",
         description="Ids of sheets, from File > Properties > Sheet ID. With no sheet, report and"
         " workspace named, every sheet and report the user can see is a stream.",
-        examples=(("4583173393803140",),),
+        examples=(["4583173393803140"],),
     )
     reports: tuple[str, ...] = setting(
         default=(),

@@ -18,7 +18,7 @@ from penstock.sdk.rest.body import Body
 from penstock.sdk.rest.cursor import iso
 from penstock.sdk.rest.stream import DELETED_AT
 from penstock.sdk.stream import ReadRequest, State
-from penstock.sources.smartsheet.cells import SheetColumn, Unfit, columns_in
+from penstock.sources.smartsheet.cells import SheetColumn, Unfit, columns_in, held
 from penstock.sources.smartsheet.known import KnownRows, digest_of
 
 Row = dict[str, Any]
@@ -360,7 +360,7 @@ def _record(row: Mapping[str, Any], columns: tuple[SheetColumn, ...], place: Pla
             values[column.name] = None if cell is None else column.value(cell)
         except Unfit:
             values[column.name] = None
-            unfit[column.name] = cell["value"] if cell else None
+            unfit[column.name] = _unfit(cell or {})
     return {
         "sheet_id": row.get("sheetId") if place.is_report else int(place.id),
         "row_id": row.get("id"),
@@ -378,6 +378,12 @@ def _record(row: Mapping[str, Any], columns: tuple[SheetColumn, ...], place: Pla
         DELETED_AT: None,
         **values,
     }
+
+
+def _unfit(cell: Mapping[str, Any]) -> Any:
+    """Returns what a cell holds, in whatever form it has."""
+    value = held(cell)
+    return cell.get("objectValue") if value is None else value
 
 
 def _person(user: Any) -> Row | None:

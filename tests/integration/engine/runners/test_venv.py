@@ -111,7 +111,7 @@ def test_what_is_installed_runs_without_an_index_or_uv(
     store.ensure(tiny())
     for wheel in index.folder.iterdir():
         wheel.unlink()
-    monkeypatch.setattr("penstock.engine.runners.uv.find_uv_bin", None)
+    monkeypatch.setattr("penstock.engine.runners.uv.uv_program", None)
     lines: list[LogLine] = []
     again = VenvStore(root=store.root, on_log=lines.append)
     assert spec_of(tiny(), again)["word"] == "w"
