@@ -44,7 +44,7 @@ class ConnectionFields(Body):
     """What can be set of a connection; what is left out keeps its value."""
 
     name: str | None = None
-    configurations: dict[str, Any] | None = None
+    configurations: dict[str, list[dict[str, Any]]] | None = None
     schedule: dict[str, Any] | None = None
     namespace_definition: NamespaceRule | None = None
     namespace_format: str | None = None
