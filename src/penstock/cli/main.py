@@ -30,6 +30,9 @@ COMMANDS = (
     ("state", "Show, set or reset where a connection continues."),
     ("new", "Write a connector project that works, to be made into your own."),
     ("up", "Start the server: pages, API, schedule and runs."),
+    ("token", "Make keys for programs that call the server's API."),
+    ("user", "Set the password of somebody who signs in to the server."),
+    ("login-link", "Write a link that signs somebody in to the server, once."),
     ("mcp", "Answer an assistant: list, preview and query what a file offers (MCP)."),
     ("connector", "Run a native connector as an Airbyte protocol program."),
     ("db", "Bring the control plane's database up to date, or copy it."),
@@ -56,8 +59,9 @@ def make_app(chosen: str | None = None) -> App:
         default_parameter=Parameter(show_default=False),
     )
     for name, summary in COMMANDS:
+        module = name.replace("-", "_")
         app.command(
-            f"penstock.cli.{name}:{name}", name=name, help=None if name == chosen else summary
+            f"penstock.cli.{module}:{module}", name=name, help=None if name == chosen else summary
         )
     return app
 
