@@ -18,6 +18,7 @@ import pyarrow as pa
 from penstock.data.types import Kind
 from penstock.errors import BugError, DataError
 from penstock.sources.file.kinds import (
+    SHORT_NUMBER,
     SHORT_NUMBER_RULE,
     TEXT_RULES,
     WRITTEN_NUMBER_RULE,
@@ -179,7 +180,7 @@ def _has_line_ends(path: Path, stretch: int) -> bool:
 
 
 def _has_line_end(stream: io.FileIO, start: int, length: int) -> bool:
-    """Tells whether a line ends in the `length` bytes from `start`; looks no further than needed."""
+    """Tells whether a line ends in the `length` bytes from `start`; stops at the first."""
     stream.seek(start)
     left, block_bytes = length, _FIRST_LOOK_BYTES
     while left > 0 and (block := stream.read(min(block_bytes, left))):
@@ -240,7 +241,7 @@ def _guesses(head: _Head, options: Options) -> dict[int, Guess]:
         texts = [text for text in texts if text and text not in options.nulls]
         kind = guessed(texts)
         if kind is Kind.NUMBER:
-            is_short = max(map(len, texts)) <= 16
+            is_short = max(map(len, texts)) <= SHORT_NUMBER
             guesses[index] = (kind, SHORT_NUMBER_RULE if is_short else WRITTEN_NUMBER_RULE)
         else:
             guesses[index] = (kind, TEXT_RULES.get(kind, "") if kind else "")
