@@ -15,7 +15,7 @@ from penstock.sdk.config.mask import branches_of
 from penstock.sdk.config.parse import Problem, config_error, did_you_mean, kind_of, nearest
 
 
-def validate_against_spec(config: Mapping[str, Any], spec: ConnectorSpec) -> None:
+def check_schema(config: Mapping[str, Any], spec: ConnectorSpec) -> None:
     """Raises one ConfigError with every place where `config` breaks the connector's schema.
 
     The values themselves are never in the error: any of them may be a secret. A pattern that
