@@ -71,7 +71,9 @@ def _clock(
     return [None if value is None else by_value(value) for value in whole.to_pylist()]
 
 
-def arrow_of(values: Sequence[Any], kind: Kind) -> pa.Array:
+def arrow_of(  # noqa: PLR0911 (a return a kind)
+    values: Sequence[Any], kind: Kind
+) -> pa.Array:
     """Returns what `stored_values` made as Arrow again; ValueError for anything else."""
     target = arrow_type(kind)
     match kind:
