@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -11,25 +10,8 @@ from penstock.data.names import RAW_ID
 from penstock.data.types import Kind
 from penstock.sdk.destination import TableName
 from penstock.sdk.sql.dialect import Merge, TableColumn
+from penstock.sdk.sqlite.types import TYPES, kind_of_type, quoted
 
-_TYPES: Final[Mapping[Kind, str]] = {
-    Kind.STRING: "TEXT",
-    Kind.BOOLEAN: "BOOLEAN",
-    Kind.INTEGER: "BIGINT",
-    Kind.BIG_INTEGER: "DECIMAL_TEXT(38,0)",
-    Kind.NUMBER: "DOUBLE",
-    Kind.DECIMAL: "DECIMAL_TEXT(38,9)",
-    Kind.DATE: "DATE",
-    Kind.TIMESTAMP_TZ: "TIMESTAMP WITH TIME ZONE",
-    Kind.TIMESTAMP: "TIMESTAMP",
-    Kind.TIME: "TIME",
-    Kind.JSON: "JSON_TEXT",
-}
-"""TEXT in the name of a type keeps SQLite from making doubles of numbers (datatype3.html §3.1)."""
-_KINDS: Final = {name: kind for kind, name in _TYPES.items()}
-_WHOLE: Final = re.compile(r"(TINY|SMALL|MEDIUM|BIG|UNSIGNED BIG )?INT(EGER)?(\(\d+\))?|INT[248]")
-_TEXTUAL: Final = re.compile(r"(N?(VAR)?CHAR(ACTER)?|VARYING CHARACTER|CLOB|TEXT)\s*(\(\d+\))?")
-_REAL: Final = frozenset({"REAL", "DOUBLE PRECISION", "FLOAT"})
 _NUMBERS_AS_TEXT: Final = frozenset({Kind.BIG_INTEGER, Kind.DECIMAL})
 
 MAIN: Final = "main"
@@ -61,7 +43,7 @@ class SQLiteDialect:
         return f"{MAIN}.{quoted(file_name(table))}"
 
     def type_name(self, kind: Kind) -> str:
-        return _TYPES[kind]
+        return TYPES[kind]
 
     def kind_of(self, type_name: str) -> Kind | None:
         return kind_of_type(type_name)
@@ -76,7 +58,7 @@ class SQLiteDialect:
         return f"CREATE TABLE {self.table(table, is_temporary=is_temporary)} ({parts})"
 
     def add_column(self, table: TableName, name: str, kind: Kind) -> str:
-        return f"ALTER TABLE {self.table(table)} ADD COLUMN {quoted(name)} {_TYPES[kind]}"
+        return f"ALTER TABLE {self.table(table)} ADD COLUMN {quoted(name)} {TYPES[kind]}"
 
     def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> Sequence[str]:
         """Makes a column anew behind the others: SQLite cannot change a column's type."""
@@ -84,7 +66,7 @@ class SQLiteDialect:
         passing = quoted(f"_penstock_widened_{name}")
         return (
             f"DROP INDEX IF EXISTS {_key_index(table)}",
-            f"ALTER TABLE {target} ADD COLUMN {passing} {_TYPES[new]}",
+            f"ALTER TABLE {target} ADD COLUMN {passing} {TYPES[new]}",
             f"UPDATE {target} SET {passing} = {CONVERT}({quoted(name)}, '{old}', '{new}')",  # noqa: S608
             f"ALTER TABLE {target} DROP COLUMN {quoted(name)}",
             f"ALTER TABLE {target} RENAME COLUMN {passing} TO {quoted(name)}",
@@ -133,11 +115,6 @@ class SQLiteDialect:
         )
 
 
-def quoted(name: str) -> str:
-    """Returns a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def file_name(table: TableName) -> str:
     """Returns the name of a table in the file: the namespace, unless it is main, and a dot."""
     return table.name if table.schema in (None, MAIN) else f"{table.schema}.{table.name}"
@@ -146,18 +123,6 @@ def file_name(table: TableName) -> str:
 def staging_mark(staging_file_name: str, table: TableName) -> str:
     """Returns the name of the index that marks a table as staging of another."""
     return f"penstock: {staging_file_name} has rows of {file_name(table)} not published yet"
-
-
-def kind_of_type(type_name: str) -> Kind | None:
-    """Returns the kind that a declared type holds whole; None for one of another kind."""
-    upper = type_name.upper().strip()
-    if upper in _KINDS:
-        return _KINDS[upper]
-    if _WHOLE.fullmatch(upper):
-        return Kind.INTEGER
-    if _TEXTUAL.fullmatch(upper):
-        return Kind.STRING
-    return Kind.NUMBER if upper in _REAL else None
 
 
 def _key_index(table: TableName) -> str:

@@ -26,8 +26,6 @@ from penstock.destinations.sqlite.dialect import (
     SURVIVES,
     SQLiteDialect,
     file_name,
-    kind_of_type,
-    quoted,
     staging_mark,
 )
 from penstock.destinations.sqlite.values import (
@@ -42,7 +40,8 @@ from penstock.protocol.messages import ChangeKind
 from penstock.sdk.destination import TableName
 from penstock.sdk.sql.dialect import Load, LoadColumn, TableColumn
 from penstock.sdk.sql.row_ids import new_row_ids
-from penstock.sdk.sqlite import connect, translated
+from penstock.sdk.sqlite.connection import connect, translated
+from penstock.sdk.sqlite.types import kind_of_type, quoted
 
 _SPOOL: Final = "_penstock_spool"
 _READ_ROWS: Final = 10_000

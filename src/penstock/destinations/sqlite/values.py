@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from penstock.data import temporal
 from penstock.data.arrays import number
 from penstock.data.types import JSON_TYPE, Kind, arrow_type
+from penstock.sdk.sqlite.types import affinity
 
 Value = str | int | float | bytes | None
 
@@ -145,20 +146,6 @@ def of_foreign_type(value: Any, kind: Kind, type_name: str) -> Any:
     if isinstance(value, str) and _looks_numeric(value):
         return None
     return value
-
-
-def affinity(type_name: str) -> str:
-    """Returns the affinity of a declared type (https://sqlite.org/datatype3.html §3.1)."""
-    upper = type_name.upper()
-    if "INT" in upper:
-        return "INTEGER"
-    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
-        return "TEXT"
-    if "BLOB" in upper or not upper:
-        return "BLOB"
-    if any(word in upper for word in ("REAL", "FLOA", "DOUB")):
-        return "REAL"
-    return "NUMERIC"
 
 
 def text_of(value: Any, kind: Kind) -> str:
