@@ -55,12 +55,14 @@ AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
+        "files": "penstock.destinations.files:FilesDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
     }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "destination-duckdb": "DuckDB",
+        "destination-files": "Files",
         "destination-postgres": "PostgreSQL",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
