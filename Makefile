@@ -7,7 +7,7 @@ VENV := .venv/bin
 PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
 
-.PHONY: help setup demo test check bench chaos docs clean
+.PHONY: help setup demo test check bench chaos docs ui clean
 
 help:
 	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench   measure against the peers (long)"
 	@echo "make chaos   kill syncs at random moments and compare (long)"
 	@echo "make docs    write the generated pages anew"
+	@echo "make ui      build the pages that penstock up serves"
 	@echo "make setup   only .venv"
 
 setup:
@@ -42,6 +43,9 @@ chaos: setup
 
 docs: setup
 	$(VENV)/python scripts/generate_docs.py
+
+ui:
+	@$(or $(PYTHON),python3) scripts/build_ui.py
 
 clean:
 	rm -rf .venv .cache demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
