@@ -7,14 +7,22 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from benchmarks import faker, files, messages, startup
+from benchmarks import databases, faker, files, library, messages, rest, startup
 from benchmarks.contest import Table, say
 from benchmarks.document import paste
 from benchmarks.measure import adopt_orphans
 from benchmarks.peers import install, peers
 from benchmarks.results import Report, commit, environment, machine, markdown, now, write
 
-PATHS = {"startup": startup, "messages": messages, "faker": faker, "files": files}
+PATHS = {
+    "startup": startup,
+    "messages": messages,
+    "faker": faker,
+    "files": files,
+    "library": library,
+    "rest": rest,
+    "databases": databases,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_ours_and_wrong(table: Table) -> bool:
-    ours = [outcome for outcome in table.outcomes if outcome.tool == "penstock"]
+    ours = [outcome for outcome in table.outcomes if outcome.is_ours]
     return any(o.failure or (o.verdict is not None and not o.verdict.is_exact) for o in ours)
 
 

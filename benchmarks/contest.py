@@ -74,6 +74,10 @@ class Outcome:
         return max(run.peak_mib for run in self.runs)
 
     @property
+    def is_ours(self) -> bool:
+        return self.tool.startswith("penstock")
+
+    @property
     def succeeded(self) -> bool:
         return bool(self.runs) and self.failure is None
 
@@ -83,7 +87,7 @@ class Table:
     """One job and what each tool made of it."""
 
     path: str
-    """Which benchmark file it belongs to: messages, faker, files or startup."""
+    """Which benchmark file it belongs to: messages, faker, files, databases or startup."""
     title: str
     rows: int = 0
     megabytes: float = 0.0

@@ -66,6 +66,7 @@ def measure(
         err.open("wb") as err_file,
     ):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spared = set(_children(os.getpid()))
         started = time.perf_counter()
         process = subprocess.Popen(
             list(command),
@@ -82,7 +83,7 @@ def measure(
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         watch.finish()
-        _reap_orphans()
+        _reap_orphans(spared)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Measurement(
         wall_seconds=wall,
@@ -134,10 +135,7 @@ def _tree(root: int) -> list[int]:
     while todo:
         pid = todo.pop()
         found.append(pid)
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                with contextlib.suppress(OSError):
-                    todo.extend(int(word) for word in (task / "children").read_text().split())
+        todo.extend(_children(pid))
     return found
 
 
@@ -163,16 +161,26 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _reap_orphans() -> None:
-    """Waits two seconds for processes the command left behind, then ends them."""
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found.extend(int(word) for word in (task / "children").read_text().split())
+    return found
+
+
+def _reap_orphans(spared: set[int]) -> None:
+    """Waits two seconds for processes the command left behind, then ends them.
+
+    `spared` were there before it: a server that every round uses.
+    """
     deadline = time.monotonic() + 2
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            if time.monotonic() > deadline:
-                for orphan in _tree(os.getpid())[1:]:
+    while left := [pid for pid in _children(os.getpid()) if pid not in spared]:
+        for pid in left:
+            os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() > deadline:
+            for pid in left:
+                for orphan in _tree(pid):
                     _kill(orphan)
-            time.sleep(0.005)
+        time.sleep(0.005)

@@ -52,14 +52,51 @@ def peers() -> dict[str, Peer]:
     """Returns every contestant; DuckDB has the version penstock itself uses."""
     table = (
         Peer(name="penstock", package="penstock", requirements=(str(PROJECT),)),
+        Peer(name="penstock-library", package="penstock", requirements=(f"{PROJECT}[pandas]",)),
+        Peer(
+            name="penstock-postgres",
+            package="penstock",
+            requirements=(f"penstock[postgres] @ {PROJECT}",),
+        ),
+        Peer(
+            name="adbc",
+            package="adbc-driver-postgresql",
+            requirements=(
+                "adbc-driver-postgresql==1.13.0",
+                "pyarrow",
+                f"duckdb=={version('duckdb')}",
+                "pytz",
+            ),
+        ),
+        Peer(
+            name="dlt-sql",
+            package="dlt",
+            requirements=(
+                "dlt[duckdb,sql_database]==1.31.0",
+                "connectorx",
+                "psycopg[binary]",
+                "psycopg2-binary",
+                "pyarrow",
+            ),
+        ),
         Peer(
             name="duckdb", package="duckdb", requirements=(f"duckdb=={version('duckdb')}", "pytz")
+        ),
+        Peer(
+            name="duckdb-frames",
+            package="duckdb",
+            requirements=(f"duckdb=={version('duckdb')}", "pytz", "pandas", "pyarrow"),
         ),
         Peer(name="pyairbyte", package="airbyte", requirements=("airbyte==0.71.3",)),
         Peer(
             name="source-faker",
             package="airbyte-source-faker",
             requirements=("airbyte-source-faker==7.2.1",),
+        ),
+        Peer(
+            name="airbyte-cdk",
+            package="airbyte-cdk",
+            requirements=("airbyte-cdk==7.39.1",),
         ),
         Peer(name="dlt", package="dlt", requirements=("dlt[duckdb,filesystem]==1.31.0", "pyarrow")),
         Peer(name="ingestr", package="ingestr", requirements=("ingestr==1.1.0",)),
@@ -77,7 +114,7 @@ def install(name: str) -> Installed:
     ).hexdigest()[:10]
     venv = VENVS / f"{name}-{key}"
     stamp = venv / "complete.json"
-    is_ours = name == "penstock"
+    is_ours = peer.package == "penstock"
     if is_ours or not stamp.exists():
         failure = _make(peer, venv, reinstall=is_ours)
         if failure:

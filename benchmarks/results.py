@@ -150,7 +150,7 @@ def _targets(tables: Sequence[Table], environments: Sequence[Environment]) -> st
 
 def _job(table: Table) -> str:
     size = f" ({table.megabytes:,.0f} MB)" if table.megabytes else ""
-    ours = next((o for o in table.outcomes if o.tool == "penstock" and o.succeeded), None)
+    ours = next((o for o in table.outcomes if o.is_ours and o.succeeded), None)
     head = f"**{table.title[0].upper()}{table.title[1:]}**{size}"
     if table.path == "startup":
         lines = ["| | wall ms | CPU ms | peak MiB |", "|---|--:|--:|--:|"]
@@ -172,7 +172,7 @@ def _short_line(outcome: Outcome) -> str:
 
 
 def _line(table: Table, outcome: Outcome, ours: Outcome | None) -> str:
-    name = outcome.label + (f" {outcome.version}" if outcome.tool != "penstock" else "")
+    name = outcome.label + (f" {outcome.version}" if not outcome.is_ours else "")
     if not outcome.succeeded:
         return f"| {name} | - | - | - | - | - | - | {_plain(outcome.failure)} |"
     ratio = f"{outcome.wall_seconds / ours.wall_seconds:.1f}" if ours else "-"

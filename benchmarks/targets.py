@@ -10,7 +10,11 @@ from benchmarks.contest import Outcome, Table
 from benchmarks.faker import ALONE
 from benchmarks.faker import OURS as THROUGH
 from benchmarks.files import DUCKDB
+from benchmarks.library import NARROW, WIDE
+from benchmarks.library import OURS as LIBRARY
 from benchmarks.messages import OURS, PYAIRBYTE
+from benchmarks.rest import CDK, DLT, LOOP, RECORDWISE
+from benchmarks.rest import OURS as REST
 from benchmarks.startup import HELP, IMPORT, NOTHING
 
 LINEAR_TOLERANCE = 1.5
@@ -44,11 +48,13 @@ def judged_targets(tables: Sequence[Table], environments: Sequence[Weighed]) -> 
     yield from _messages(by_path["messages"])
     yield from _faker(by_path["faker"])
     yield from _files(by_path["files"])
+    yield from _library(by_path["library"])
+    yield from _rest(by_path["rest"])
     yield from _startup(by_path["startup"])
     yield from _weight(environments)
 
 
-_PATHS = ("messages", "faker", "files", "startup")
+_PATHS = ("messages", "faker", "files", "library", "rest", "startup")
 
 
 def _pair(table: Table, ours: str, other: str) -> tuple[Outcome, Outcome] | None:
@@ -127,6 +133,24 @@ def _faker(tables: Sequence[Table]) -> Iterator[Target]:
             )
 
 
+def _rest(tables: Sequence[Table]) -> Iterator[Target]:
+    for table in tables:
+        if pair := _pair(table, REST, LOOP):
+            ratio = pair[0].wall_seconds / pair[1].wall_seconds
+            yield _at_most(f"{table.title}: no slower than a bare loop", ratio, 1, "x")
+        if pair := _pair(table, RECORDWISE, LOOP):
+            ratio = pair[0].wall_seconds / pair[1].wall_seconds
+            yield _at_most(f"{table.title}: record by record, at most 2x a loop", ratio, 2, "x")
+        for peer, least in ((CDK, 5), (DLT, 40)):
+            if pair := _pair(table, REST, peer):
+                ratio = pair[1].wall_seconds / pair[0].wall_seconds
+                yield Target(
+                    text=f"{table.title}: {peer} needs at least {least}x the time",
+                    measured=f"{ratio:.1f}x",
+                    is_met=ratio >= least,
+                )
+
+
 def _files(tables: Sequence[Table]) -> Iterator[Target]:
     for table in tables:
         ours = table.outcome("penstock")
@@ -143,6 +167,28 @@ def _files(tables: Sequence[Table]) -> Iterator[Target]:
                 measured=f"{best.label} needs {best.wall_seconds / ours.wall_seconds:.1f}x",
                 is_met=best.wall_seconds > ours.wall_seconds,
             )
+
+
+def _library(tables: Sequence[Table]) -> Iterator[Target]:
+    for table in tables:
+        if pair := _pair(table, LIBRARY, PYAIRBYTE):
+            ratio = pair[1].wall_seconds / pair[0].wall_seconds
+            yield Target(
+                text=f"{table.title}: PyAirbyte needs at least 20x the time",
+                measured=f"{ratio:.1f}x",
+                is_met=ratio >= 20,
+            )
+        if pair := _pair(table, LIBRARY, DUCKDB):
+            ratio = pair[0].wall_seconds / pair[1].wall_seconds
+            yield _at_most(f"{table.title}: at most 1.2x DuckDB's own", ratio, 1.2, "x")
+    per_byte = {
+        table.title: outcome.wall_seconds / table.megabytes
+        for table in tables
+        if (outcome := table.outcome(LIBRARY)) and outcome.succeeded and table.megabytes
+    }
+    if NARROW in per_byte and WIDE in per_byte:
+        ratio = per_byte[WIDE] / per_byte[NARROW]
+        yield _at_most("200 columns through the library no slower per byte", ratio, 1, "x")
 
 
 def _startup(tables: Sequence[Table]) -> Iterator[Target]:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+from rest_reference import rest_reference
+
 ROOT = Path(__file__).resolve().parent.parent
+_SETTINGS = re.compile(
+    r"(?P<begin><!-- settings: (?P<module>[\w.]+):(?P<name>\w+) -->)\n.*?"
+    r"(?P<end><!-- /settings -->)",
+    re.DOTALL,
+)
 _HEAD = """\
 # Command line
 
@@ -22,25 +34,87 @@ the traceback of an error. Results go to standard output, progress and problems 
 {statuses}
 
 """
+_CODE = re.compile(
+    r"(?P<begin><!-- code: (?P<path>[\w./]+)(?:: class (?P<name>\w+))? -->)\n.*?"
+    r"(?P<end><!-- /code -->)",
+    re.DOTALL,
+)
+
+_VERBS = {
+    "state": ("get", "set", "reset"),
+    "db": ("upgrade", "status", "copy"),
+    "secrets": ("rotate",),
+}
 
 
 def main(arguments: list[str]) -> int:
     """Writes every page, or compares it; returns the exit status."""
     is_check = "--check" in arguments
-    stale = [path for path, text in pages().items() if _is_stale(path, text)]
+    texts = pages()
+    stale = [path for path, text in texts.items() if _is_stale(path, text)]
     for path in stale:
         if is_check:
             sys.stderr.write(f"{path.relative_to(ROOT)} is out of date: run `make docs`\n")
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(pages()[path])
+            path.write_text(texts[path])
             sys.stderr.write(f"wrote {path.relative_to(ROOT)}\n")
     return 1 if is_check and stale else 0
 
 
 def pages() -> dict[Path, str]:
-    """Returns the text of every generated page."""
-    return {ROOT / "docs/reference/cli.md": cli_reference()}
+    """Returns the text of every generated page, and of those with a generated part."""
+    made = {
+        ROOT / "docs/reference/cli.md": cli_reference(),
+        ROOT / "docs/reference/openapi.json": openapi_document(),
+        ROOT / "docs/reference/rest.md": rest_reference(ROOT / "docs/reference/rest.in.md"),
+    }
+    made |= {path: with_settings(path.read_text()) for path in ROOT.glob("docs/connectors/*.md")}
+    made |= {path: with_code(path.read_text()) for path in ROOT.glob("docs/how-to/*.md")}
+    return made
+
+
+def openapi_document() -> str:
+    """Returns the API's own description, from which the pages' client is made."""
+    from penstock.control.service import Setup, open_control_plane  # noqa: PLC0415
+    from penstock.server.app import create_app  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        plane = open_control_plane(Setup(data_dir=Path(folder), version="0"))
+        # The version is no part of the contract: it changes with every release.
+        described = create_app(plane, version="1").openapi()
+        plane.store.close()
+    return json.dumps(described, indent=1, sort_keys=True) + "\n"
+
+
+def with_code(page: str) -> str:
+    """Returns a page with the files, or classes of them, that stand in it as they are now.
+
+    They stand between `<!-- code: path -->` (or `path: class Name`) and `<!-- /code -->`.
+    """
+
+    def code(found: re.Match[str]) -> str:
+        text = (ROOT / found["path"]).read_text()
+        if found["name"]:
+            node = next(n for n in ast.parse(text).body if getattr(n, "name", "") == found["name"])
+            text = (ast.get_source_segment(text, node) or "") + "\n"
+        return f"{found['begin']}\n\n```python\n{text}```\n\n{found['end']}"
+
+    return _CODE.sub(code, page)
+
+
+def with_settings(page: str) -> str:
+    """Returns a connector's page with its tables of settings as the code has them.
+
+    A table stands between `<!-- settings: module:Class -->` and `<!-- /settings -->`.
+    """
+    from penstock.sdk.config import settings_table  # noqa: PLC0415 (needs the environment)
+
+    def table(found: re.Match[str]) -> str:
+        config_class = getattr(importlib.import_module(found["module"]), found["name"])
+        return f"{found['begin']}\n\n{settings_table(config_class)}\n{found['end']}"
+
+    return _SETTINGS.sub(table, page)
 
 
 def cli_reference() -> str:
@@ -51,8 +125,7 @@ def cli_reference() -> str:
     words: list[list[str]] = [[]]
     for name, _ in COMMANDS:
         words.append([name])
-        if name == "state":
-            words += [[name, verb] for verb in ("get", "set", "reset")]
+        words += [[name, verb] for verb in _VERBS.get(name, ())]
     for command in words:
         title = " ".join(["penstock", *command])
         parts.append(f"## {title}\n\n```text\n{_help(command)}\n```\n\n")

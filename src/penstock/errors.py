@@ -92,6 +92,12 @@ class ResourceBusy(TransientError):
     code = "resource_busy"
 
 
+class Superseded(PenstockError):
+    """A newer attempt has taken over; whatever this one still writes does not count."""
+
+    code = "superseded"
+
+
 class ResourceExhausted(PenstockError):
     """Disk, memory or a quota is full; freeing some and repeating the sync continues it."""
 

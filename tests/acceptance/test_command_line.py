@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pytest
 
 from penstock.engine.events import SyncFinished, SyncStarted, decode_event
 from tests.acceptance.conftest import PENSTOCK, Terminal
+from tests.doubles import rotating_source
+from tests.doubles.rest_api import RestApi, rows_of, serving
 
 TO_DUCKDB = ("duckdb", "--destination.path", "out.duckdb")
 FAKER = ("faker", *TO_DUCKDB, "--streams", "users", "--connection", "c")
@@ -159,6 +162,23 @@ def test_a_renewed_token_is_used_by_the_next_sync_and_not_shown(
     assert first.status == 0, first.err
     assert "ConfigChanged" in first.out
     assert "renewed-canary" not in first.out + first.err
+
+
+def test_a_token_good_only_once_serves_one_command_after_another(terminal: Terminal) -> None:
+    program = f"{sys.executable} {rotating_source.__file__}"
+    with serving(RestApi(rows=rows_of(12), token="none-given-yet")) as api:
+        config = {"client_id": "c", "refresh_token": api.refresh_token}
+        settings = terminal.folder / "settings.json"
+        settings.write_text(json.dumps({"url": api.url, "credentials": config}))
+        words = ["--executable", program, "--source-config", str(settings)]
+        for command in (["check", "mine"], ["discover", "mine"], ["preview", "mine", "people"]):
+            done = terminal.run(*command, *words)
+            assert done.status == 0, done.err
+            assert "canary" not in done.out + done.err
+        for _ in range(2):
+            done = terminal.run("sync", "mine", *TO_DUCKDB, *words)
+            assert done.status == 0, done.err
+    assert terminal.query("select count(*) from people") == [(12,)]
 
 
 def test_a_check_says_what_the_connector_says(terminal: Terminal, scripted: list[str]) -> None:

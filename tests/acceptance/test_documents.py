@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +24,21 @@ class Step:
 
 def steps_of(page: Path) -> list[Step]:
     """Returns the commands of a page's console blocks, each with the output under it."""
-    steps: list[Step] = []
-    for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, *expected = part.rstrip("\n").split("\n")
-            steps.append(Step(command, tuple(expected)))
-    return steps
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
+    return [step for block in blocks for step in steps_in(block)]
+
+
+def steps_in(block: str) -> Iterator[Step]:
+    """Yields the commands of one console block."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, *expected = part.rstrip("\n").split("\n")
+        yield Step(command, tuple(expected))
+
+
+def files_of(page: Path) -> dict[str, str]:
+    """Returns the files a page tells to write: a block after a line that ends in `name`:."""
+    found = re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", page.read_text(), re.DOTALL)
+    return dict(found)
 
 
 def differs(expected: tuple[str, ...], output: str) -> str | None:
@@ -61,9 +72,19 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
-    steps = steps_of(ROOT / "docs/tutorial/first-sync.md")
-    assert len(steps) >= 10
+PAGES = {
+    "tutorial/first-sync.md": 10,
+    "how-to/change-data-on-the-way.md": 2,
+}
+"""Pages whose commands are run as written, and how many they have at the least."""
+
+
+@pytest.mark.parametrize(("page", "commands"), PAGES.items())
+def test_the_commands_of_a_page_work_as_written(tmp_path: Path, page: str, commands: int) -> None:
+    steps = steps_of(ROOT / "docs" / page)
+    assert len(steps) >= commands
+    for name, text in files_of(ROOT / "docs" / page).items():
+        (tmp_path / name).write_text(text)
     for step in steps:
         done = subprocess.run(
             ["bash", "-c", step.command],
@@ -75,6 +96,7 @@ def test_the_tutorial_works_as_written(tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
+        assert done.returncode == 0 or step.expected, f"$ {step.command}\n{done.stdout}"
         difference = differs(step.expected, done.stdout) if step.expected else None
         assert difference is None, f"$ {step.command}\n{difference}"
 
@@ -94,6 +116,37 @@ def test_an_expected_output_is_compared_by_shape(
     expected: tuple[str, ...], output: str, same: bool
 ) -> None:
     assert (differs(expected, output) is None) is same
+
+
+RUNNER = """
+import json, sys, types
+page = types.ModuleType("page")
+sys.modules["page"] = page
+for number, block in enumerate(json.load(sys.stdin), 1):
+    exec(compile(block, f"block {number}", "exec"), page.__dict__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "count"), [("reference/rest.md", 9), ("how-to/write-a-rest-source.md", 1)]
+)
+def test_the_examples_of_a_page_run(page: str, count: int) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    # Files shown whole are run by tests of their own.
+    text = re.sub(r"<!-- code: .*?<!-- /code -->", "", text, flags=re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) >= count
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", RUNNER],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=json.dumps(blocks),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_generated_pages_are_up_to_date() -> None:

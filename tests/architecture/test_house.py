@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "penstock"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = {"pyarrow", "duckdb", "numpy", "pandas", "polars", "httpx", "fsspec"}
+HEAVY = {"pyarrow", "duckdb", "numpy", "pandas", "polars", "httpx", "fsspec", "psycopg", "mcp"}
 FORBIDDEN = {"airbyte", "airbyte_cdk"}
 
 

@@ -44,13 +44,17 @@ class RestApi:
     asked: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     tokens_given: int = 0
+    login_faults: list[str] = field(default_factory=list)
+    """One for each login to come: "429", "429:7"."""
     kids: int = 3
     refresh_token: str = "canary-refresh-1"
     connections: int = 0
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self, path: str, query: dict[str, str]) -> tuple[Any, dict[str, str]]:
+    def answer(  # noqa: PLR0911 (one return a way of paging)
+        self, path: str, query: dict[str, str]
+    ) -> tuple[Any, dict[str, str]]:
         """Returns the body of a data request, and further headers."""
         kind, _, rest = path.strip("/").partition("/")
         if kind == "kids":
@@ -64,6 +68,9 @@ class RestApi:
             rows = [row for row in rows if since <= row["updated_at"] < until]
             start = int(query.get("page", 0)) * size
             return {"items": rows[start : start + size]}, {}
+        if kind == "ids":
+            rows = [row for row in rows if row["id"] > int(query.get("since", 0))]
+            return {"items": rows[:size]}, {}
         start = int(query.get("from", 0))
         if kind == "page":
             start = (int(query["page"]) - 1) * size
@@ -143,6 +150,10 @@ def _handler(api: RestApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a cla
             form = self.rfile.read(int(self.headers["Content-Length"])).decode()
             sent = {key: values[-1] for key, values in parse_qs(form).items()}
             with api.lock:
+                if api.login_faults:
+                    kind, _, wait = api.login_faults.pop(0).partition(":")
+                    self._send(int(kind), b"busy", {"Retry-After": wait} if wait else {})
+                    return
                 if sent.get("grant_type") == "refresh_token":
                     if sent["refresh_token"] != api.refresh_token:
                         refused = {"error": "invalid_grant", "error_description": form}

@@ -52,17 +52,22 @@ def read_config(name: str) -> dict[str, Any]:
     YAML is read by version 1.2's plain rules: `no` and `2024-01-31` are texts, and so is a number
     with leading zeros.
     """
-    text = _text_of(name)
-    try:
-        parsed = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        parsed = _yaml(text, name)
+    parsed = read_document(name)
     if not isinstance(parsed, dict):
         raise ConfigError(
             f"{_called(name)} does not hold settings by name.",
             remedy="Write an object: one `name: value` a line, or JSON in braces.",
         )
     return parsed
+
+
+def read_document(name: str) -> Any:
+    """Returns what a JSON or YAML file holds, by the same rules."""
+    text = _text_of(name)
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _yaml(text, name)
 
 
 def secrets_in_flags(given: Given, schema: Mapping[str, Any]) -> tuple[str, ...]:

@@ -17,15 +17,16 @@ from penstock.cli.options import DestinationOptions, SourceOptions
 from penstock.cli.screen import Screen
 from penstock.data.items import LogLine
 from penstock.engine.references import resolved_config
-from penstock.engine.registry import list_sources, load_destination_class, source_runner
+from penstock.engine.registry import destination_runner, list_sources, source_runner
+from penstock.engine.runners.destinations import DestinationRunner
 from penstock.engine.runners.program import RunOptions
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.settings import ConnectorRef
 from penstock.errors import ConfigError, PenstockError
 from penstock.protocol.catalog import Catalog, DestinationSyncMode
 from penstock.protocol.spec import ConnectorSpec
-from penstock.sdk.config import parse_config, spec_of, validate_against_spec
-from penstock.sdk.destination import Destination
+from penstock.sdk.config import validate_against_spec
+from penstock.sdk.destination import Writable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +54,9 @@ class ReadyDestination:
     """A destination whose settings are known to fit."""
 
     ref: ConnectorRef
+    runner: DestinationRunner
     spec: ConnectorSpec
-    destination: Destination
+    destination: Writable
 
     @property
     def modes(self) -> frozenset[DestinationSyncMode]:
@@ -112,41 +114,59 @@ def ready_source(name: str, options: SourceOptions | None, screen: Screen) -> Re
 def ready_destination(
     name: str, options: DestinationOptions | None, screen: Screen
 ) -> ReadyDestination:
-    """Returns the destination with its settings put together and validated."""
+    """Returns the destination with its settings put together and validated; may install it."""
     options = options or DestinationOptions()
-    connector = load_destination_class(name)
-    spec = spec_of(connector.Config, documentation_url=connector.documentation_url)
+    ref = destination_ref(name, options)
+    runner = destination_runner(ref, options=RunOptions(on_log=lambda line: _tell(line, screen)))
+    spec = runner.spec()
     given = Given(
         "destination",
         settings_of(options.destination_settings or ()),
         options.destination_config,
     )
     config = _assembled(given, spec, screen)
-    with _naming(f"Destination {name}"):
-        resolved = resolved_config(config, lambda: spec)
-        destination = connector(parse_config(connector.Config, resolved))
+    with _naming(f"Destination {ref.name}"):
+        destination = runner.open(resolved_config(config, lambda: spec))
     return ReadyDestination(
-        ref=ConnectorRef(name=name, config=config), spec=spec, destination=destination
+        ref=msgspec.structs.replace(ref, config=config),
+        runner=runner,
+        spec=spec,
+        destination=destination,
     )
 
 
 def source_ref(name: str, options: SourceOptions) -> ConnectorRef:
     """Returns which connector is meant, without its configuration; "NAME@VERSION" is read too."""
-    bare, _, version = name.partition("@")
-    if version and options.source_version not in (None, version):
-        raise ConfigError(
-            f"{name} and --source-version {options.source_version} ask for two versions.",
-            remedy="Keep one.",
-        )
+    bare, version = _name_and_version(name, options.source_version, "--source-version")
     return ConnectorRef(
         name=bare,
-        version=version or options.source_version or None,
+        version=version,
         pip_url=options.pip_url,
         python=options.python,
         executable=_absolute(options.executable),
         manifest=_absolute(options.manifest),
         image=options.image,
     )
+
+
+def destination_ref(name: str, options: DestinationOptions) -> ConnectorRef:
+    """Returns which destination is meant, without its configuration."""
+    bare, version = _name_and_version(name, options.destination_version, "--destination-version")
+    return ConnectorRef(
+        name=bare,
+        version=version,
+        pip_url=options.destination_pip_url,
+        python=options.destination_python,
+        executable=_absolute(options.destination_executable),
+        image=options.destination_image,
+    )
+
+
+def _name_and_version(name: str, asked: str | None, flag: str) -> tuple[str, str | None]:
+    bare, _, version = name.partition("@")
+    if version and asked not in (None, version):
+        raise ConfigError(f"{name} and {flag} {asked} ask for two versions.", remedy="Keep one.")
+    return bare, version or asked or None
 
 
 def _assembled(given: Given, spec: ConnectorSpec, screen: Screen) -> dict[str, Any]:

@@ -27,7 +27,12 @@ COMMANDS = (
     ("destinations", "List the destinations, or the settings of one."),
     ("receipt", "Show what a sync did: rows read, sent and committed."),
     ("state", "Show, set or reset where a connection continues."),
+    ("new", "Write a connector project that works, to be made into your own."),
+    ("up", "Start the server: pages, API, schedule and runs."),
+    ("mcp", "Answer an assistant: list, preview and query what a file offers (MCP)."),
     ("connector", "Run a native connector as an Airbyte protocol program."),
+    ("db", "Bring the control plane's database up to date, or copy it."),
+    ("secrets", "Change the key that secrets are encrypted under."),
     ("run", "Run the sync described on standard input; events on standard output."),
 )
 _BROKEN_PIPE_STATUS = 141  # what a shell shows for a process that SIGPIPE ended

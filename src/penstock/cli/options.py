@@ -66,7 +66,7 @@ class SourceOptions:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class DestinationOptions:
-    """How the destination is configured."""
+    """How the destination is configured and, where it is not a native one, how it is got."""
 
     destination_settings: Annotated[
         list[str] | None,
@@ -85,6 +85,26 @@ class DestinationOptions:
             allow_leading_hyphen=True,
             help="Settings from a JSON or YAML file; - is standard input.",
         ),
+    ] = None
+    destination_version: Annotated[
+        str | None,
+        Parameter(group=DESTINATION, help="Version of its package; also NAME@VERSION."),
+    ] = None
+    destination_pip_url: Annotated[
+        str | None,
+        Parameter(group=DESTINATION, help="Requirement, path or URL to install it from."),
+    ] = None
+    destination_python: Annotated[
+        str | None,
+        Parameter(group=DESTINATION, help="Python of its own environment, as 3.11."),
+    ] = None
+    destination_executable: Annotated[
+        str | None,
+        Parameter(group=DESTINATION, help="A program on this machine that is the destination."),
+    ] = None
+    destination_image: Annotated[
+        str | None,
+        Parameter(group=DESTINATION, help="Its container image (Docker or Podman)."),
     ] = None
 
 

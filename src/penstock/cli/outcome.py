@@ -29,7 +29,8 @@ def receipt_table(receipt: Receipt) -> Table:
         table.add_row(
             str(stream.stream),
             stream.table,
-            figures.rows(stream.rows_read),
+            figures.rows(stream.rows_read)
+            + (f" - {figures.rows(stream.rows_filtered)}" if stream.rows_filtered else ""),
             f"= {figures.rows(stream.rows_sent)}",
             f"= {figures.rows(stream.rows_committed)}"
             if is_proved(stream)
@@ -45,7 +46,8 @@ def receipt_table(receipt: Receipt) -> Table:
 
 def is_proved(stream: StreamReceipt) -> bool:
     """Tells whether a stream is complete and its three counts are one."""
-    counts = {stream.rows_read, stream.rows_sent, stream.rows_committed}
+    due = stream.rows_read - stream.rows_filtered
+    counts = {due, stream.rows_sent, stream.rows_committed}
     return stream.status == "complete" and len(counts) == 1
 
 
@@ -58,6 +60,9 @@ def summary_lines(receipt: Receipt) -> Iterator[str]:
                 f"note: {stream.stream} has properties its schema does not declare; "
                 f"they were not loaded: {names}."
             )
+        if stream.rows_filtered:
+            rows = figures.count_of(stream.rows_filtered, "row")
+            yield f"note: {rows} of {stream.stream} were left out by the filters asked for."
         if stream.values_changed:
             values = figures.count_of(stream.values_changed, "value")
             yield (f"note: {values} of {stream.stream} did not fit; `_airbyte_meta` tells which.")
@@ -76,7 +81,13 @@ def exit_status_of(receipt: Receipt) -> int:
     """Returns the exit status of the error's class; 0 for a proved sync."""
     if receipt.is_proved:
         return 0
-    error = receipt.error or {}
+    return exit_status_of_error(receipt.error or {})
+
+
+def exit_status_of_error(error: dict[str, Any] | None) -> int:
+    """Returns the exit status of an error's document; 0 for none."""
+    if error is None:
+        return 0
     return _statuses().get(str(error.get("code")), PenstockError.exit_status)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +14,11 @@ from penstock.cli import figures
 from penstock.cli.endpoints import ReadySource, ready_source
 from penstock.cli.options import Json, SourceOptions
 from penstock.cli.screen import Screen
+from penstock.cli.shapes import HELP as SHAPES_HELP
+from penstock.cli.shapes import read_shapes
 from penstock.data.items import Batch, ErrorTrace
 from penstock.engine.catalog import find_stream
+from penstock.engine.shaping.documents import StreamShape
 from penstock.errors import ConfigError, ConnectorFailed
 from penstock.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream, SyncMode
 
@@ -35,9 +39,12 @@ def preview(
     *,
     source_options: SourceOptions | None = None,
     limit: Annotated[int, Parameter(show_default=True, help="How many rows at most.")] = 10,
+    shapes: Annotated[str | None, Parameter(help=SHAPES_HELP)] = None,
     json: Json = False,
 ) -> None:
     """Shows the first rows of a stream; nothing is written or remembered.
+
+    With --shapes, as they would land.
 
     --json writes them whole, one JSON line a row.
     """
@@ -50,22 +57,29 @@ def preview(
         names = ", ".join(str(each.descriptor) for each in catalog.streams)
         raise ConfigError(f"{source} has several streams.", remedy=f"Name one: {names}.")
     chosen = catalog.streams[0] if stream is None else find_stream(catalog, stream)
-    rows = list(islice(read_rows(ready, chosen), limit))
+    shape = next((s for s in read_shapes(shapes) if s.stream == chosen.descriptor), None)
+    rows = list(islice(read_rows(ready, chosen, shape), limit))
     if json:
         for row in rows:
             screen.write_json(row)
         return
-    from penstock.data.types import columns_of  # noqa: PLC0415 (loads pyarrow: 150 ms)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if not rows:
+        from penstock.data.types import columns_of  # noqa: PLC0415 (loads pyarrow: 150 ms)
 
-    columns = [column.name for column in columns_of(chosen.json_schema)]
+        columns = [column.name for column in columns_of(chosen.json_schema)]
     shown, hidden = _fitting(columns, rows)
     screen.show(_table(shown, rows))
     if hidden:
         screen.note(f"and {figures.count_of(len(hidden), 'more column')}: {', '.join(hidden)}")
 
 
-def read_rows(ready: ReadySource, stream: CatalogStream) -> Iterator[Row]:
+def read_rows(
+    ready: ReadySource, stream: CatalogStream, shape: StreamShape | None = None
+) -> Iterator[Row]:
     """Yields rows of a stream from its beginning; the source is stopped when the caller is."""
+    from penstock.engine.shaping.streams import Shaping  # noqa: PLC0415 (loads pyarrow: 150 ms)
+
     modes = stream.supported_sync_modes
     mode = SyncMode.FULL_REFRESH if SyncMode.FULL_REFRESH in modes else SyncMode.INCREMENTAL
     configured = ConfiguredStream(
@@ -77,8 +91,10 @@ def read_rows(ready: ReadySource, stream: CatalogStream) -> Iterator[Row]:
         minimum_generation_id=1,
         sync_id=1,
     )
-    catalog = ConfiguredCatalog(streams=(configured,))
-    with ready.runner.read(ready.config, catalog, ()) as reading:
+    shaping = Shaping([configured], [shape] if shape else [])
+    shaper = shaping.shaper(stream.descriptor)
+    catalog = ConfiguredCatalog(streams=(shaping.asked(configured),))
+    with closing(shaping), ready.runner.read(ready.config, catalog, ()) as reading:
         for item in reading:
             if isinstance(item, ErrorTrace):
                 raise ConnectorFailed(
@@ -86,7 +102,8 @@ def read_rows(ready: ReadySource, stream: CatalogStream) -> Iterator[Row]:
                     remedy="Mend what it names and try again.",
                 )
             if isinstance(item, Batch):
-                for row in item.rows.to_pylist():
+                landed = shaper.apply(item.rows) if shaper else item.rows
+                for row in landed.to_pylist():
                     yield {
                         name: value
                         for name, value in row.items()

@@ -12,7 +12,6 @@ from cyclopts import Parameter
 from penstock.cli import figures
 from penstock.cli.arguments import keys_of, list_of, pairs_of
 from penstock.cli.endpoints import ReadyDestination, ReadySource, ready_both
-from penstock.cli.identity import connection_name
 from penstock.cli.interrupt import stop_on_signal
 from penstock.cli.options import (
     OUTPUT,
@@ -26,9 +25,12 @@ from penstock.cli.options import (
 from penstock.cli.outcome import error_of, exit_status_of, receipt_table, summary_lines
 from penstock.cli.progress import announcer, follow, giving_back, make_follower
 from penstock.cli.screen import Screen, say_error
+from penstock.cli.shapes import HELP as SHAPES_HELP
+from penstock.cli.shapes import read_shapes
 from penstock.engine.catalog import Choices, Mode, configure, parse_mode
 from penstock.engine.events import Receipt
 from penstock.engine.home import data_home
+from penstock.engine.identity import connection_name
 from penstock.engine.receipts import load_receipts
 from penstock.engine.run import run
 from penstock.engine.settings import RunSpec, SyncSettings
@@ -86,6 +88,7 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
     prefix: Annotated[
         str, Parameter(group=STREAMS, help="Put before the name of every table.")
     ] = "",
+    shapes: Annotated[str | None, Parameter(group=STREAMS, help=SHAPES_HELP)] = None,
     connection: Annotated[
         str | None,
         Parameter(
@@ -132,6 +135,7 @@ def sync(  # noqa: PLR0913 (the options of the main command; each is documented 
         source=here.ref,
         destination=there.ref,
         catalog=configured,
+        shapes=read_shapes(shapes),
         settings=SyncSettings(
             normalisation=normalisation.value,
             namespace=namespace,

@@ -10,15 +10,14 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
+from penstock.data.arrays import divided, number, numbers_of, of_values, repeated, rows_where
 from penstock.data.careful import batch_schema, changes_text, coerced_array, storage_type
 from penstock.data.coerce import ROUNDED, Misfit, coercer
 from penstock.data.json_text import exact_text, row_texts, value_text
-from penstock.data.lines import Slices
+from penstock.data.lines import RecordTexts
 from penstock.data.rows import RowsBuilder
 from penstock.data.types import JSON_TYPE, Column, Kind, kind_of_arrow
 from penstock.data.vector import VectorSession
@@ -92,12 +91,16 @@ class BatchBuilder:
         if not rows:
             empty = [pa.nulls(0, field.type) for field in self._schema]
             return BuiltBatch(rows=pa.RecordBatch.from_arrays(empty, schema=self._schema))
-        texts = _row_texts(rows)
-        ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
-        starts = np.concatenate(([0], ends[:-1]))
-        emitted = np.full(len(texts), extracted_at_ms, np.int64)
-        slices = Slices(b"".join(texts), starts, ends)
-        built = list(self._rows.build(slices, emitted, {}))
+        texts = RecordTexts.of(texts_of_rows(rows))
+        return self.from_texts(texts, extracted_at_ms=extracted_at_ms)
+
+    def from_texts(self, texts: RecordTexts, *, extracted_at_ms: int) -> BuiltBatch:
+        """Builds a batch of rows that are JSON texts already, at least one.
+
+        Raises ProtocolError for a text that is no JSON object.
+        """
+        emitted = repeated(extracted_at_ms, len(texts))
+        built = list(self._rows.build(texts, emitted, {}))
         return BuiltBatch(rows=_one(built, self._schema), undeclared=self._rows.take_undeclared())
 
     def from_arrow(self, batch: pa.RecordBatch, *, extracted_at_ms: int) -> BuiltBatch:
@@ -125,8 +128,7 @@ class BatchBuilder:
             if changes
             else None
         )
-        instants = np.full(count, extracted_at_ms * 1000, np.int64)
-        arrays.append(whole_numbers(instants, pa.timestamp("us", tz="UTC")))
+        arrays.append(repeated(extracted_at_ms * 1000, count).view(pa.timestamp("us", tz="UTC")))
         arrays.append(of_values(noted, pa.string()) if noted else pa.nulls(count, pa.string()))
         declared = {column.name for column in self._columns}
         new = [n for n in batch.schema.names if n not in declared and n not in self._undeclared]
@@ -141,8 +143,11 @@ def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return pa.Table.from_batches(batches, schema).combine_chunks().to_batches()[0]
 
 
-def _row_texts(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    """Returns rows as JSON in which every NaN stands; orjson alone writes those as null."""
+def texts_of_rows(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Returns rows as JSON texts in which every NaN stands; orjson alone writes those as null.
+
+    Raises DataError for a value that has no JSON form.
+    """
     return [
         exact_text(row).encode()
         if b"null" in text
@@ -160,11 +165,11 @@ def _hides_nan(value: Any) -> bool:
         return False
     if isinstance(value, float):
         return not math.isfinite(value)
-    if kind is dict:
-        return any(map(_hides_nan, value.values()))
-    if isinstance(value, list | tuple | Set):
-        return any(map(_hides_nan, value))
-    return isinstance(value, Mapping) and any(map(_hides_nan, value.values()))
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple | Set):
+        return False
+    return any(_hides_nan(inner) for inner in value if type(inner) not in _NEVER_NAN)
 
 
 def _python_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
@@ -249,11 +254,11 @@ def _is_text(data_type: pa.DataType) -> bool:
 def _from_nanos(array: pa.Array, column: Column, changes: dict[int, list[Change]]) -> pa.Array:
     """Cuts nanoseconds to microseconds, towards the past, and records where digits were lost."""
     nanos = array.view(pa.int64())
-    floored = np.floor_divide(numbers_of(nanos.fill_null(0)), 1000)
-    nothing = pa.scalar(None, pa.int64())
-    micros = pc.if_else(nanos.is_valid(), whole_numbers(floored, pa.int64()), nothing)
-    is_cut = pc.not_equal(pc.multiply(micros, 1000), nanos).fill_null(pa.scalar(value=False))
-    for row in np.flatnonzero(flags_of(is_cut)).tolist():
+    micros = divided(nanos, 1000)
+    is_cut = pc.not_equal(pc.multiply(micros, number(1000)), nanos).fill_null(
+        pa.scalar(value=False)
+    )
+    for row in numbers_of(rows_where(is_cut)):
         _record(changes, row, column.name, ROUNDED)
     return micros.view(storage_type(column.kind))
 

@@ -19,6 +19,7 @@ from penstock.protocol.catalog import StreamDescriptor
 BLOCK_BYTES: Final = 8 << 20
 """Best size of the blocks given to `MessageDecoder.decode`: smaller ones cost a query each."""
 _MAX_BLOCK_BYTES: Final = 64 << 20
+_LOOK_BYTES: Final = 64 << 10
 _MAX_LINE_BYTES: Final = (1 << 31) - 1
 """Arrow's string views address their buffer with 31 bits."""
 
@@ -70,20 +71,22 @@ class MessageDecoder:
         """Frees the parser's memory; items already yielded stay valid."""
         self._session.close()
 
-    def decode(self, block: bytes) -> Iterator[Item]:
+    def decode(self, block: bytes | memoryview) -> Iterator[Item]:
         """Yields the items of the complete lines so far; an incomplete last line is kept.
 
-        Blocks may be cut anywhere. Exhaust one iterator before asking for the next. Raises
-        ProtocolError for a broken record or state, DataError for a line of 2 GiB.
+        Blocks may be cut anywhere, and are not looked at again afterwards. Exhaust one iterator
+        before asking for the next. Raises ProtocolError for a broken record or state, DataError
+        for a line of 2 GiB.
         """
-        end = block.rfind(b"\n") + 1
-        if not end:
-            self._rest.append(block)
-            return
-        whole = block if end == len(block) else memoryview(block)[:end]
-        lines = b"".join([*self._rest, whole])
-        self._rest = [block[end:]] if end < len(block) else []
-        yield from self._decode_lines(lines)
+        view = memoryview(block)
+        end = _end_of_lines(view)
+        whole, rest = view[:end], bytes(view[end:])
+        if end:
+            lines = b"".join([*self._rest, whole]) if self._rest else whole
+            self._rest = []
+            yield from self._decode_lines(lines)
+        if rest:
+            self._rest.append(rest)
 
     def finish(self) -> Iterator[Item]:
         """Yields the items of a last line that did not end with a newline."""
@@ -91,13 +94,13 @@ class MessageDecoder:
         if line.strip():
             yield from self._decode_lines(line + b"\n")
 
-    def _decode_lines(self, lines: bytes) -> Iterator[Item]:
+    def _decode_lines(self, lines: bytes | memoryview) -> Iterator[Item]:
         start = 0
         while start < len(lines):
             end = len(lines)
             if end - start > _MAX_BLOCK_BYTES:
-                end = lines.rfind(b"\n", start, start + _MAX_BLOCK_BYTES) + 1
-                end = end or lines.index(b"\n", start) + 1
+                end = start + _end_of_lines(memoryview(lines)[start : start + _MAX_BLOCK_BYTES])
+                end = end if end > start else _end_of_line(lines, start)
             if end - start > _MAX_LINE_BYTES:
                 raise DataError(
                     f"The connector sent a line of {end - start} bytes; 2 GiB is the limit.",
@@ -107,3 +110,25 @@ class MessageDecoder:
             read = self._reader.read(part)
             yield from BlockSequence(read, self._builders, self._counts).items()
             start = end
+
+
+def _end_of_lines(view: memoryview) -> int:
+    """Returns where the last line that is whole ends; 0 when there is none."""
+    end = len(view)
+    while end:
+        start = max(0, end - _LOOK_BYTES)
+        found = bytes(view[start:end]).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _end_of_line(lines: bytes | memoryview, start: int) -> int:
+    """Returns where the line that begins at `start` ends."""
+    view = memoryview(lines)
+    while True:
+        found = bytes(view[start : start + _LOOK_BYTES]).find(b"\n")
+        if found >= 0:
+            return start + found + 1
+        start += _LOOK_BYTES

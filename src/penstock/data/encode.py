@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data import temporal
-from penstock.data.arrays import numbers_of, whole_numbers
+from penstock.data.arrays import divided
 from penstock.data.careful import CHANGES, DATA_COLUMN, EXTRACTED_AT
 from penstock.data.json_text import compact
 from penstock.data.types import Kind, kind_of_arrow
@@ -44,8 +43,8 @@ def _encoded(stream: StreamDescriptor, batch: pa.RecordBatch) -> bytes:
     if stream.namespace:
         head += f',"namespace":{orjson.dumps(stream.namespace).decode()}'
     parts: list[Any] = [head + ',"data":', *_data_parts(batch), ',"emitted_at":']
-    micros = numbers_of(batch.column(EXTRACTED_AT))
-    parts.append(whole_numbers(np.floor_divide(micros, 1000), pa.int64()).cast(pa.string()))
+    micros = batch.column(EXTRACTED_AT).view(pa.int64())
+    parts.append(divided(micros, 1000).cast(pa.string()))
     changes = batch.column(CHANGES)
     if changes.null_count < len(changes):
         meta = pc.binary_join_element_wise(',"meta":{"changes":', changes, "}", "")
@@ -56,8 +55,8 @@ def _encoded(stream: StreamDescriptor, batch: pa.RecordBatch) -> bytes:
         for p in parts
     ]
     lines = pc.binary_join_element_wise(*scalars, pa.scalar("", pa.large_string()))
-    offsets = np.frombuffer(lines.buffers()[1], np.int64)
-    first, last = int(offsets[lines.offset]), int(offsets[lines.offset + len(lines)])
+    offsets = memoryview(lines.buffers()[1]).cast("B").cast("q")
+    first, last = offsets[lines.offset], offsets[lines.offset + len(lines)]
     return bytes(memoryview(lines.buffers()[2])[first:last])
 
 

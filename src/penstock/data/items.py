@@ -32,15 +32,25 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToldState:
+    """A state as a program told it, and how many records came since the one before."""
+
+    state: State
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A state that covers every batch (of its stream, or of all for a global one) before it.
 
-    States that newer ones of the same stream superseded without a batch between are left out;
-    their claims are kept, each to be proved.
+    States that newer ones of the same stream superseded without a batch between are no
+    checkpoints of their own; their claims are kept, each to be proved.
     """
 
     state: State
     claims: tuple[Claim, ...] = ()
+    told: tuple[ToldState, ...] = ()
+    """The superseded states and this one, in order, where a program told them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

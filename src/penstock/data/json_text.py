@@ -16,8 +16,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-import numpy as np
 import orjson
+import pyarrow as pa
 
 from penstock.errors import DataError
 
@@ -72,7 +72,7 @@ def _split_tolerantly(text: bytes) -> dict[str, bytes]:
 
 
 def _address(view: Any) -> int:
-    address: int = np.frombuffer(view, np.uint8).ctypes.data
+    address: int = pa.py_buffer(view).address
     return address
 
 

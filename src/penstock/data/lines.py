@@ -1,99 +1,88 @@
-"""Finds, in a block of a connector's output, each record's slice, by shapes learned from lines."""
+"""Finds, in a block of a connector's output, each record's text, by shapes learned from lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from penstock.data.arrays import Ascending, number, numbers_of, of_texts, whole_numbers
 from penstock.data.careful import changes_text
 from penstock.data.json_text import plain, split_object
-from penstock.errors import PenstockError, ProtocolError
+from penstock.errors import DataError, PenstockError, ProtocolError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.codec import decode_line
 from penstock.protocol.messages import Message, MessageType, Record
 
-Indexes = np.ndarray[Any, np.dtype[np.int64]]
-Flags = np.ndarray[Any, np.dtype[np.bool_]]
-
 _MAX_SHAPES: Final = 256
 _MAX_LESSONS: Final = 1024
 """Lines that may be studied before penstock stops looking for further shapes."""
+_MAX_DIGITS: Final = 15
+"""Of `emitted_at` in a shape: as microseconds it still fits 64 bits."""
 _SENTINEL: Final = b'{"\\u0000":1}'
 
 
 @dataclass(frozen=True, slots=True)
-class Slices:
-    """Texts of records inside one buffer, in order."""
+class RecordTexts:
+    """The JSON texts of records of one stream, in order; nobody has proved them yet."""
 
-    buffer: bytes
-    starts: Indexes
-    ends: Indexes
+    array: pa.Array
+    """Strings without nulls; their bytes may not be UTF-8."""
+
+    @classmethod
+    def of(cls, texts: list[bytes]) -> RecordTexts:
+        """Takes texts from memory; raises DataError beyond 2 GiB."""
+        array = of_texts(texts)
+        if array is None:
+            raise DataError(
+                "A batch of records is larger than 2 GiB.", remedy="Hand on fewer rows at a time."
+            )
+        return cls(array)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.array)
 
     def __iter__(self) -> Iterator[bytes]:
-        buffer = self.buffer
-        for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True):
-            yield buffer[start:end]
+        for text in self.array.view(pa.binary()):
+            yield text.as_py()
 
-    def take(self, rows: Indexes) -> Slices:
+    def __getitem__(self, rows: slice) -> RecordTexts:
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            return self.take(whole_numbers(range(start, stop, step), pa.int64()))
+        return RecordTexts(self.array.slice(start, max(0, stop - start)))
+
+    def take(self, rows: pa.Array) -> RecordTexts:
         """Returns some of the texts, in the order asked for."""
-        return Slices(self.buffer, self.starts[rows], self.ends[rows])
+        return RecordTexts(self.array.take(rows))
 
-    def plain(self) -> Slices:
+    def plain(self) -> RecordTexts:
         """Returns the texts as `penstock.data.json_text.plain` spells them."""
-        texts = list(map(plain, self))
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        ends = np.cumsum(lengths)
-        return Slices(b"".join(texts), ends - lengths, ends)
+        return RecordTexts.of(list(map(plain, self)))
 
-    def sample(self, count: int) -> Slices:
+    def sample(self, count: int) -> RecordTexts:
         """Returns some of the texts, evenly spaced."""
-        return self.take(np.arange(0, len(self), max(1, len(self) // count))[:count])
+        step = max(1, len(self) // count)
+        return self.take(whole_numbers(range(0, len(self), step)[:count], pa.int64()))
 
-    def views(self, *, max_bytes: int) -> pa.Array:
-        """Returns the texts as Arrow string views into the buffer, without copying them.
-
-        Texts longer than `max_bytes` are left null.
-
-        A view is length, first four bytes, buffer and offset; up to twelve bytes stand in it
-        whole (Apache Arrow columnar format, "Variable-size Binary View Layout").
-        """
-        count = len(self.starts)
-        lengths = self.ends - self.starts
-        views = np.zeros((count, 16), dtype=np.uint8)
-        views[:, 0:4] = lengths.astype("<i4").view(np.uint8).reshape(count, 4)
-        is_short = lengths <= 12
-        starts = self.starts
-        if is_short.any():
-            for row in np.flatnonzero(is_short).tolist():
-                text = self.buffer[starts[row] : self.ends[row]]
-                views[row, 4 : 4 + len(text)] = np.frombuffer(text, np.uint8)
-        rows = ~is_short if is_short.any() else slice(None)
-        far = starts[rows]
-        views[rows, 4:8] = _gather(self.buffer, far, 4)
-        views[rows, 12:16] = far.astype("<i4").view(np.uint8).reshape(len(far), 4)
-        is_fit = lengths <= max_bytes
-        valid = None if is_fit.all() else pa.py_buffer(np.packbits(is_fit, bitorder="little"))
-        buffers = [valid, pa.py_buffer(views), pa.py_buffer(self.buffer)]
-        return pa.Array.from_buffers(pa.string_view(), count, buffers)
+    def byte_lengths(self) -> pa.Array:
+        return pc.binary_length(self.array).cast(pa.int64())
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRecords:
     """The records of one stream in a block, in order."""
 
-    lines: Indexes
-    """Which line of the block each record stands on."""
-    texts: Slices
-    emitted_at_ms: Indexes
+    lines: pa.Array
+    """Which line of the block each record stands on; int64."""
+    texts: RecordTexts
+    emitted_at_ms: pa.Array
+    """int64"""
     source_changes: dict[int, str]
     """Changes the source itself recorded, as JSON text, by row."""
 
@@ -104,7 +93,8 @@ class ReadBlock:
 
     records: dict[StreamDescriptor, StreamRecords]
     messages: list[tuple[int, Message]]
-    line_bytes: Indexes
+    line_bytes: pa.Array
+    """int64, the newline included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,100 +113,92 @@ class LineShape:
     digits: int
     changes: str | None
 
-    def matches(self, buffer: bytes, starts: Indexes, ends: Indexes) -> tuple[Flags, Indexes]:
-        """Tells for each line whether it has this shape, and when its record was emitted."""
-        is_match = ends - starts >= len(self.head) + len(self.tail) + 2
-        emitted = np.zeros(len(starts), np.int64)
-        rows = np.flatnonzero(is_match)
-        for literal, origin in self._literals(starts, ends):
-            if not len(rows):
-                break
-            rows = rows[_is_at(buffer, origin[rows], literal)]
-        is_match[:] = False
-        if len(rows):
-            origin = starts if self.digits_at >= 0 else ends
-            values = _gather(buffer, origin[rows] + self.digits_at, self.digits) - np.uint8(48)
-            is_number = (values < 10).all(axis=1) & (values[:, 0] > 0)
-            rows, values = rows[is_number], values[is_number]
-            for digit in range(self.digits):
-                emitted[rows] = emitted[rows] * 10 + values[:, digit]
-            is_match[rows] = True
-        return is_match, emitted
-
-    def _literals(self, starts: Indexes, ends: Indexes) -> Iterator[tuple[bytes, Indexes]]:
+    def matches(self, lines: pa.Array) -> pa.Array:
+        """Tells for each line whether it has this shape."""
+        size = len(self.head) + len(self.tail) + len(b"{}")
+        is_match = pc.greater_equal(pc.binary_length(lines), number(size))
         if self.digits_at >= 0:
-            cut = self.digits_at
-            yield self.head[:cut], starts
-            yield self.head[cut + self.digits :], starts + (cut + self.digits)
-            yield self.tail, ends - len(self.tail)
+            before, after = self.head[: self.digits_at], self.head[self.digits_at + self.digits :]
+            is_match = pc.and_(is_match, pc.starts_with(lines, before))
+            part = pc.binary_slice(lines, len(self.head) - len(after), len(self.head))
+            is_match = pc.and_(is_match, pc.equal(part, _bytes(after)))
+            is_match = pc.and_(is_match, pc.ends_with(lines, self.tail))
         else:
             cut = len(self.tail) + self.digits_at
-            yield self.head, starts
-            yield self.tail[:cut], ends - len(self.tail)
-            yield self.tail[cut + self.digits :], ends + (self.digits_at + self.digits)
+            before, after = self.tail[:cut], self.tail[cut + self.digits :]
+            is_match = pc.and_(is_match, pc.starts_with(lines, self.head))
+            part = pc.binary_slice(lines, -len(self.tail), self.digits_at)
+            is_match = pc.and_(is_match, pc.equal(part, _bytes(before)))
+            is_match = pc.and_(is_match, pc.ends_with(lines, after))
+        digits = self._digits_of(lines)
+        is_number = pc.and_(pc.ascii_is_decimal(digits), pc.invert(pc.starts_with(digits, "0")))
+        return pc.and_(is_match, is_number)
+
+    def texts(self, lines: pa.Array) -> pa.Array:
+        """Returns the records' texts of lines that match."""
+        return pc.binary_slice(lines, len(self.head), -len(self.tail)).view(pa.string())
+
+    def emitted_at_ms(self, lines: pa.Array) -> pa.Array:
+        """Returns when the records of lines that match were emitted."""
+        return self._digits_of(lines).cast(pa.int64())
+
+    def _digits_of(self, lines: pa.Array) -> pa.Array:
+        stop = self.digits_at + self.digits
+        return pc.binary_slice(lines, self.digits_at, stop or None).view(pa.string())
 
 
-def _is_at(buffer: bytes, positions: Indexes, literal: bytes) -> Flags:
-    """Compares eight bytes at a time: words first, then the last eight, which may overlap."""
-    size = len(literal)
-    if size < 8:
-        wanted = np.frombuffer(literal, np.uint8)
-        short: Flags = (_gather(buffer, positions, size) == wanted).all(axis=1)
-        return short
-    whole = size & ~7
-    found = _gather(buffer, positions, whole).view(np.uint64)
-    wanted_words = np.frombuffer(literal[:whole], np.uint64)
-    is_equal: Flags = found[:, 0] == wanted_words[0]
-    for word in range(1, whole // 8):
-        is_equal &= found[:, word] == wanted_words[word]
-    if size > whole:
-        last = _gather(buffer, positions + (size - 8), 8).view(np.uint64)[:, 0]
-        is_equal &= last == np.frombuffer(literal[-8:], np.uint64)[0]
-    return is_equal
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some of one stream's records in order, from one shape or one slow line."""
 
-
-def _gather(buffer: bytes, positions: Indexes, width: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Returns `width` bytes from each position as a matrix."""
-    if width == 0 or not len(positions):
-        return np.empty((len(positions), width), np.uint8)
-    windows = np.lib.stride_tricks.as_strided(
-        np.frombuffer(buffer, f"V{width}", count=1),
-        shape=(len(buffer) - width + 1,),
-        strides=(1,),
-    )
-    return windows[positions].view(np.uint8).reshape(len(positions), width)
+    lines: pa.Array
+    texts: pa.Array
+    emitted: pa.Array
 
 
 @dataclass(slots=True)
 class _Found:
-    """Pieces of one stream's records, each from one shape or one slow line."""
+    """One stream's records in a block."""
 
-    lines: list[Indexes] = field(default_factory=list)
-    starts: list[Indexes] = field(default_factory=list)
-    ends: list[Indexes] = field(default_factory=list)
-    emitted: list[Indexes] = field(default_factory=list)
+    pieces: list[_Piece] = field(default_factory=list)
     changes: dict[int, str] = field(default_factory=dict)
     """By line."""
 
-    def add(self, lines: Indexes, starts: Indexes, ends: Indexes, emitted: Indexes) -> None:
-        self.lines.append(lines)
-        self.starts.append(starts)
-        self.ends.append(ends)
-        self.emitted.append(emitted)
+    @property
+    def count(self) -> int:
+        return sum(len(piece.lines) for piece in self.pieces)
 
-    def in_order(self, buffer: bytes) -> StreamRecords:
-        lines = np.concatenate(self.lines)
-        order = np.argsort(lines, kind="stable") if len(self.lines) > 1 else slice(None)
-        lines = lines[order]
+    def in_order(self) -> StreamRecords:
+        pieces = sorted(self.pieces, key=lambda piece: piece.lines[0].as_py())
+        lines = pa.concat_arrays([piece.lines for piece in pieces])
+        texts = pa.concat_arrays([piece.texts for piece in pieces])
+        emitted = pa.concat_arrays([piece.emitted for piece in pieces])
+        ends = [piece.lines[-1].as_py() for piece in pieces[:-1]]
+        starts = [piece.lines[0].as_py() for piece in pieces[1:]]
+        if any(end > start for end, start in zip(ends, starts, strict=True)):
+            order = pc.array_sort_indices(lines)
+            lines, texts, emitted = lines.take(order), texts.take(order), emitted.take(order)
         changes = {}
         if self.changes:
             changes = {
                 row: self.changes[line]
-                for row, line in enumerate(lines.tolist())
+                for row, line in enumerate(numbers_of(lines))
                 if line in self.changes
             }
-        texts = Slices(buffer, np.concatenate(self.starts)[order], np.concatenate(self.ends)[order])
-        return StreamRecords(lines, texts, np.concatenate(self.emitted)[order], changes)
+        return StreamRecords(lines, RecordTexts(texts), emitted, changes)
+
+
+@dataclass(slots=True)
+class _Rest:
+    """The lines of a block that nobody has read yet."""
+
+    lines: pa.Array
+    numbers: pa.Array
+    """Which line of the block each is; int64."""
+
+    def without(self, is_taken: pa.Array) -> _Rest:
+        is_left = pc.invert(is_taken)
+        return _Rest(self.lines.filter(is_left), self.numbers.filter(is_left))
 
 
 class LineReader:
@@ -225,25 +207,24 @@ class LineReader:
     def __init__(self) -> None:
         self._shapes: list[LineShape] = []
         self._lessons = 0
+        self._ascending = Ascending(pa.int64())
 
-    def read(self, block: bytes) -> ReadBlock:
-        """Returns the block's records and messages; every line ends with a newline.
+    def read(self, block: bytes | memoryview) -> ReadBlock:
+        """Returns the block's records and messages, copied; every line ends with a newline.
 
         Raises ProtocolError for a broken record or state.
         """
-        ends: Indexes = np.flatnonzero(np.frombuffer(block, np.uint8) == 10)
-        starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+        lines = _split(block)
         found: dict[StreamDescriptor, _Found] = {}
-        rest = np.arange(len(ends))
+        rest = _Rest(lines, self._ascending.first(len(lines)))
         for shape in list(self._shapes):
-            rest = self._take(shape, block, (starts, ends), rest, found)
-            if not len(rest):
+            rest = self._take(shape, rest, found)
+            if not len(rest.lines):
                 break
         messages: list[tuple[int, Message]] = []
-        while len(rest):
-            line, rest = int(rest[0]), rest[1:]
-            start, end = int(starts[line]), int(ends[line])
-            text = block[start:end]
+        while len(rest.lines):
+            line, text = rest.numbers[0].as_py(), rest.lines[0].as_py()
+            rest = _Rest(rest.lines[1:], rest.numbers[1:])
             if not text.strip():
                 continue
             message = _read_line(text)
@@ -251,57 +232,44 @@ class LineReader:
             if message.type is not MessageType.RECORD or record is None:
                 messages.append((line, message))
                 continue
-            data = bytes(record.data)
-            at = text.index(data)
-            self._add(record, line, (start + at, start + at + len(data)), found)
+            self._add(record, line, found)
             learned = self._learn(text, message)
             if learned is not None:
-                rest = self._take(learned, block, (starts, ends), rest, found)
+                rest = self._take(learned, rest, found)
         self._put_the_usual_first(found)
         return ReadBlock(
-            {stream: pieces.in_order(block) for stream, pieces in found.items()},
+            {stream: pieces.in_order() for stream, pieces in found.items()},
             messages,
-            ends - starts + 1,
+            pc.add(pc.binary_length(lines), number(1)).cast(pa.int64()),
         )
 
     def _put_the_usual_first(self, found: dict[StreamDescriptor, _Found]) -> None:
-        counts = {stream: sum(map(len, pieces.lines)) for stream, pieces in found.items()}
+        counts = {stream: pieces.count for stream, pieces in found.items()}
         self._shapes.sort(key=lambda shape: -counts.get(shape.stream, 0))
 
-    def _take(
-        self,
-        shape: LineShape,
-        block: bytes,
-        bounds: tuple[Indexes, Indexes],
-        rest: Indexes,
-        found: dict[StreamDescriptor, _Found],
-    ) -> Indexes:
+    def _take(self, shape: LineShape, rest: _Rest, found: dict[StreamDescriptor, _Found]) -> _Rest:
         """Moves the lines of one shape from `rest` to `found` and returns the others."""
-        starts, ends = bounds[0][rest], bounds[1][rest]
-        is_match, emitted = shape.matches(block, starts, ends)
-        if not is_match.any():
+        is_match = shape.matches(rest.lines)
+        count = is_match.true_count
+        if not count:
             return rest
+        is_all = count == len(is_match)
+        lines = rest.lines if is_all else rest.lines.filter(is_match)
+        numbers = rest.numbers if is_all else rest.numbers.filter(is_match)
         pieces = found.setdefault(shape.stream, _Found())
-        is_all = bool(is_match.all())
-        rows: Any = slice(None) if is_all else is_match
-        lines = rest[rows]
-        pieces.add(
-            lines, starts[rows] + len(shape.head), ends[rows] - len(shape.tail), emitted[rows]
-        )
+        pieces.pieces.append(_Piece(numbers, shape.texts(lines), shape.emitted_at_ms(lines)))
         if shape.changes is not None:
-            pieces.changes.update(dict.fromkeys(lines.tolist(), shape.changes))
-        return rest[:0] if is_all else rest[~is_match]
+            pieces.changes.update(dict.fromkeys(numbers_of(numbers), shape.changes))
+        return _Rest(rest.lines[:0], rest.numbers[:0]) if is_all else rest.without(is_match)
 
-    def _add(
-        self,
-        record: Record,
-        line: int,
-        bounds: tuple[int, int],
-        found: dict[StreamDescriptor, _Found],
-    ) -> None:
+    def _add(self, record: Record, line: int, found: dict[StreamDescriptor, _Found]) -> None:
         pieces = found.setdefault(record.descriptor, _Found())
-        one = np.ones(1, np.int64)
-        pieces.add(one * line, one * bounds[0], one * bounds[1], one * int(record.emitted_at))
+        piece = _Piece(
+            whole_numbers([line], pa.int64()),
+            RecordTexts.of([bytes(record.data)]).array,
+            whole_numbers([int(record.emitted_at)], pa.int64()),
+        )
+        pieces.pieces.append(piece)
         if record.meta is not None and record.meta.changes:
             pieces.changes[line] = changes_text(record.meta.changes) or "[]"
 
@@ -313,6 +281,20 @@ class LineReader:
         if shape is not None:
             self._shapes.append(shape)
         return shape
+
+
+def _bytes(text: bytes) -> pa.Scalar:
+    return RecordTexts.of([text]).array.view(pa.binary())[0]
+
+
+def _split(block: bytes | memoryview) -> pa.Array:
+    """Returns the lines of a block as an array of bytes, without their newlines."""
+    size = len(block) - 1
+    if size < 0:
+        return pa.nulls(0, pa.binary())
+    whole = whole_numbers([0, size], pa.int32()).buffers()[1]
+    text = pa.Array.from_buffers(pa.binary(), 1, [None, whole, pa.py_buffer(block)])
+    return pc.split_pattern(text, b"\n").values
 
 
 def _read_line(text: bytes) -> Message:
@@ -374,6 +356,8 @@ def shape_of(text: bytes, message: Message) -> LineShape | None:
 
 def _with_digits(head: bytes, tail: bytes, record: Record) -> LineShape | None:
     digits = str(int(record.emitted_at)).encode()
+    if len(digits) > _MAX_DIGITS:
+        return None
     other = b"1" * len(digits) if digits != b"1" * len(digits) else b"2" * len(digits)
     for part, is_head in ((tail, False), (head, True)):
         at = part.find(digits)

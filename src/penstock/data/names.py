@@ -71,6 +71,15 @@ def staging_name(table: str, generation_id: int, max_bytes: int) -> str:
     return name if len(name.encode()) <= max_bytes else _with_hash(name, name, max_bytes)
 
 
+def slug(text: str) -> str:
+    """Returns a title as a part of a stream's name: lower case, its words joined by `_`.
+
+    Letters and marks of every script stay; destinations make names of their own of them.
+    """
+    kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in text.lower())
+    return "_".join("".join(kept).split()) or "unnamed"
+
+
 def _letter_first(name: str) -> str:
     return f"_{name}" if name[:1].isdigit() else name
 

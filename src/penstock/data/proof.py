@@ -22,6 +22,16 @@ _LITERALS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What spares work in proving; a row of other habits stays unproved, never wrongly proved."""
+
+    nullable: frozenset[str] = frozenset()
+    """Keys that are null in some records."""
+    escaped: frozenset[str] = frozenset()
+    """Keys whose strings have escapes in some records."""
+
+
 def block_query(
     columns: tuple[Column, ...],
     order: tuple[str, ...],
@@ -29,18 +39,22 @@ def block_query(
     mixed: Set[str],
     is_sparse: bool,
     is_forgiving: bool,
+    habits: Habits,
 ) -> str:
     """Returns a query over `source(j, i)`: the columns' values in order, then `ok` and `i`.
 
     `order` is the order of the keys in the records, `mixed` the STRING columns whose values are
-    not only strings. `is_sparse`: records may leave keys out. `is_forgiving`: texts that are not
-    JSON are left unproved, where otherwise the query fails.
+    not only strings. `is_sparse`: records may leave keys out, whatever their habits.
+    `is_forgiving`: texts that are not JSON are left unproved, where otherwise the query fails.
     """
     fields = _fields(columns, order, mixed)
     by_name = {field.name: field for field in fields}
-    texts = [(name, by_name[name].written) for name in order]
+    if is_sparse:
+        equality = _sparse_equality([(name, by_name[name].written) for name in order])
+    else:
+        equality = _equality([by_name[name] for name in order], habits)
     checks = [check for column in columns if (check := by_name[column.name].check)]
-    proof = " AND ".join([_equality(texts, is_sparse=is_sparse), *checks])
+    proof = " AND ".join([equality, *checks])
     values = [f"{by_name[column.name].value} AS v{n}" for n, column in enumerate(columns)]
     outputs = ", ".join([*values, f"coalesce({proof}, false) AS ok", "i"])
     parsed, names = _parsed(fields, is_forgiving=is_forgiving)
@@ -167,11 +181,46 @@ def _pointer(name: str) -> str:
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
-def _equality(texts: list[tuple[str, str]], *, is_sparse: bool) -> str:
+def _equality(fields: list[_Field], habits: Habits) -> str:
     """Returns the equality of a row's text with its values written back.
 
-    First with null for every value that is not there; where that fails and keys may be left
-    out, without those that the text does not show as null. Guessing is safe: equality decides.
+    Strings without escapes are written as they are between quotes. Where one had an escape after
+    all, no equality can hold: from the first escape on, the written text runs ahead of the row's.
+    To meet it again, the escape would have to be the backslash of a quote that the row has inside
+    the string and the written text at its end, with a comma and a quote after it: then the row's
+    string ends there, and the next thing is a comma or a brace where the written text has the
+    next key. So no key may begin with these.
+    """
+    if not fields:
+        return "j = '{}'"
+    may_be_bare = not any(field.name.startswith((",", "}")) for field in fields)
+    parts: list[str] = []
+    constant = "{"
+    for position, field in enumerate(fields):
+        key = orjson.dumps(field.name).decode()
+        constant += f"{',' if position else ''}{key}:"
+        is_bare = field.carrier == "VARCHAR" and (
+            field.kind in _TEMPORAL or (may_be_bare and field.name not in habits.escaped)
+        )
+        if field.name in habits.nullable:
+            text = f"('\"' || {field.place} || '\"')" if is_bare else field.written
+            parts += [_sql(constant), f"coalesce({text}, 'null')"]
+            constant = ""
+        elif is_bare:
+            parts += [_sql(constant + '"'), field.place]
+            constant = '"'
+        else:
+            # `concat` leaves a null out, and so the row unproved.
+            parts += [_sql(constant), field.written]
+            constant = ""
+    return f"j = concat({', '.join(parts)}, {_sql(constant + '}')})"
+
+
+def _sparse_equality(texts: list[tuple[str, str]]) -> str:
+    """Returns the equality for records that may leave keys out.
+
+    First with null for every value that is not there; where that fails, without those that the
+    text does not show as null. Guessing is safe: equality decides.
     """
     if not texts:
         return "j = '{}'"
@@ -183,8 +232,6 @@ def _equality(texts: list[tuple[str, str]], *, is_sparse: bool) -> str:
         gap = f"if(contains(j, {_sql(key + 'null')}), {_sql(',' + key + 'null')}, '')"
         sparse.append(f"coalesce({_sql(',' + key)} || {text}, {gap})")
     dense = f"j = concat({', '.join(full)}, '}}')"
-    if not is_sparse:
-        return dense
     return (
         f"CASE WHEN {dense} THEN true ELSE j[1] = '{{' AND "
         f"concat(',', j[2:]) = concat({', '.join(sparse)}, '}}') END"

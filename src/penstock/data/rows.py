@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.arrays import flags, of_values, whole_numbers
+from penstock.data.arrays import flags, number, of_values, rows_where
 from penstock.data.careful import CarefulRows, batch_schema, output_columns
 from penstock.data.json_text import has_lone_surrogate, is_json, plain, split_object
-from penstock.data.lines import Indexes, Slices, merge_changes
+from penstock.data.lines import RecordTexts, merge_changes
 from penstock.data.types import JSON_TYPE, Column, Kind
 from penstock.data.vector import Parsed, VectorParser, VectorSession
 
@@ -70,10 +69,10 @@ class RowsBuilder:
         return names
 
     def build(
-        self, texts: Slices, emitted_at_ms: Indexes, source_changes: dict[int, str]
+        self, texts: RecordTexts, emitted_at_ms: pa.Array, source_changes: dict[int, str]
     ) -> Iterator[pa.RecordBatch]:
         """Yields the records as canonical batches, in order. Raises ProtocolError."""
-        extracted = whole_numbers(emitted_at_ms * 1000, pa.timestamp("us", tz="UTC"))
+        extracted = pc.multiply(emitted_at_ms, number(1000)).view(pa.timestamp("us", tz="UTC"))
         first = 0
         for columns, own_changes in self._parts(texts):
             count = len(own_changes)
@@ -90,7 +89,7 @@ class RowsBuilder:
             )
             first += count
 
-    def _parts(self, texts: Slices) -> Iterable[Part]:
+    def _parts(self, texts: RecordTexts) -> Iterable[Part]:
         if not len(texts):
             return ()
         if self._is_raw:
@@ -100,7 +99,7 @@ class RowsBuilder:
             self._is_spelled_freely = _is_spelled_freely(texts)
         return self._parsed(texts, _Way(level=0, studies=_MAX_STUDIES, is_plain=False))
 
-    def _parsed(self, texts: Slices, way: _Way) -> list[Part]:
+    def _parsed(self, texts: RecordTexts, way: _Way) -> list[Part]:
         """Reads rows by the parser at hand, those it leaves unproved by the next, and so on."""
         if len(texts) < _MIN_VECTOR_ROWS and (way.level or way.is_plain):
             return [self._careful(texts)]
@@ -114,23 +113,24 @@ class RowsBuilder:
         parts = list(parser.parse(texts))
         return self._spliced(texts, parts, lambda odd: self._retried(odd, parser, way, len(texts)))
 
-    def _retried(self, odd: Slices, parser: VectorParser, way: _Way, rows: int) -> list[Part]:
+    def _retried(self, odd: RecordTexts, parser: VectorParser, way: _Way, rows: int) -> list[Part]:
         """Reads rows that a parser left unproved, first by removing what may have hindered it."""
         if len(odd) >= _MIN_VECTOR_ROWS:
             if not way.is_plain and _is_spelled_freely(odd):
                 self._is_spelled_freely |= len(odd) * 2 > rows
                 return self._parsed(odd.plain(), replace(way, is_plain=True))
+            if not parser.is_sparse and parser.learn(odd.sample(_STUDIED_ROWS)):
+                return self._parsed(odd, way)
             if not parser.is_sparse:
                 parser.is_sparse = True
                 return self._parsed(odd, way)
         return self._parsed(odd, replace(way, level=way.level + 1))
 
     def _spliced(
-        self, texts: Slices, parts: list[Parsed], read: Callable[[Slices], list[Part]]
+        self, texts: RecordTexts, parts: list[Parsed], read: Callable[[RecordTexts], list[Part]]
     ) -> list[Part]:
         """Replaces the rows that were not proved by another reading of them."""
-        is_proved = np.concatenate([part.is_proved for part in parts])
-        odd = np.flatnonzero(~is_proved)
+        odd = rows_where(pc.invert(pa.concat_arrays([part.is_proved for part in parts])))
         if not len(odd):
             return [(part.columns, pa.nulls(len(part.is_proved), pa.string())) for part in parts]
         others = read(texts.take(odd))
@@ -139,8 +139,8 @@ class RowsBuilder:
         spliced = []
         used = 0
         for part in parts:
-            mask = flags(~part.is_proved)
-            count = int(np.count_nonzero(~part.is_proved))
+            mask = pc.invert(part.is_proved)
+            count = mask.true_count
             nothing = pa.nulls(len(mask), pa.string())
             spliced.append(
                 (
@@ -154,7 +154,7 @@ class RowsBuilder:
             used += count
         return spliced
 
-    def _careful(self, texts: Slices) -> Part:
+    def _careful(self, texts: RecordTexts) -> Part:
         rows = CarefulRows(self._columns, is_raw=self._is_raw)
         for text in texts:
             rows.add(text)
@@ -163,7 +163,7 @@ class RowsBuilder:
             self._learn(rows.keys)
         return rows.arrays(), of_values(rows.changes, pa.string())
 
-    def _study(self, texts: Slices) -> bool:
+    def _study(self, texts: RecordTexts) -> bool:
         """Learns from some of the rows that no parser proved; tells whether there is news."""
         known = list(self._parsers)
         rows = CarefulRows(self._columns, is_raw=False)
@@ -177,7 +177,8 @@ class RowsBuilder:
 
     def _parser(self, order: Keys, old: VectorParser | None) -> VectorParser:
         parser = VectorParser(self._session, self._columns, order, mixed=self._mixed)
-        parser.is_sparse = old is not None and old.is_sparse
+        if old is not None:
+            parser.is_sparse, parser.habits = old.is_sparse, old.habits
         return parser
 
     def _note(self, names: Iterable[str]) -> None:
@@ -207,11 +208,11 @@ class RowsBuilder:
         return sum(key not in self._declared for key in order) <= _MAX_EXTRA_KEYS
 
 
-def _is_spelled_freely(texts: Slices) -> bool:
+def _is_spelled_freely(texts: RecordTexts) -> bool:
     return any(plain(text) != text for text in texts.sample(_STUDIED_ROWS))
 
 
-def _keys_of(texts: Slices) -> Keys:
+def _keys_of(texts: RecordTexts) -> Keys:
     try:
         return tuple(split_object(next(iter(texts))))
     except ValueError:
@@ -247,18 +248,14 @@ def _merged(changes: pa.Array, own: dict[int, str]) -> pa.Array:
     return of_values(texts, pa.string())
 
 
-def _raw_rows(texts: Slices) -> Parsed:
+def _raw_rows(texts: RecordTexts) -> Parsed:
     """Takes records as they are, after proving in one reading that each is one JSON object."""
     pieces = list(texts)
-    is_proved = np.ones(len(pieces), np.bool_)
-    if not _are_objects(pieces):
-        is_proved[:] = [piece[:1] == b"{" and is_json(piece) for piece in pieces]
-    kept = [
-        piece.decode() if good else None
-        for piece, good in zip(pieces, is_proved.tolist(), strict=True)
-    ]
-    column = of_values(kept, pa.string())
-    return Parsed([column], is_proved)
+    if _are_objects(pieces):
+        return Parsed([texts.array], flags([True] * len(pieces)))
+    is_proved = [piece[:1] == b"{" and is_json(piece) for piece in pieces]
+    kept = [piece.decode() if good else None for piece, good in zip(pieces, is_proved, strict=True)]
+    return Parsed([of_values(kept, pa.string())], flags(is_proved))
 
 
 def _are_objects(pieces: list[bytes]) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from penstock.data.arrays import numbers_of, whole_numbers
 from penstock.data.items import (
     Batch,
     Checkpoint,
@@ -18,9 +20,10 @@ from penstock.data.items import (
     Item,
     LogLine,
     StatusChange,
+    ToldState,
     Undeclared,
 )
-from penstock.data.lines import Indexes, ReadBlock
+from penstock.data.lines import ReadBlock
 from penstock.data.rows import RowsBuilder
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.messages import Log, Message, StreamStatus, StreamStatusKind, Trace
@@ -43,9 +46,10 @@ class _StreamRows:
     ) -> None:
         self.stream = stream
         records = block.records.get(stream)
-        self.lines: Indexes = records.lines if records else np.empty(0, np.int64)
+        lines = records.lines if records else _no_lines()
+        self.lines = numbers_of(lines)
         self._builder = builder
-        self._bytes = np.concatenate(([0], np.cumsum(block.line_bytes[self.lines])))
+        self._bytes = numbers_of(pc.cumulative_sum(block.line_bytes.take(lines)))
         self._done = 0
         self._left: pa.RecordBatch | None = None
         self._batches: Iterator[pa.RecordBatch] = iter(())
@@ -53,26 +57,27 @@ class _StreamRows:
             self._batches = builder.build(
                 records.texts, records.emitted_at_ms, records.source_changes
             )
-        self._state: State | None = None
+        self._told: list[ToldState] = []
         self._state_rows = 0
         self._claims: list[Claim] = []
         self.counted = 0
         """Rows that a state of this block already accounts for."""
 
     def rows_before(self, line: int) -> int:
-        return int(np.searchsorted(self.lines, line))
+        return bisect_left(self.lines, line)
 
-    def remember(self, line: int, state: State, claim: Claim | None) -> None:
-        self._state, self._state_rows = state, self.rows_before(line)
+    def remember(self, line: int, told: ToldState, claim: Claim | None) -> None:
+        self._told.append(told)
+        self._state_rows = self.rows_before(line)
         if claim is not None:
             self._claims.append(claim)
 
     def flush(self, line: int) -> Iterator[Item]:
         """Yields all that stands before a line: rows, the newest state, the rows after it."""
-        if self._state is not None:
+        if self._told:
             yield from self._until(self._state_rows)
-            yield Checkpoint(state=self._state, claims=tuple(self._claims))
-            self._state, self._claims = None, []
+            yield _checkpoint(self._told, self._claims)
+            self._told, self._claims = [], []
         yield from self._until(self.rows_before(line))
 
     def _until(self, row: int) -> Iterator[Item]:
@@ -84,8 +89,9 @@ class _StreamRows:
                 yield Undeclared(stream=self.stream, properties=names)
             count = min(batch.num_rows, row - self._done)
             self._left = batch.slice(count) if count < batch.num_rows else None
-            size = int(self._bytes[self._done + count] - self._bytes[self._done])
+            before = self._bytes[self._done - 1] if self._done else 0
             self._done += count
+            size = self._bytes[self._done - 1] - before
             yield Batch(stream=self.stream, rows=batch.slice(0, count), wire_bytes=size)
 
 
@@ -109,8 +115,11 @@ class BlockSequence:
         self._streams: dict[StreamDescriptor, _StreamRows] = {}
         for stream in block.records:
             self._rows_of(stream)
-        lines = [rows.lines for rows in self._streams.values()]
-        self._all_lines = np.sort(np.concatenate([np.empty(0, np.int64), *lines]))
+        lines = [records.lines for records in block.records.values()]
+        together = pa.concat_arrays(lines or [_no_lines()])
+        if len(lines) > 1:
+            together = together.take(pc.array_sort_indices(together))
+        self._all_lines = numbers_of(together)
         self._counted_global = 0
 
     def items(self) -> Iterator[Item]:
@@ -118,18 +127,23 @@ class BlockSequence:
         messages = self._block.messages
         shared = [line for line, message in messages if _is_shared_state(message.state)]
         claims: list[Claim] = []
+        told: list[ToldState] = []
         for line, message in messages:
             state = message.state
             if state is None:
                 yield from self._said(line, message)
             elif state.descriptor is not None:
                 rows = self._rows_of(_normal(state.descriptor))
-                rows.remember(line, state, self._claim(rows, line, state))
+                counted = self._counted(rows, line)
+                rows.remember(line, ToldState(state=state, rows=counted), _claim(state, counted))
             else:
-                claims += self._shared_claims(line, state)
+                counted = self._counted_of_all(line)
+                told.append(ToldState(state=state, rows=counted))
+                if (claim := _claim(state, counted)) is not None:
+                    claims.append(claim)
                 if line == shared[-1]:
                     yield from self._flush_all(line)
-                    yield Checkpoint(state=state, claims=tuple(claims))
+                    yield _checkpoint(told, claims)
         yield from self._flush_all(len(self._block.line_bytes))
         self._carry_counts()
 
@@ -144,18 +158,19 @@ class BlockSequence:
         for rows in list(self._streams.values()):
             yield from rows.flush(line)
 
-    def _claim(self, rows: _StreamRows, line: int, state: State) -> Claim | None:
+    def _counted(self, rows: _StreamRows, line: int) -> int:
+        """Returns the stream's records since its last state."""
         before = rows.rows_before(line)
         counted = self._counts.by_stream.pop(rows.stream, 0) + before - rows.counted
         rows.counted = before
-        return _claim(state, counted)
+        return counted
 
-    def _shared_claims(self, line: int, state: State) -> list[Claim]:
-        before = int(np.searchsorted(self._all_lines, line))
+    def _counted_of_all(self, line: int) -> int:
+        """Returns all records since the last state that covers all streams."""
+        before = bisect_left(self._all_lines, line)
         counted = self._counts.since_global + before - self._counted_global
         self._counts.since_global, self._counted_global = 0, before
-        claim = _claim(state, counted)
-        return [] if claim is None else [claim]
+        return counted
 
     def _carry_counts(self) -> None:
         by_stream = self._counts.by_stream
@@ -184,6 +199,10 @@ class BlockSequence:
             yield _status_change(status)
 
 
+def _no_lines() -> pa.Array:
+    return whole_numbers((), pa.int64())
+
+
 def _is_shared_state(state: State | None) -> bool:
     return state is not None and state.descriptor is None
 
@@ -191,6 +210,10 @@ def _is_shared_state(state: State | None) -> bool:
 def _normal(stream: StreamDescriptor) -> StreamDescriptor:
     """Returns the descriptor as records have it: an empty namespace is none."""
     return stream if stream.namespace else StreamDescriptor(stream.name)
+
+
+def _checkpoint(told: Sequence[ToldState], claims: Sequence[Claim]) -> Checkpoint:
+    return Checkpoint(state=told[-1].state, claims=tuple(claims), told=tuple(told))
 
 
 def _claim(state: State, counted: int) -> Claim | None:

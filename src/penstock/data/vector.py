@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data import temporal
-from penstock.data.arrays import flags_of, numbers_of, of_values, whole_numbers
+from penstock.data.arrays import Ascending, number, numbers_of, of_values
 from penstock.data.careful import storage_type
-from penstock.data.lines import Slices
-from penstock.data.proof import block_query
+from penstock.data.json_text import split_object
+from penstock.data.lines import RecordTexts
+from penstock.data.proof import Habits, block_query
 from penstock.data.types import Column, Kind
 from penstock.errors import BugError, ResourceExhausted
 
-_SOURCE_SCHEMA: Final = pa.schema([("j", pa.string_view()), ("i", pa.int32())])
+_SOURCE_SCHEMA: Final = pa.schema([("j", pa.string()), ("i", pa.int32())])
 _VECTOR_ROWS: Final = 2048
 _PIECE_BYTES: Final = 4 << 20
 _MAX_ROW_BYTES: Final = 8 << 20
@@ -35,7 +37,7 @@ class Parsed:
     """Rows in order: an array a column, and where a row was not proved (its values are void)."""
 
     columns: list[pa.Array]
-    is_proved: np.ndarray[Any, np.dtype[np.bool_]]
+    is_proved: pa.Array
 
 
 class VectorSession:
@@ -49,6 +51,7 @@ class VectorSession:
         self._source = _Source()
         self._connection.register("source", self._source)
         self._prepared: dict[str, str] = {}
+        self.numbers = Ascending(pa.int32())
 
     def run(self, query: str, batches: list[pa.RecordBatch], *, is_wide: bool) -> pa.Table:
         """Returns the query's answer over `source`, which is these batches, in order."""
@@ -108,24 +111,33 @@ class VectorParser:
         self._is_wide = len(order) > _PREPARED_FROM
         self.is_sparse = False
         """Whether records may leave keys out; proving these, too, costs a tenth more."""
-        self._queries = {
-            (is_sparse, is_forgiving): block_query(
-                columns, order, mixed=mixed, is_sparse=is_sparse, is_forgiving=is_forgiving
-            )
-            for is_sparse in (False, True)
-            for is_forgiving in (False, True)
-        }
+        self.habits = Habits()
+        """What the records are like; proved rows are, others teach `learn` something."""
+        self._query = cache(partial(block_query, columns=columns, order=order, mixed=mixed))
 
-    def parse(self, texts: Slices) -> Iterator[Parsed]:
+    def learn(self, texts: RecordTexts) -> bool:
+        """Learns from rows that were not proved; tells whether there is news for proving."""
+        nullable, escaped = set(self.habits.nullable), set(self.habits.escaped)
+        for text in texts:
+            try:
+                fields = split_object(text)
+            except ValueError:
+                continue
+            nullable.update(name for name, value in fields.items() if value == b"null")
+            escaped.update(name for name, value in fields.items() if b"\\" in value)
+        old, self.habits = self.habits, Habits(frozenset(nullable), frozenset(escaped))
+        return self.habits != old
+
+    def parse(self, texts: RecordTexts) -> Iterator[Parsed]:
         """Yields the rows in order, in one or several parts."""
-        batches = list(_pieces(texts))
+        numbers = self._session.numbers.first(len(texts))
+        batches = list(_pieces(texts, numbers))
         try:
             table = self._run(batches, is_forgiving=False)
         except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
             # Some text is not JSON, or not UTF-8 (which duckdb then cannot quote in its error).
             table = self._run(batches, is_forgiving=True)
-        rows = np.concatenate([np.empty(0, np.int32), *map(numbers_of, table["i"].chunks)])
-        if not np.array_equal(rows, np.arange(len(texts), dtype=np.int32)):
+        if not table["i"].equals(pa.chunked_array([numbers])):
             raise BugError(
                 "DuckDB returned the rows of a block in another order than they were given.",
                 remedy="Report it, with the version of duckdb.",
@@ -135,42 +147,44 @@ class VectorParser:
             yield self._typed(batch)
 
     def _run(self, batches: list[pa.RecordBatch], *, is_forgiving: bool) -> pa.Table:
-        query = self._queries[self.is_sparse, is_forgiving]
+        query = self._query(is_sparse=self.is_sparse, is_forgiving=is_forgiving, habits=self.habits)
         return self._session.run(query, batches, is_wide=self._is_wide)
 
     def _typed(self, batch: pa.RecordBatch) -> Parsed:
-        is_proved = flags_of(batch.column("ok"))
+        is_proved = batch.column("ok")
         arrays = []
         for position, column in enumerate(self._columns):
             array = batch.column(position)
             if column.kind in _READERS:
                 array, is_odd = _READERS[column.kind](array)
                 if is_odd is not None:
-                    is_proved = is_proved & ~is_odd
+                    is_proved = pc.and_(is_proved, pc.invert(is_odd))
             elif array.type != storage_type(column.kind):
                 array = array.cast(storage_type(column.kind))
             arrays.append(array)
         return Parsed(arrays, is_proved)
 
 
-def _pieces(texts: Slices) -> Iterator[pa.RecordBatch]:
+def _pieces(texts: RecordTexts, numbers: pa.Array) -> Iterator[pa.RecordBatch]:
     """Cuts the rows into parts of whole DuckDB vectors, enough for its threads to share.
 
     DuckDB holds a vector of 2,048 rows several times over, so long rows come in shorter parts.
     """
-    views = texts.views(max_bytes=_MAX_ROW_BYTES)
+    lengths = texts.byte_lengths()
+    array = texts.array
+    is_long = pc.greater(lengths, number(_MAX_ROW_BYTES))
+    if is_long.true_count:
+        array = pc.if_else(is_long, pa.scalar(None, array.type), array)
+    filled = numbers_of(pc.cumulative_sum(lengths))
     count = len(texts)
-    index = whole_numbers(np.arange(count, dtype=np.int32), pa.int32())
     size = max(_VECTOR_ROWS, -(-count // 8 // _VECTOR_ROWS) * _VECTOR_ROWS)
-    filled = np.cumsum(texts.ends - texts.starts)
     start = 0
     while start < count:
-        limit = int(filled[start]) + _PIECE_BYTES
-        length = min(size, int(np.searchsorted(filled, limit, side="right")) - start)
-        yield pa.record_batch(
-            [views.slice(start, length), index.slice(start, length)], schema=_SOURCE_SCHEMA
+        end = bisect_right(filled, filled[start] + _PIECE_BYTES, start, min(start + size, count))
+        yield pa.RecordBatch.from_arrays(
+            [array[start:end], numbers[start:end]], schema=_SOURCE_SCHEMA
         )
-        start += length
+        start = end
 
 
 def _instants(array: pa.Array) -> tuple[pa.Array, Any]:
@@ -211,7 +225,7 @@ def _by_reference(array: pa.Array, result: pa.DataType, read: Any) -> tuple[pa.A
         values.append(None if is_cut else value)
     whole = pa.int32() if pa.types.is_date32(result) else pa.int64()
     read_values = of_values(values, whole).take(coded.indices)
-    is_odd = flags_of(pc.and_(read_values.is_null(), array.is_valid()))
+    is_odd = pc.and_(read_values.is_null(), array.is_valid())
     return read_values.view(result), is_odd
 
 

@@ -55,13 +55,9 @@ class AirbyteRegistry:
     sources: tuple[RegistryEntry, ...] = ()
     destinations: tuple[RegistryEntry, ...] = ()
 
-    def source(self, name: str) -> RegistryEntry | None:
-        """Returns the source of this name ("source-stripe"); None when it is not in the list."""
-        return next((entry for entry in self.sources if entry.name == name), None)
-
-    def near_sources(self, name: str) -> Sequence[str]:
-        """Returns the names of sources most like this one."""
-        return nearest(name, [entry.name for entry in self.sources])
+    def find(self, name: str) -> RegistryEntry | None:
+        """Returns the connector of this name ("source-stripe"); None when it is not in the list."""
+        return next((e for e in (*self.sources, *self.destinations) if e.name == name), None)
 
 
 class _Pypi(msgspec.Struct, frozen=True):

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
-from penstock.protocol.catalog import StreamDescriptor
+from penstock.protocol.catalog import Catalog, StreamDescriptor
+from penstock.protocol.spec import ConnectorSpec
+from penstock.protocol.state import State
 
 
 class Event(
@@ -47,6 +49,9 @@ class CheckpointCommitted(Event, frozen=True, kw_only=True, omit_defaults=True):
     rows: int
     bytes: int
     seconds: float
+    state: State | None = None
+    """What the source gets when it continues from here; None: rows without a state of their own."""
+    generation_id: int = 0
 
 
 class LogEmitted(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,6 +69,18 @@ class ConfigChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
     config: dict[str, Any]
 
 
+class ProbeFinished(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The last event of every probe: what the connector answered, or why it did not."""
+
+    outcome: str
+    """succeeded or failed."""
+    spec: ConnectorSpec | None = None
+    catalog: Catalog | None = None
+    error: dict[str, Any] | None = None
+    description: str = ""
+    """How the connector runs: "airbyte-source-faker 7.2.1 in ~/.cache/…"."""
+
+
 class StreamReceipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The proof for one stream: read = sent = committed."""
 
@@ -73,6 +90,8 @@ class StreamReceipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """complete, incomplete or failed."""
     mode: str
     rows_read: int = 0
+    rows_filtered: int = 0
+    """Rows left out by the filters of this sync: read = filtered + sent."""
     rows_sent: int = 0
     rows_committed: int = 0
     rows_claimed: int | None = None
@@ -130,7 +149,13 @@ def encode_event(event: Event) -> bytes:
 
 
 AnyEvent = (
-    SyncStarted | StreamProgress | CheckpointCommitted | LogEmitted | ConfigChanged | SyncFinished
+    SyncStarted
+    | StreamProgress
+    | CheckpointCommitted
+    | LogEmitted
+    | ConfigChanged
+    | ProbeFinished
+    | SyncFinished
 )
 
 

@@ -23,6 +23,8 @@ class StreamAccount:
     cursor_property: str | None = None
     rows_read: int = 0
     bytes_read: int = 0
+    rows_filtered: int = 0
+    """Rows that the connection's own filters left out."""
     rows_sent: int = 0
     rows_committed: int = 0
     rows_claimed: int | None = None
@@ -40,6 +42,10 @@ class StreamAccount:
         """Counts rows that came out of the source. Called by the reader, before the buffer."""
         self.rows_read += rows
         self.bytes_read += wire_bytes
+
+    def note_filtered(self, rows: int) -> None:
+        """Counts rows that were read and, as was asked for, not sent."""
+        self.rows_filtered += rows
 
     def note_sent(self, batch: pa.RecordBatch, wire_bytes: int) -> None:
         """Counts rows the writer took."""
@@ -70,16 +76,19 @@ class StreamAccount:
                     stream=self.stream,
                 )
 
-    def note_committed(self, rows: int) -> int:
-        """Moves the rows sent since the last commit to committed, and proves the count.
+    def take_sent(self) -> int:
+        """Returns the rows sent since the last call: a commit of them is under way."""
+        sent, self.sent_since_commit, self.bytes_since_commit = self.sent_since_commit, 0, 0
+        return sent
 
-        Returns the rows of this commit; raises ProofFailed when the destination's own count
-        differs from what was sent.
+    def note_committed(self, rows: int, sent: int | None = None) -> int:
+        """Counts the rows of one commit, and returns them.
+
+        `sent` is what that commit was of; None: all sent since the last `take_sent`. Raises
+        ProofFailed when the destination's own count differs.
         """
-        sent = self.sent_since_commit
+        sent = self.take_sent() if sent is None else sent
         self.rows_committed += rows
-        self.sent_since_commit = 0
-        self.bytes_since_commit = 0
         self.checkpoints += 1
         if rows != sent:
             raise ProofFailed(
@@ -91,11 +100,13 @@ class StreamAccount:
         return rows
 
     def prove_whole(self) -> None:
-        """Raises ProofFailed unless every row read was sent and committed."""
-        if not self.rows_read == self.rows_sent == self.rows_committed:
+        """Raises ProofFailed unless every row read was filtered, or sent and committed."""
+        due = self.rows_read - self.rows_filtered
+        if not due == self.rows_sent == self.rows_committed:
+            filtered = f"{self.rows_filtered} filtered, " if self.rows_filtered else ""
             raise ProofFailed(
-                f"Of {self.stream}, {self.rows_read} rows were read, {self.rows_sent} sent and"
-                f" {self.rows_committed} committed.",
+                f"Of {self.stream}, {self.rows_read} rows were read, {filtered}"
+                f"{self.rows_sent} sent and {self.rows_committed} committed.",
                 remedy="Run the sync again; it continues from the last committed state.",
                 stream=self.stream,
             )

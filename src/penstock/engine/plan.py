@@ -8,28 +8,26 @@ from typing import Final
 
 import msgspec
 
-from penstock.data.names import column_names, table_name
-from penstock.data.types import Column, columns_of
 from penstock.engine.settings import SyncSettings
+from penstock.engine.shaping.streams import Shaping
 from penstock.engine.state_store import StoredCheckpoint
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import (
     ConfiguredStream,
     DestinationSyncMode,
-    PropertyPath,
     StreamDescriptor,
     SyncMode,
 )
 from penstock.protocol.state import State, StateType, stream_state
 from penstock.sdk.destination import (
     Capabilities,
-    ColumnPlan,
     Normalisation,
     StoredState,
     StreamPlan,
     TableName,
     WriteMode,
 )
+from penstock.sdk.landing import columns_for, cursor_column, key_columns, mode_for, table_for
 
 _MODES: Final[Mapping[tuple[SyncMode, DestinationSyncMode], WriteMode]] = {
     (SyncMode.FULL_REFRESH, DestinationSyncMode.OVERWRITE): WriteMode.OVERWRITE,
@@ -58,7 +56,8 @@ class StreamTask:
     """What the source gets; None starts from the beginning."""
     commits_midway: bool
     """False when a part of the stream is worth nothing: a full refresh appended to older rows
-    whose source cannot continue. Its rows become durable only all together."""
+    whose source cannot continue, or an overwrite that the destination cannot continue. Its rows
+    become durable only all together."""
 
     @property
     def stream(self) -> StreamDescriptor:
@@ -119,6 +118,7 @@ def plan_streams(
     stored: Stored,
     resumes_full_refresh: bool,
     fence: int,
+    shaping: Shaping | None = None,
 ) -> tuple[StreamTask, ...]:
     """Returns one task a stream, in the catalogue's order.
 
@@ -127,22 +127,30 @@ def plan_streams(
     when the destination cannot do it, or when two streams would land in one table.
     """
     normalisation = _normalisation(settings)
+    shaping = shaping or Shaping()
     tasks = []
-    for configured in streams:
+    for configured in map(shaping.asked, streams):
+        landing = shaping.landing(configured)
         mode = _write_mode(configured, capabilities, normalisation)
         known = stored.by_stream.get(configured.descriptor)
+        keeps_parts = capabilities.resumes_overwrite or not mode.is_overwrite
         generation, state, resumes = _continue(
-            configured, mode, known, resumes_full_refresh=resumes_full_refresh
+            configured, mode, known, resumes_full_refresh=resumes_full_refresh and keeps_parts
         )
-        columns = _columns(configured, capabilities)
+        columns = columns_for(landing, capabilities)
         plan = StreamPlan(
             connection=connection,
             stream=configured.descriptor,
-            table=_table(configured, settings, capabilities),
+            table=table_for(
+                StreamDescriptor(shaping.table(configured.descriptor), configured.stream.namespace),
+                capabilities,
+                namespace=settings.namespace,
+                prefix=settings.prefix,
+            ),
             columns=() if normalisation is Normalisation.RAW else columns,
             mode=mode,
-            primary_key=_key_columns(configured, columns) if mode.is_dedup else (),
-            cursor=_cursor_column(configured, columns) if mode.is_dedup else None,
+            primary_key=key_columns(landing, columns) if mode.is_dedup else (),
+            cursor=cursor_column(landing, columns) if mode.is_dedup else None,
             normalisation=normalisation,
             generation_id=generation,
             sync_id=configured.sync_id or 0,
@@ -157,8 +165,11 @@ def plan_streams(
                 configured=configured,
                 plan=plan,
                 state=state,
-                commits_midway=not is_appending_full_refresh
-                or (resumes_full_refresh and bool(configured.stream.is_resumable)),
+                commits_midway=keeps_parts
+                and (
+                    not is_appending_full_refresh
+                    or (resumes_full_refresh and bool(configured.stream.is_resumable))
+                ),
             )
         )
     _refuse_shared_tables(tasks)
@@ -223,14 +234,7 @@ def _write_mode(
             remedy="Choose one of: " + ", ".join(configured.stream.supported_sync_modes) + ".",
             stream=configured.descriptor,
         )
-    if _truncates(configured) and mode in (WriteMode.APPEND, WriteMode.APPEND_DEDUP):
-        mode = WriteMode.OVERWRITE_DEDUP if mode.is_dedup else WriteMode.OVERWRITE
-    if mode not in capabilities.modes:
-        raise ConfigError(
-            f"The destination cannot write {configured.descriptor} in mode {mode}.",
-            remedy="Choose one of: " + ", ".join(sorted(capabilities.modes)) + ".",
-            stream=configured.descriptor,
-        )
+    mode = mode_for(configured, mode, capabilities)
     if mode.is_dedup and normalisation is Normalisation.RAW:
         raise ConfigError(
             f"Stream {configured.descriptor} cannot be deduplicated in raw form:"
@@ -239,12 +243,6 @@ def _write_mode(
             stream=configured.descriptor,
         )
     return mode
-
-
-def _truncates(configured: ConfiguredStream) -> bool:
-    """A truncating refresh: rows older than this generation go when the stream completes."""
-    minimum = configured.minimum_generation_id
-    return bool(minimum) and minimum == configured.generation_id
 
 
 def _continue(
@@ -268,65 +266,6 @@ def _continue(
     generation = asked if asked is not None else (last if can_resume else last + 1)
     resumes = can_resume and generation == last
     return generation, state if resumes else None, resumes
-
-
-def _columns(configured: ConfiguredStream, capabilities: Capabilities) -> tuple[ColumnPlan, ...]:
-    columns: tuple[Column, ...] = columns_of(configured.stream.json_schema)
-    names = column_names(
-        [column.name for column in columns], max_bytes=capabilities.max_identifier_bytes
-    )
-    return tuple(
-        ColumnPlan(source=column.name, name=name, kind=column.kind)
-        for column, name in zip(columns, names, strict=True)
-    )
-
-
-def _table(
-    configured: ConfiguredStream, settings: SyncSettings, capabilities: Capabilities
-) -> TableName:
-    limit = capabilities.max_identifier_bytes
-    schema = settings.namespace or configured.stream.namespace
-    return TableName(
-        schema=table_name(schema, max_bytes=limit) if schema else None,
-        name=table_name(settings.prefix + configured.stream.name, max_bytes=limit),
-    )
-
-
-def _key_columns(configured: ConfiguredStream, columns: Sequence[ColumnPlan]) -> tuple[str, ...]:
-    key = configured.effective_primary_key()
-    if not key:
-        raise ConfigError(
-            f"Stream {configured.descriptor} is to be deduplicated, but has no primary key.",
-            remedy=f"Name one: --primary-key {configured.descriptor}=COLUMN[,COLUMN].",
-            stream=configured.descriptor,
-        )
-    return tuple(_column_of(configured, columns, path, "primary key") for path in key)
-
-
-def _cursor_column(configured: ConfiguredStream, columns: Sequence[ColumnPlan]) -> str | None:
-    cursor = configured.effective_cursor()
-    if not cursor or len(cursor) > 1:
-        return None
-    known = {column.source: column.name for column in columns}
-    return known.get(cursor[0])
-
-
-def _column_of(
-    configured: ConfiguredStream,
-    columns: Sequence[ColumnPlan],
-    path: PropertyPath,
-    what: str,
-) -> str:
-    if len(path) == 1:
-        for column in columns:
-            if column.source == path[0]:
-                return column.name
-    raise ConfigError(
-        f"The {what} {'.'.join(path)!r} of stream {configured.descriptor} is not one of its"
-        " top-level properties.",
-        remedy="Choose among: " + ", ".join(column.source for column in columns[:20]) + ".",
-        stream=configured.descriptor,
-    )
 
 
 def _refuse_shared_tables(tasks: Sequence[StreamTask]) -> None:

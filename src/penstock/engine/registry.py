@@ -12,9 +12,9 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from penstock.engine.airbyte_registry import AirbyteRegistry, load_registry, nearest
+from penstock.engine.airbyte_registry import RegistryEntry, load_registry, nearest
 from penstock.engine.runners.container import container_runner
 from penstock.engine.runners.manifest import ManifestRequest, manifest_runner, manifest_url
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions
@@ -29,21 +29,47 @@ from penstock.engine.settings import ConnectorRef
 from penstock.errors import BugError, ConfigError, UnknownName
 from penstock.sdk.source import Source
 
+if TYPE_CHECKING:
+    from penstock.engine.runners.destinations import DestinationRunner
+    from penstock.engine.runners.late import LateRunner
+
 _log = logging.getLogger(__name__)
 
 Kind = Literal["source", "destination"]
 
 NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "avni": "penstock.sources.avni:AvniSource",
+        "commcare": "penstock.sources.commcare:CommCareSource",
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
+        "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
+        "postgres": "penstock.sources.postgres:PostgresSource",
+        "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
     }
 )
+AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"google-analytics-data-api": "google-analytics", "smartsheets": "smartsheet"}
+)
+"""Sources that Airbyte has under another name; their settings are read, too."""
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {"duckdb": "penstock.destinations.duckdb:DuckDBDestination"}
+    {
+        "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
+        "postgres": "penstock.destinations.postgres:PostgresDestination",
+    }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"source-faker": "Faker", "source-file": "Files", "destination-duckdb": "DuckDB"}
+    {
+        "destination-duckdb": "DuckDB",
+        "destination-postgres": "PostgreSQL",
+        "source-avni": "Avni",
+        "source-commcare": "CommCare",
+        "source-faker": "Faker",
+        "source-file": "Files",
+        "source-google-analytics": "Google Analytics 4",
+        "source-postgres": "PostgreSQL",
+        "source-smartsheet": "Smartsheet",
+    }
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""
 SOURCES_GROUP: Final = "penstock.sources"
@@ -65,11 +91,16 @@ class Listed:
 
 
 def full_name(name: str, kind: Kind) -> str:
-    """Returns the name with its prefix: "faker" and "source-faker" are one connector."""
-    return name if name.startswith(f"{kind}-") else f"{kind}-{name}"
+    """Returns the name with its prefix: "faker" and "source-faker" are one connector.
+
+    So is "airbyte-source-faker", the name of its package.
+    """
+    return f"{kind}-{_short(name, kind)}"
 
 
 def _short(name: str, kind: Kind) -> str:
+    if name.startswith(f"airbyte-{kind}-"):
+        name = name.removeprefix("airbyte-")
     return name.removeprefix(f"{kind}-")
 
 
@@ -80,12 +111,19 @@ def list_sources(*, airbyte: bool = False) -> list[Listed]:
     """
     listed = _listed("source", NATIVE_SOURCES, SOURCES_GROUP)
     registry = load_registry() if airbyte else None
-    return listed + _of_airbyte(registry, {one.name for one in listed})
+    entries = registry.sources if registry else ()
+    return listed + _of_airbyte(entries, {one.name for one in listed})
 
 
-def list_destinations() -> list[Listed]:
-    """Returns the destinations there are; imports none of them."""
-    return _listed("destination", NATIVE_DESTINATIONS, DESTINATIONS_GROUP)
+def list_destinations(*, airbyte: bool = False) -> list[Listed]:
+    """Returns the destinations there are; imports none of them.
+
+    `airbyte` adds those of Airbyte's registry, which may have to be fetched.
+    """
+    listed = _listed("destination", NATIVE_DESTINATIONS, DESTINATIONS_GROUP)
+    registry = load_registry() if airbyte else None
+    entries = registry.destinations if registry else ()
+    return listed + _of_airbyte(entries, {one.name for one in listed})
 
 
 def _listed(kind: Kind, native: Mapping[str, str], group: str) -> list[Listed]:
@@ -98,12 +136,10 @@ def _listed(kind: Kind, native: Mapping[str, str], group: str) -> list[Listed]:
     return sorted(own, key=lambda listed: listed.name)
 
 
-def _of_airbyte(registry: AirbyteRegistry | None, known: set[str]) -> list[Listed]:
-    if registry is None:
-        return []
+def _of_airbyte(entries: Sequence[RegistryEntry], known: set[str]) -> list[Listed]:
     return [
         Listed(name=entry.name, title=entry.title, runs=_how(entry.language, entry.package))
-        for entry in registry.sources
+        for entry in entries
         if entry.name not in known
     ]
 
@@ -137,6 +173,8 @@ def _find_class(
 ) -> Callable[[], Any] | None:
     """Returns what loads the class of a native or third party's connector, if there is one."""
     short = _short(name, kind)
+    if kind == "source":
+        short = AIRBYTE_NAMES.get(short, short)
     if short in native:
         return lambda: _load(native[short])
     plugins = _plugins(group)
@@ -179,26 +217,42 @@ def source_runner(
     that is already installed, what Airbyte's registry says, and without a registry the package
     `airbyte-<name>`. Raises UnknownName, and ConfigError when the reference contradicts itself.
     """
-    _check_ref(ref)
     options = options or RunOptions()
-    if ref.executable:
-        return _program(ref.name, ref.executable, options)
-    if ref.image:
-        return container_runner(ref.name, ref.image, network=ref.network, options=options)
-    root = Path(install_root).expanduser().absolute() if install_root else default_install_root()
-    name = full_name(ref.name, "source")
-    store = VenvStore(root=root, on_log=options.on_log, near_names=lambda: _near(name))
-    if ref.manifest:
-        return _manifest(ref, ref.manifest, store, options)
-    if not (ref.pip_url or ref.version or ref.python):
-        found = _find_class(ref.name, "source", NATIVE_SOURCES, SOURCES_GROUP)
-        if found is not None:
-            runner: SourceRunner = _load(_IN_PROCESS)(name, found())
-            return runner
-    return _airbyte(ref, store, options)
+    native = _native(ref, "source", NATIVE_SOURCES, SOURCES_GROUP)
+    if native is not None:
+        name = full_name(ref.name, "source")
+        runner: SourceRunner = _load(_IN_PROCESS)(name, native(), kept=options.kept)
+        return runner
+    return _Programs("source", install_root, options).runner(ref)
 
 
-def _check_ref(ref: ConnectorRef) -> None:
+def destination_runner(
+    ref: ConnectorRef, *, install_root: str | None = None, options: RunOptions | None = None
+) -> DestinationRunner:
+    """Returns how a destination runs, as `source_runner` does for a source."""
+    from penstock.engine.runners.destinations import (  # noqa: PLC0415 (of no use to sources)
+        NativeDestinationRunner,
+        ProgramDestinationRunner,
+    )
+
+    native = _native(ref, "destination", NATIVE_DESTINATIONS, DESTINATIONS_GROUP)
+    if native is not None:
+        return NativeDestinationRunner(full_name(ref.name, "destination"), native())
+    return ProgramDestinationRunner(_Programs("destination", install_root, options).runner(ref))
+
+
+def _native(
+    ref: ConnectorRef, kind: Kind, native: Mapping[str, str], group: str
+) -> Callable[[], Any] | None:
+    """Returns what loads the class, if the reference asks for a native or third party's one."""
+    _check_ref(ref, kind)
+    asked = any(getattr(ref, method) for method in _METHODS)
+    if asked or ref.version or ref.python:
+        return None
+    return _find_class(ref.name, kind, native, group)
+
+
+def _check_ref(ref: ConnectorRef, kind: Kind) -> None:
     methods = [method for method in _METHODS if getattr(ref, method)]
     if len(methods) > 1:
         raise ConfigError(
@@ -210,64 +264,99 @@ def _check_ref(ref: ConnectorRef) -> None:
             f"{ref.name} has a version and also {methods[0]}, which has one of its own.",
             remedy=f"Put the version into {methods[0]}, and leave version unset.",
         )
-    if methods in ([], ["pip_url"]) and not _NAME.match(ref.name):
-        raise _unknown(ref.name, "source", nearest(_short(ref.name.lower(), "source"), _own()))
-
-
-def _own() -> list[str]:
-    return [_short(listed.name, "source") for listed in list_sources()]
-
-
-def _program(name: str, executable: str, options: RunOptions) -> SourceRunner:
-    """Returns a runner of a local program; words after it are its first arguments."""
-    whole = Path(executable).expanduser()
-    words = [str(whole)] if whole.is_file() else shlex.split(executable)
-    program = shutil.which(Path(words[0]).expanduser()) if words else None
-    if program is None:
+    if ref.manifest and kind == "destination":
         raise ConfigError(
-            f"The executable {executable!r} of {name} does not exist, or may not be executed.",
-            remedy="Give its path; make it executable with chmod +x.",
+            f"{ref.name} has a manifest, which only a source can be made of.",
+            remedy="Leave it out.",
         )
-    argv = (str(Path(program).absolute()), *words[1:])
-    return ProgramRunner(name, Program(argv=argv), " ".join(argv), options=options)
+    if methods in ([], ["pip_url"]) and not _NAME.match(ref.name):
+        raise _unknown(ref.name, kind, nearest(_short(ref.name.lower(), kind), _own(kind)))
 
 
-def _manifest(
-    ref: ConnectorRef, manifest: str, store: VenvStore, options: RunOptions
-) -> SourceRunner:
-    request = ManifestRequest(name=ref.name, manifest=manifest, python=ref.python)
-    return manifest_runner(request, store=store, options=options)
+def _own(kind: Kind) -> list[str]:
+    listed = list_sources() if kind == "source" else list_destinations()
+    return [_short(each.name, kind) for each in listed]
 
 
-def _airbyte(ref: ConnectorRef, store: VenvStore, options: RunOptions) -> SourceRunner:
-    """Returns a runner of a connector of Airbyte's: its package, its manifest, or its image."""
-    name = full_name(ref.name, "source")
-    request = PackageRequest(name=name, version=ref.version, pip_url=ref.pip_url, python=ref.python)
-    if ref.pip_url or store.find(request) is not None:
-        return venv_runner(request, store=store, options=options)
-    registry = load_registry()
-    if registry is None:
-        if ref.version is None:
-            _log.warning(
-                "Airbyte's registry cannot be had: %s is looked for on PyPI, where connectors "
-                "that became manifests are out of date.",
-                name,
+class _Programs:
+    """Finds the program of a connector that does not run in this process."""
+
+    def __init__(self, kind: Kind, install_root: str | None, options: RunOptions | None) -> None:
+        self._kind = kind
+        self._options = options or RunOptions()
+        self._root = (
+            Path(install_root).expanduser().absolute() if install_root else default_install_root()
+        )
+
+    def runner(self, ref: ConnectorRef) -> ProgramRunner | LateRunner:
+        """Returns how the reference's program runs."""
+        if ref.executable:
+            return self._executable(ref.name, ref.executable)
+        if ref.image:
+            return self._image(ref.name, ref.image, ref)
+        name = full_name(ref.name, self._kind)
+        store = VenvStore(
+            root=self._root,
+            on_log=self._options.on_log,
+            near_names=lambda: _near(name, self._kind),
+        )
+        if ref.manifest:
+            return self._manifest(ref, ref.manifest, store)
+        return self._package(ref, name, store)
+
+    def _executable(self, name: str, executable: str) -> ProgramRunner:
+        """Returns a runner of a local program; words after it are its first arguments."""
+        whole = Path(executable).expanduser()
+        words = [str(whole)] if whole.is_file() else shlex.split(executable)
+        program = shutil.which(Path(words[0]).expanduser()) if words else None
+        if program is None:
+            raise ConfigError(
+                f"The executable {executable!r} of {name} does not exist, or may not be executed.",
+                remedy="Give its path; make it executable with chmod +x.",
             )
-        return venv_runner(request, store=store, options=options)
-    entry = registry.source(name)
-    if entry is None:
-        raise _unknown(ref.name, "source", _near(name))
-    if entry.language == "manifest-only":
-        return _manifest(ref, manifest_url(name, ref.version), store, options)
-    if entry.package is not None:
-        return venv_runner(replace(request, package=entry.package), store=store, options=options)
-    image = entry.image_of(ref.version)
-    return container_runner(name, image, network=ref.network, options=options)
+        argv = (str(Path(program).absolute()), *words[1:])
+        return ProgramRunner(name, Program(argv=argv), " ".join(argv), options=self._options)
+
+    def _image(self, name: str, image: str, ref: ConnectorRef) -> LateRunner:
+        return container_runner(name, image, network=ref.network, options=self._options)
+
+    def _manifest(self, ref: ConnectorRef, manifest: str, store: VenvStore) -> LateRunner:
+        request = ManifestRequest(name=ref.name, manifest=manifest, python=ref.python)
+        return manifest_runner(request, store=store, options=self._options)
+
+    def _package(
+        self, ref: ConnectorRef, name: str, store: VenvStore
+    ) -> ProgramRunner | LateRunner:
+        """Returns a runner of a connector of Airbyte's: its package, its manifest, or its image."""
+        request = PackageRequest(
+            name=name, version=ref.version, pip_url=ref.pip_url, python=ref.python
+        )
+        if ref.pip_url or store.find(request) is not None:
+            return venv_runner(request, store=store, options=self._options)
+        registry = load_registry()
+        if registry is None:
+            if ref.version is None:
+                _log.warning(
+                    "Airbyte's registry cannot be had: %s is looked for on PyPI, where connectors "
+                    "that became manifests are out of date.",
+                    name,
+                )
+            return venv_runner(request, store=store, options=self._options)
+        entry = registry.find(name)
+        if entry is None:
+            raise _unknown(ref.name, self._kind, _near(name, self._kind))
+        if entry.language == "manifest-only":
+            return self._manifest(ref, manifest_url(name, ref.version), store)
+        if entry.package is not None:
+            packaged = replace(request, package=entry.package)
+            return venv_runner(packaged, store=store, options=self._options)
+        return self._image(name, entry.image_of(ref.version), ref)
 
 
-def _near(name: str) -> list[str]:
-    """Returns the names most like "source-…": native ones, and those of Airbyte's registry."""
+def _near(name: str, kind: Kind) -> list[str]:
+    """Returns the names most like this one: native ones, and those of Airbyte's registry."""
     registry = load_registry()
-    others = [_short(entry.name, "source") for entry in registry.sources] if registry else []
-    found = nearest(_short(name, "source"), list(dict.fromkeys([*_own(), *others])))
-    return [full_name(short, "source") for short in found]
+    entries = () if registry is None else (*registry.sources, *registry.destinations)
+    others = [_short(e.name, kind) for e in entries if e.name.startswith(f"{kind}-")]
+    found = nearest(_short(name, kind), list(dict.fromkeys([*_own(kind), *others])))
+    return [full_name(short, kind) for short in found]

@@ -9,7 +9,7 @@ from penstock.engine.plan import Stored, StreamTask, is_position, merge_stored
 from penstock.engine.state_store import FileStateStore, StateStore, StoredCheckpoint
 from penstock.protocol.catalog import StreamDescriptor, SyncMode
 from penstock.protocol.state import GlobalState, State, StateType, stream_state
-from penstock.sdk.destination import Destination, StoresState
+from penstock.sdk.destination import StoresState, Writable
 
 
 class Remembers(Protocol):
@@ -63,7 +63,7 @@ class Beside:
 
 
 def remembers(
-    destination: Destination, store: StateStore, *, connection: str, fence: int
+    destination: Writable, store: StateStore, *, connection: str, fence: int
 ) -> Remembers:
     """Returns where this destination's checkpoints are remembered."""
     if isinstance(destination, StoresState):
@@ -71,7 +71,7 @@ def remembers(
     return Beside(store, connection, fence)
 
 
-def load_stored(destination: Destination, store: StateStore, connection: str) -> Stored:
+def load_stored(destination: Writable, store: StateStore, connection: str) -> Stored:
     """Returns all checkpoints of a connection, those set by hand on top."""
     in_destination = (
         destination.stored_states(connection) if isinstance(destination, StoresState) else None
@@ -80,7 +80,7 @@ def load_stored(destination: Destination, store: StateStore, connection: str) ->
 
 
 def settle_overrides(
-    destination: Destination,
+    destination: Writable,
     store: FileStateStore,
     tasks: tuple[StreamTask, ...],
     *,

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.engine.briefing import catalog_for_destination, catalog_for_source
+from penstock.engine.clearing import emptied, without_streams
 from penstock.engine.events import (
     ConfigChanged,
     Event,
@@ -22,24 +24,25 @@ from penstock.engine.events import (
     SyncStarted,
 )
 from penstock.engine.home import data_home
-from penstock.engine.kept_config import keep_config, kept_config
+from penstock.engine.kept_config import KeptConfigs, NothingKept, written_with
 from penstock.engine.ledger import Ledger, StreamAccount
 from penstock.engine.plan import StreamTask, is_position, plan_streams, source_states
 from penstock.engine.receipts import save_receipt
 from penstock.engine.references import resolved_config
-from penstock.engine.registry import load_destination_class, source_runner
+from penstock.engine.registry import destination_runner, source_runner
 from penstock.engine.remember import load_stored, remembers, settle_overrides
+from penstock.engine.runners.nothing import NothingRunner
+from penstock.engine.runners.program import RunOptions
 from penstock.engine.runners.runner import SourceRunner
-from penstock.engine.settings import ConnectorRef, RunSpec
+from penstock.engine.settings import ConnectorRef, Job, RunSpec
+from penstock.engine.shaping.streams import Shaping
 from penstock.engine.sink import StreamSink
 from penstock.engine.state_store import exclusive, open_state_store
 from penstock.engine.sync import SyncLoop, status_of
 from penstock.errors import BugError, Cancelled, PenstockError
-from penstock.protocol.catalog import ConfiguredCatalog, ConfiguredStream, SyncMode
+from penstock.protocol.catalog import ConfiguredStream
 from penstock.protocol.state import State
-from penstock.sdk.config import parse_config
-from penstock.sdk.destination import Destination
-from penstock.sdk.entrypoint import destination_spec
+from penstock.sdk.destination import CommitsLater, Writable
 from penstock.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -81,13 +84,13 @@ def run(
     yield SyncFinished(receipt=receipt)
 
 
-def open_destination(ref: ConnectorRef) -> Destination:
-    """Returns the destination a reference names, its configuration resolved and parsed."""
-    connector = load_destination_class(ref.name)
-    written = resolved_config(ref.config, lambda: destination_spec(connector))
-    config = parse_config(connector.Config, written)
-    destination: Destination = connector(config)
-    return destination
+def open_destination(ref: ConnectorRef, *, install_root: str | None = None) -> Writable:
+    """Returns the destination a reference names, its configuration resolved.
+
+    A native one is made and its configuration parsed; of a program nothing runs yet.
+    """
+    runner = destination_runner(ref, install_root=install_root)
+    return runner.open(resolved_config(ref.config, runner.spec))
 
 
 @dataclass(slots=True)
@@ -107,44 +110,57 @@ class _Attempt:
         spec = self.spec
         with ExitStack() as stack:
             stack.enter_context(exclusive(self.data_dir / "locks", spec.connection))
-            runner = self.given_runner or source_runner(
-                spec.source, install_root=spec.settings.install_root
-            )
+            runner = self.given_runner or _runner(spec, self.data_dir)
             self.source_text = runner.description
-            destination = open_destination(spec.destination)
+            destination = open_destination(
+                spec.destination, install_root=spec.settings.install_root
+            )
             store = open_state_store(self.data_dir)
             if spec.states is not None:
                 store.override(spec.connection, spec.states)
             stored = load_stored(destination, store, spec.connection)
             fence = spec.fence or stored.highest_fence + 1
+            # A program types the values itself: it gets them as they are.
+            is_raw = spec.settings.normalisation == "raw" or isinstance(destination, CommitsLater)
+            shaping = Shaping(_streams(spec), spec.shapes, is_raw=is_raw)
+            stack.callback(shaping.close)
             self.tasks = plan_streams(
                 connection=spec.connection,
-                streams=spec.catalog.streams,
+                streams=_streams(spec),
                 settings=spec.settings,
                 capabilities=destination.capabilities,
                 stored=stored,
                 resumes_full_refresh=runner.resumes_full_refresh,
                 fence=fence,
+                shaping=shaping,
             )
             settle_overrides(
                 destination, store, self.tasks, connection=spec.connection, fence=fence
             )
+            places = remembers(destination, store, connection=spec.connection, fence=fence)
+            if spec.job is Job.CLEAR and stored.shared is not None and stored.shared.state:
+                cleared = [task.stream for task in self.tasks]
+                places.shared(without_streams(stored.shared.state, cleared))
             self.loop = SyncLoop(
                 tasks=self.tasks,
                 destination=destination,
                 ledger=Ledger(_account(task) for task in self.tasks),
                 settings=spec.settings,
-                remembers=remembers(destination, store, connection=spec.connection, fence=fence),
+                remembers=places,
                 stop=self.stop,
+                shaping=shaping,
             )
-            yield from self._move(self.loop, runner, source_states(self.tasks, stored))
+            states = source_states(self.tasks, stored)
+            if isinstance(destination, CommitsLater):
+                catalog, names = catalog_for_destination(self.tasks, spec.settings)
+                stack.enter_context(destination.begin(catalog, names, self.stop))
+            yield from self._move(self.loop, runner, states, is_raw=is_raw)
 
     def _move(
-        self, loop: SyncLoop, runner: SourceRunner, states: Sequence[State]
+        self, loop: SyncLoop, runner: SourceRunner, states: Sequence[State], *, is_raw: bool
     ) -> Iterator[Event]:
         spec = self.spec
-        given = resolved_config(spec.source.config, runner.spec)
-        config = kept_config(self.data_dir, spec.connection, given)
+        config = resolved_config(spec.source.config, runner.spec)
         yield SyncStarted(
             run_id=spec.run_id,
             connection=spec.connection,
@@ -154,12 +170,12 @@ class _Attempt:
             continuing=tuple(task.stream for task in self.tasks if task.state is not None),
             started_at=self.started_at.isoformat(),
         )
-        catalog = _catalog_for_source(self.tasks)
-        is_raw = spec.settings.normalisation == "raw"
+        catalog = catalog_for_source(self.tasks)
         with runner.read(config, catalog, states, is_raw=is_raw) as reading:
             for event in loop.events(reading):
-                if isinstance(event, ConfigChanged):
-                    keep_config(self.data_dir, spec.connection, given, event.config)
+                if isinstance(event, ConfigChanged) and not spec.keeps_config:
+                    changed = written_with(spec.source.config, config, event.config)
+                    event = msgspec.structs.replace(event, config=changed)  # noqa: PLW2901
                 yield event
 
     def receipt(self, failure: PenstockError | None) -> Receipt:
@@ -183,28 +199,25 @@ class _Attempt:
         )
 
 
+def _runner(spec: RunSpec, data_dir: Path) -> SourceRunner:
+    if spec.job is Job.CLEAR:
+        return NothingRunner(spec.source.name)
+    kept = KeptConfigs(data_dir) if spec.keeps_config else NothingKept()
+    return source_runner(
+        spec.source,
+        install_root=spec.settings.install_root,
+        options=RunOptions(kept=kept),
+    )
+
+
+def _streams(spec: RunSpec) -> tuple[ConfiguredStream, ...]:
+    catalog = emptied(spec.catalog) if spec.job is Job.CLEAR else spec.catalog
+    return catalog.streams
+
+
 def _account(task: StreamTask) -> StreamAccount:
     cursor = task.configured.effective_cursor()
     return StreamAccount(stream=task.stream, cursor_property=cursor[0] if cursor else None)
-
-
-def _catalog_for_source(tasks: Sequence[StreamTask]) -> ConfiguredCatalog:
-    """Returns what the source is told: modes it knows, with generations where it is new to it."""
-    return ConfiguredCatalog(streams=tuple(_for_source(task) for task in tasks))
-
-
-def _for_source(task: StreamTask) -> ConfiguredStream:
-    configured = task.configured
-    return msgspec.structs.replace(
-        configured,
-        cursor_field=configured.effective_cursor()
-        if configured.sync_mode is SyncMode.INCREMENTAL
-        else configured.cursor_field,
-        primary_key=configured.effective_primary_key() or None,
-        generation_id=task.plan.generation_id,
-        minimum_generation_id=task.plan.generation_id if task.plan.mode.is_overwrite else 0,
-        sync_id=configured.sync_id or 1,
-    )
 
 
 def _stream_receipt(sink: StreamSink) -> StreamReceipt:
@@ -212,9 +225,10 @@ def _stream_receipt(sink: StreamSink) -> StreamReceipt:
     return StreamReceipt(
         stream=task.stream,
         table=str(task.plan.table),
-        status=status_of(sink) if sink.is_published else "incomplete",
+        status=status_of(sink) if sink.is_settled else "incomplete",
         mode=f"{task.configured.sync_mode}_{task.plan.mode}",
         rows_read=account.rows_read,
+        rows_filtered=account.rows_filtered,
         rows_sent=account.rows_sent,
         rows_committed=account.rows_committed,
         rows_claimed=account.rows_claimed,

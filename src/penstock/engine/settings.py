@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from penstock.engine.shaping.documents import StreamShape
 from penstock.protocol.catalog import ConfiguredCatalog
 from penstock.protocol.state import State
 
@@ -38,14 +40,25 @@ class SyncSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     normalisation: str = "typed"
     """`typed` (a column a property) or `raw` (one JSON column)."""
     namespace: str | None = None
-    """Schema in the destination; None: the stream's namespace, else the destination's default."""
+    """Schema in the destination; None: the stream's namespace, else the destination's default.
+
+    Empty: always the destination's default. `${SOURCE_NAMESPACE}` in it is the stream's namespace.
+    """
     prefix: str = ""
     """Put before every table name."""
     commit_bytes: int = 256 << 20
     commit_seconds: float = 60.0
-    buffer_bytes: int = 64 << 20
+    buffer_bytes: int = 32 << 20
     install_root: str | None = None
     """Where connector venvs are kept; None uses the user's cache folder."""
+
+
+class Job(StrEnum):
+    """What a run does with its streams."""
+
+    SYNC = "sync"
+    CLEAR = "clear"
+    """Empties their tables and forgets their states; the source is not asked."""
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,7 +70,30 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     destination: ConnectorRef
     catalog: ConfiguredCatalog
     settings: SyncSettings = msgspec.field(default_factory=SyncSettings)
+    shapes: tuple[StreamShape, ...] = ()
+    """Streams whose table, fields or rows are changed on the way."""
     run_id: str = ""
+    job: Job = Job.SYNC
     states: tuple[State, ...] | None = None
     """Overrides what is stored; None continues from the last committed state."""
     fence: int = 0
+    keeps_config: bool = True
+    """False when whoever asked keeps what ConfigChanged tells; then no file does."""
+
+
+class Question(StrEnum):
+    """What can be asked of a connector besides reading it."""
+
+    SPEC = "spec"
+    CHECK = "check"
+    DISCOVER = "discover"
+
+
+class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One question to one connector, as a document."""
+
+    probe: Question
+    source: ConnectorRef | None = None
+    destination: ConnectorRef | None = None
+    """Exactly one of the two is given."""
+    install_root: str | None = None

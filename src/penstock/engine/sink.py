@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from penstock.data.items import Batch
@@ -12,17 +14,30 @@ from penstock.engine.events import CheckpointCommitted
 from penstock.engine.ledger import StreamAccount
 from penstock.engine.plan import StreamTask, complete_state
 from penstock.engine.remember import Remembers
+from penstock.engine.shaping.shaper import StreamShaper
 from penstock.errors import ProofFailed
 from penstock.protocol.messages import StreamStatusKind
-from penstock.protocol.state import State
-from penstock.sdk.destination import Destination, StreamPlan, WriteMode, Writer
+from penstock.protocol.state import State, without_stats
+from penstock.sdk.destination import CommitsLater, StreamPlan, Writable, WriteMode, Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HandedOver:
+    """A commit that the destination has not told of yet."""
+
+    rows: int
+    bytes: int
+    started: float
+    state: State | None
+    is_last: bool
 
 
 class StreamSink:
     """Writes one stream and decides nothing: the sync loop says when to commit and publish.
 
     The writer is opened with the first row or state and closed by `publish` or `abandon`; a state
-    that arrives after `publish` opens it once more.
+    that arrives after `publish` opens it once more. Where the destination commits later
+    (`CommitsLater`), commits return None, and `told` makes of each what it became.
     """
 
     def __init__(
@@ -30,10 +45,12 @@ class StreamSink:
         task: StreamTask,
         *,
         account: StreamAccount,
-        destination: Destination,
+        destination: Writable,
         remembers: Remembers,
+        shaper: StreamShaper | None = None,
     ) -> None:
         self.task = task
+        self._shaper = shaper
         self.account = account
         self.status: StreamStatusKind | None = None
         self.is_published = False
@@ -47,8 +64,15 @@ class StreamSink:
         self._has_uncovered_rows = False
         self._has_uncommitted_state = False
         self._last_commit_at = time.monotonic()
+        self._commits_later = isinstance(destination, CommitsLater)
+        self._handed_over: deque[_HandedOver] = deque()
         self._started_at: float | None = None
         self._ended_at: float | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """True when the stream is published and all of it is durable."""
+        return self.is_published and not self._handed_over
 
     @property
     def is_complete(self) -> bool:
@@ -86,8 +110,12 @@ class StreamSink:
                 stream=self.task.stream,
             )
         self.start()
-        self._opened().write(batch.rows)
-        self.account.note_sent(batch.rows, batch.wire_bytes)
+        rows = self._shaper.apply(batch.rows) if self._shaper else batch.rows
+        self.account.note_filtered(batch.rows.num_rows - rows.num_rows)
+        writer = self._opened()
+        if rows.num_rows:
+            writer.write(rows)
+        self.account.note_sent(rows, batch.wire_bytes)
         self._has_uncovered_rows = True
 
     def cover(self, state: State) -> None:
@@ -104,30 +132,23 @@ class StreamSink:
         waited = time.monotonic() - self._last_commit_at
         return self.account.bytes_since_commit >= commit_bytes or waited >= commit_seconds
 
-    def commit(self, *, with_state: bool = True) -> CheckpointCommitted:
+    def commit(self, *, with_state: bool = True) -> CheckpointCommitted | None:
         """Makes rows and newest state durable together; the ledger proves the count.
 
         `with_state` False leaves the state to a global checkpoint.
         """
-        size = self.account.bytes_since_commit
-        started = time.monotonic()
         state = self.newest_state if with_state else None
-        rows = self._opened().commit(state)
-        if state is not None:
-            self._remembers.stream(self.task, state, is_complete=False)
-            self.committed_state = state
-        return self._committed(rows, size, started)
+        return self._committing(lambda writer: writer.commit(state), state, is_last=False)
 
-    def publish(self) -> CheckpointCommitted:
-        """Commits what is left and makes the stream visible as complete; closes the writer."""
+    def publish(self, *, with_state: bool = True) -> CheckpointCommitted | None:
+        """Commits what is left and makes the stream visible as complete; closes the writer.
+
+        `with_state` False leaves the state to a global checkpoint, where commits come later.
+        """
         self.start()
         state = complete_state(self.task.stream) if self.task.is_full_refresh else self.newest_state
-        size = self.account.bytes_since_commit
-        started = time.monotonic()
-        rows = self._opened().finish(state)
-        self._remembers.stream(self.task, state, is_complete=True)
-        self.committed_state = state
-        event = self._committed(rows, size, started)
+        sent = None if self._commits_later and not with_state else state
+        event = self._committing(lambda writer: writer.finish(sent), state, is_last=True)
         self.is_published = True
         self._close(None)
         self._ended_at = time.monotonic()
@@ -138,13 +159,20 @@ class StreamSink:
         self.newest_state = state
         if self.task.is_full_refresh:
             return None
-        started = time.monotonic()
-        rows = self._opened(_beside_published(self.task.plan)).finish(state)
-        self._remembers.stream(self.task, state, is_complete=True)
-        self.committed_state = state
-        event = self._committed(rows, 0, started)
+        self._opened(_beside_published(self.task.plan))
+        event = self._committing(lambda writer: writer.finish(state), state, is_last=True)
         self._close(None)
         return event
+
+    def told(self, rows: int | None) -> CheckpointCommitted:
+        """Takes the destination's word that the oldest commit handed over is durable.
+
+        `rows` is its own count; None where it does not say.
+        """
+        oldest = self._handed_over.popleft()
+        if self.is_settled:
+            self._ended_at = time.monotonic()
+        return self._committed(oldest, oldest.rows if rows is None else rows)
 
     def abandon(self, error: BaseException) -> None:
         """Rolls back what was not committed; what was, stays."""
@@ -158,13 +186,34 @@ class StreamSink:
             self._last_commit_at = time.monotonic()
         return self._writer
 
-    def _committed(self, rows: int, size: int, started: float) -> CheckpointCommitted:
-        now = time.monotonic()
-        self._last_commit_at = now
+    def _committing(
+        self, commit: Callable[[Writer], int], state: State | None, *, is_last: bool
+    ) -> CheckpointCommitted | None:
+        """Commits, and notes what is durable now; returns None where it will be told later."""
+        size, started = self.account.bytes_since_commit, time.monotonic()
+        rows = commit(self._opened())
+        handed = _HandedOver(
+            rows=self.account.take_sent(), bytes=size, started=started, state=state, is_last=is_last
+        )
+        self._last_commit_at = time.monotonic()
         self._has_uncommitted_state = False
-        self.account.note_committed(rows)
+        if self._commits_later:
+            self._handed_over.append(handed)
+            return None
+        return self._committed(handed, rows)
+
+    def _committed(self, handed: _HandedOver, rows: int) -> CheckpointCommitted:
+        self.account.note_committed(rows, handed.rows)
+        if handed.state is not None or handed.is_last:
+            self._remembers.stream(self.task, handed.state, is_complete=handed.is_last)
+            self.committed_state = handed.state
         return CheckpointCommitted(
-            stream=self.task.stream, rows=rows, bytes=size, seconds=now - started
+            stream=self.task.stream,
+            rows=rows,
+            bytes=handed.bytes,
+            seconds=time.monotonic() - handed.started,
+            state=without_stats(handed.state) if handed.state is not None else None,
+            generation_id=self.task.plan.generation_id,
         )
 
     def _close(self, error: BaseException | None) -> None:

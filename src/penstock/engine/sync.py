@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
@@ -32,6 +33,7 @@ from penstock.engine.plan import StreamTask
 from penstock.engine.remember import Remembers
 from penstock.engine.runners.runner import Reading
 from penstock.engine.settings import SyncSettings
+from penstock.engine.shaping.streams import Shaping
 from penstock.engine.sink import StreamSink
 from penstock.errors import (
     Cancelled,
@@ -44,8 +46,8 @@ from penstock.errors import (
 )
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.messages import StreamStatusKind, TraceError
-from penstock.protocol.state import State, StateType
-from penstock.sdk.destination import Destination
+from penstock.protocol.state import State, StateType, without_stats
+from penstock.sdk.destination import CommitsLater, LateCommit, Writable
 
 logger = logging.getLogger(__name__)
 
@@ -72,18 +74,26 @@ class SyncLoop:
         self,
         *,
         tasks: Sequence[StreamTask],
-        destination: Destination,
+        destination: Writable,
         ledger: Ledger,
         settings: SyncSettings,
         remembers: Remembers,
         stop: threading.Event,
+        shaping: Shaping | None = None,
     ) -> None:
+        shaping = shaping or Shaping()
         self.sinks = {
             task.stream: StreamSink(
-                task, account=ledger[task.stream], destination=destination, remembers=remembers
+                task,
+                account=ledger[task.stream],
+                destination=destination,
+                remembers=remembers,
+                shaper=shaping.shaper(task.stream),
             )
             for task in tasks
         }
+        self._later = destination if isinstance(destination, CommitsLater) else None
+        self._shared_handed_over: deque[State] = deque()
         self._ledger = ledger
         self._settings = settings
         self._remembers = remembers
@@ -106,6 +116,14 @@ class SyncLoop:
         reader.start()
         try:
             yield from self._drain(buffer)
+        except Exception as error:
+            reading.stop()
+            buffer.close()
+            try:
+                yield from self._hear_last()
+            finally:
+                self._abandon(error)
+            raise
         except BaseException as error:
             reading.stop()
             buffer.close()
@@ -149,7 +167,32 @@ class SyncLoop:
             if item is not None:
                 yield from self._handle(item)
             yield from self._commit_due()
+            if self._later is not None:
+                yield from self._hear(self._later.heard())
             yield from self._progress()
+
+    def _hear(self, heard: Sequence[LateCommit | LogLine]) -> Iterator[Event]:
+        """Takes what a destination tells that commits when it sees fit."""
+        for said in heard:
+            if isinstance(said, LogLine):
+                yield from self._handle(said)
+            elif said.stream is not None:
+                yield self.sinks[said.stream].told(said.rows)
+            else:
+                shared = self._shared_handed_over.popleft()
+                self._remembers.shared(shared)
+                yield CheckpointCommitted(
+                    stream=None, rows=0, bytes=0, seconds=0.0, state=without_stats(shared)
+                )
+
+    def _hear_last(self) -> Iterator[Event]:
+        """Takes what a destination told before the sync failed: those commits are durable."""
+        if self._later is None:
+            return
+        try:
+            yield from self._hear(self._later.heard())
+        except PenstockError as error:
+            logger.info("destination ended", extra={"why": error.message})
 
     def _handle(self, item: Item) -> Iterator[Event]:
         match item:
@@ -206,9 +249,7 @@ class SyncLoop:
             return
         sink.account.prove_claims(item.claims)
         if sink.is_published:
-            event = sink.commit_late_state(item.state)
-            if event is not None:
-                yield event
+            yield from _told(sink.commit_late_state(item.state))
             return
         sink.cover(item.state)
 
@@ -220,10 +261,15 @@ class SyncLoop:
             return
         for sink in self.sinks.values():
             if sink.is_due(commit_bytes=bytes_due, commit_seconds=seconds_due):
-                yield sink.commit()
+                yield from _told(sink.commit())
+
+    @property
+    def _can_commit_global(self) -> bool:
+        is_whole = self._later is None or all(s.task.commits_midway for s in self.sinks.values())
+        return self._global_covers_all and self._global_is_uncommitted and is_whole
 
     def _global_is_due(self, bytes_due: int, seconds_due: float) -> bool:
-        if not (self._global_covers_all and self._global_is_uncommitted):
+        if not self._can_commit_global:
             return False
         waiting = sum(sink.account.bytes_since_commit for sink in self.sinks.values())
         return waiting >= bytes_due or time.monotonic() - self._global_saved_at >= seconds_due
@@ -234,12 +280,22 @@ class SyncLoop:
             return
         for sink in self.sinks.values():
             if sink.account.sent_since_commit:
-                yield sink.commit(with_state=False)
+                yield from _told(sink.commit(with_state=False))
         started = time.monotonic()
-        self._remembers.shared(self._global)
         self._global_is_uncommitted = False
-        self._global_saved_at = time.monotonic()
-        yield CheckpointCommitted(stream=None, rows=0, bytes=0, seconds=time.monotonic() - started)
+        self._global_saved_at = started
+        if self._later is not None:
+            self._later.hand_over_shared(self._global)
+            self._shared_handed_over.append(self._global)
+            return
+        self._remembers.shared(self._global)
+        yield CheckpointCommitted(
+            stream=None,
+            rows=0,
+            bytes=0,
+            seconds=time.monotonic() - started,
+            state=without_stats(self._global),
+        )
 
     def _publish_settled(self, *, except_for: StreamDescriptor) -> Iterator[Event]:
         """Publishes streams that are complete once the source has gone on to another one.
@@ -251,7 +307,7 @@ class SyncLoop:
         for stream, sink in self.sinks.items():
             is_settled = sink.is_complete and not sink.is_published and not sink.awaits_state
             if is_settled and stream != except_for:
-                yield sink.publish()
+                yield from _told(sink.publish())
 
     def _end(self, ended: Ended) -> Iterator[Event]:
         """The source has ended: publishes what is complete, then fails if anything is not."""
@@ -267,7 +323,7 @@ class SyncLoop:
         if self._global is not None and failure is not None:
             publishable = []
         for sink in publishable:
-            yield sink.publish()
+            yield from _told(sink.publish(with_state=self._global is None))
         if self._global is not None and failure is None:
             yield from self._commit_global()
         unfinished = [s for s in self.sinks.values() if not s.is_published]
@@ -276,19 +332,42 @@ class SyncLoop:
         if failure is not None:
             if not isinstance(failure, ProofFailed):
                 yield from self._keep_covered()
+                yield from self._end_unfinished(unfinished)
             raise failure
+        if self._later is not None:
+            for heard in self._later.end():
+                yield from self._hear(heard)
+                yield from self._progress()
         for sink in self.sinks.values():
             sink.account.prove_whole()
 
+    def _end_unfinished(self, unfinished: Sequence[StreamSink]) -> Iterator[Event]:
+        """Lets a destination that commits later keep what a failed sync handed over.
+
+        Not where an overwrite is unfinished: an end of the data might publish half of it.
+        """
+        if self._later is None or any(s.task.plan.mode.is_overwrite for s in unfinished):
+            return
+        try:
+            for heard in self._later.end([sink.task.stream for sink in unfinished]):
+                yield from self._hear(heard)
+        except PenstockError as error:
+            logger.info("destination ended with the failed sync", extra={"why": error.message})
+
     def _keep_covered(self) -> Iterator[Event]:
-        """Commits what a state covers before a failed sync ends: the next one starts from there."""
+        """Commits what a state covers before a failed sync ends: the next one starts from there.
+
+        A destination that commits later is not waited for when the sync is to stop.
+        """
+        if self._later is not None and self._stop.is_set():
+            return
         if self._global is not None:
-            if self._global_covers_all and self._global_is_uncommitted:
+            if self._can_commit_global:
                 yield from self._commit_global()
             return
         for sink in self.sinks.values():
             if not sink.is_published and sink.can_commit:
-                yield sink.commit()
+                yield from _told(sink.commit())
 
     def _failure_of(self, ended: Ended) -> Exception | None:
         if ended.error is not None:
@@ -338,9 +417,15 @@ class SyncLoop:
             )
 
 
+def _told(event: CheckpointCommitted | None) -> Iterator[Event]:
+    """Yields a commit that is durable already; others are told later."""
+    if event is not None:
+        yield event
+
+
 def status_of(sink: StreamSink) -> str:
     """Returns the stream's status for people: waiting, running, complete or incomplete."""
-    if sink.is_published:
+    if sink.is_settled:
         return "complete"
     if sink.status is StreamStatusKind.INCOMPLETE:
         return "incomplete"

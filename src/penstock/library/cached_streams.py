@@ -80,9 +80,10 @@ class CachedStream:
     def _json_columns(self) -> set[str]:
         """Returns the columns whose texts are JSON; in Arrow they look like any text."""
         table = self.cache.table_of(self.name)
+        mark = self.cache.destination.placeholder
         found = self.cache.query(
-            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"
-            " WHERE table_schema = ? AND table_name = ?",
+            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"  # noqa: S608
+            f" WHERE table_schema = {mark} AND table_name = {mark}",
             (table.schema, table.name),
         )
         rows = found.read_all().to_pylist()
@@ -153,9 +154,7 @@ class CacheRunner:
         is_raw: bool = False,
     ) -> Iterator[InProcessReading]:
         """Reads the tables, one after the other."""
-        reading = InProcessReading(
-            CachedSource(self._streams), catalog, states, is_raw=is_raw, secrets=frozenset()
-        )
+        reading = InProcessReading(CachedSource(self._streams), catalog, states, is_raw=is_raw)
         try:
             yield reading
         finally:

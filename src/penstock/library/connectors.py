@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.engine.registry import full_name, list_sources, source_runner
+from penstock.engine.registry import (
+    Kind,
+    destination_runner,
+    full_name,
+    list_destinations,
+    list_sources,
+    source_runner,
+)
+from penstock.engine.runners.destinations import DestinationRunner, ProgramDestinationRunner
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.manifest import manifest_url
 from penstock.engine.runners.runner import SourceRunner
@@ -41,10 +49,10 @@ class InstallOptions:
     install_root: Path | str | None = None
 
 
-def reference_of(name: str, options: InstallOptions) -> ConnectorRef:
+def reference_of(name: str, options: InstallOptions, kind: Kind = "source") -> ConnectorRef:
     """Returns the reference the engine resolves; raises PyAirbyteInputError for two methods."""
     _refuse_contradictions(name, options)
-    name = full_name(name.strip(), "source") if name.strip() else name
+    name = full_name(name.strip(), kind) if name.strip() else name
     image, python, pip_url = _image(name, options), None, options.pip_url
     version = options.version
     if isinstance(options.use_python, str | Path) and str(options.use_python):
@@ -56,7 +64,7 @@ def reference_of(name: str, options: InstallOptions) -> ConnectorRef:
     if image is not None or options.source_manifest is True:
         version = None
     if not any((executable, image, manifest, pip_url, version, python)):
-        executable = _on_path(name)
+        executable = _on_path(name, kind)
     return ConnectorRef(
         name=name,
         version=version,
@@ -82,12 +90,7 @@ def runner_of(ref: ConnectorRef, options: InstallOptions) -> SourceRunner:
         raise as_named(error, AirbyteConnectorNotRegisteredError) from error
     logger.info("%s runs as: %s", ref.name, runner.description, extra={"connector": ref.name})
     is_missing = isinstance(runner, LateRunner) and runner.needs_install
-    if is_missing and not options.install_if_missing:
-        raise AirbyteConnectorInstallationError(
-            f"{ref.name} is not installed.",
-            remedy="Call get_source(..., install_if_missing=True), or source.install().",
-            connector=ref.name,
-        )
+    _refuse_missing(ref.name, options, is_missing=is_missing, get="get_source")
     return runner
 
 
@@ -133,9 +136,32 @@ def _manifest(name: str, options: InstallOptions) -> str | None:
     return str(given)
 
 
-def _on_path(name: str) -> str | None:
+def destination_runner_of(ref: ConnectorRef, options: InstallOptions) -> DestinationRunner:
+    """Returns the runner of a destination's reference, as `runner_of` does for a source's."""
+    root = None if options.install_root is None else str(options.install_root)
+    try:
+        runner = destination_runner(ref, install_root=root)
+    except UnknownName as error:
+        raise as_named(error, AirbyteConnectorNotRegisteredError) from error
+    logger.info("%s runs as: %s", ref.name, runner.description, extra={"connector": ref.name})
+    is_missing = isinstance(runner, ProgramDestinationRunner) and runner.needs_install
+    _refuse_missing(ref.name, options, is_missing=is_missing, get="get_destination")
+    return runner
+
+
+def _refuse_missing(name: str, options: InstallOptions, *, is_missing: bool, get: str) -> None:
+    if is_missing and not options.install_if_missing:
+        raise AirbyteConnectorInstallationError(
+            f"{name} is not installed.",
+            remedy=f"Call {get}(..., install_if_missing=True).",
+            connector=name,
+        )
+
+
+def _on_path(name: str, kind: Kind) -> str | None:
     """Returns a program of the connector's name on PATH, unless the connector is native."""
-    if any(listed.name == name for listed in list_sources()):
+    listed = list_sources() if kind == "source" else list_destinations()
+    if any(each.name == name for each in listed):
         return None
     return shutil.which(name)
 

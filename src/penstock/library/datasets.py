@@ -84,7 +84,9 @@ class SQLDataset(Dataset):
         self._cache = cache
         self._statement = query_statement
         self._conditions = conditions
-        table = f"({query_statement})" if query_statement else cache.table_sql(stream_name)
+        table = (
+            f"({query_statement}) AS picked" if query_statement else cache.table_sql(stream_name)
+        )
         holds = " AND ".join(f"({condition})" for condition in conditions)
         self._query = f"SELECT * FROM {table}{f' WHERE {holds}' if holds else ''}"  # noqa: S608
         self._count: int | None = None
@@ -97,7 +99,7 @@ class SQLDataset(Dataset):
     @property
     def column_names(self) -> list[str]:
         """The columns of the result, penstock's own (`_airbyte_…`) among them."""
-        sql = f"SELECT * FROM ({self._query}) LIMIT 0"  # noqa: S608
+        sql = f"SELECT * FROM ({self._query}) AS picked LIMIT 0"  # noqa: S608
         return list(self._cache.query(sql).schema.names)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
@@ -107,7 +109,7 @@ class SQLDataset(Dataset):
 
     def __len__(self) -> int:
         if self._count is None:
-            sql = f"SELECT count(*) AS n FROM ({self._query})"  # noqa: S608
+            sql = f"SELECT count(*) AS n FROM ({self._query}) AS picked"  # noqa: S608
             self._count = int(self._cache.run_sql_query(sql)[0]["n"])
         return self._count
 
@@ -132,11 +134,14 @@ class SQLDataset(Dataset):
         return self._cache.query(self._query)
 
     def to_arrow(self, *, max_chunk_size: int = 100_000) -> pa_dataset.Dataset:
-        """Returns an Arrow dataset; `to_reader` streams instead of holding everything."""
-        from pyarrow import dataset  # noqa: PLC0415 (heavy)
+        """Returns an Arrow dataset, read once, now; scanned as often as wanted.
 
-        table = self.to_reader().read_all()
-        return dataset.dataset(table.to_batches(max_chunksize=max_chunk_size), schema=table.schema)
+        Memory stays bounded: beyond 512 MiB rows wait in a temporary file, which goes with the
+        dataset. `max_chunk_size` is rows a batch at most. `to_reader` keeps nothing at all.
+        """
+        from penstock.library.spooling import dataset_of  # noqa: PLC0415 (heavy)
+
+        return dataset_of(self.to_reader(), max_chunk_size)
 
     def to_pandas(self) -> pd.DataFrame:
         """Returns a pandas frame; integers stay integers also where some are missing."""

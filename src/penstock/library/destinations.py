@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from penstock.engine.references import resolve_references
-from penstock.engine.registry import full_name, load_destination_class
-from penstock.engine.run import open_destination
-from penstock.engine.settings import ConnectorRef, RunSpec
-from penstock.errors import ConfigError, UnknownName
+import msgspec
+
+from penstock.engine.home import data_home
+from penstock.engine.identity import config_digest
+from penstock.engine.references import resolve_references, resolved_config
+from penstock.engine.runners.destinations import NativeDestinationRunner
+from penstock.engine.settings import ConnectorRef, RunSpec, SyncSettings
+from penstock.engine.state_store import open_state_store
 from penstock.library import exceptions as exc
 from penstock.library import showing
 from penstock.library.cached_streams import CacheRunner
 from penstock.library.caches.base import CacheBase
-from penstock.library.caches.duckdb import DuckDBCache
+from penstock.library.caches.of_destinations import CACHES
 from penstock.library.callbacks import ConfigChangeCallback
-from penstock.library.identity import config_digest
+from penstock.library.connectors import InstallOptions, destination_runner_of, reference_of
 from penstock.library.progress import Progress, ProgressStyle
 from penstock.library.reading import run_sync
 from penstock.library.results import ReadResult, WriteResult
@@ -25,9 +28,15 @@ from penstock.library.secrets.lookup import hydrated
 from penstock.library.selection import KeyOverrides, Names, configured, pick
 from penstock.library.sources import Source
 from penstock.library.strategies import WriteStrategy, parse_strategy
+from penstock.protocol.catalog import (
+    ConfiguredCatalog,
+    ConfiguredStream,
+    DestinationSyncMode,
+    SyncMode,
+)
 from penstock.protocol.spec import ConnectorSpec
-from penstock.sdk.config import parse_config, spec_of
-from penstock.sdk.destination import StoresState
+from penstock.sdk.config import parse_config
+from penstock.sdk.destination import StoresState, Writable
 
 __all__ = [
     "Destination",
@@ -50,29 +59,24 @@ def get_destination(  # noqa: PLR0913 (PyAirbyte's own signature)
     install_root: Path | str | None = None,
     no_executor: bool = False,
 ) -> Destination:
-    """Returns a native destination by name.
+    """Returns a destination: penstock's own of that name, else an Airbyte destination connector.
 
-    Airbyte's own destination connectors cannot be run yet: an argument that asks for one raises
-    PyAirbyteInputError. Raises AirbyteConnectorNotRegisteredError for an unknown name.
+    The arguments mean what they mean to `get_source`. Raises AirbyteConnectorNotRegisteredError
+    for an unknown name, and AirbyteConnectorInstallationError when it is missing and may not be
+    installed. `config_change_callback` and `no_executor` are taken for compatibility.
     """
-    del config_change_callback, install_if_missing, install_root, no_executor
-    asked = {
-        "version": version,
-        "use_python": use_python,
-        "pip_url": pip_url,
-        "local_executable": local_executable,
-        "docker_image": docker_image,
-        "use_host_network": use_host_network,
-    }
-    given = [argument for argument, value in asked.items() if value]
-    if given:
-        raise exc.PyAirbyteInputError(
-            f"{name} cannot be run by {', '.join(given)}: penstock writes with its own"
-            " destinations only.",
-            remedy="Leave it out; `penstock destinations` lists them.",
-            connector=name,
-        )
-    return Destination(name, config)
+    del config_change_callback, no_executor
+    options = InstallOptions(
+        version=version,
+        use_python=use_python,
+        pip_url=pip_url,
+        local_executable=local_executable,
+        docker_image=docker_image,
+        use_host_network=use_host_network,
+        install_if_missing=install_if_missing,
+        install_root=install_root,
+    )
+    return Destination(name, config, options=options)
 
 
 class Destination:
@@ -80,12 +84,20 @@ class Destination:
 
     connector_type: Literal["destination"] = "destination"
 
-    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
-        try:
-            self._connector = load_destination_class(name)
-        except UnknownName as error:
-            raise exc.as_named(error, exc.AirbyteConnectorNotRegisteredError) from error
-        self.name = full_name(name, "destination")
+    def __init__(
+        self,
+        name: str,
+        config: Mapping[str, Any] | None = None,
+        *,
+        options: InstallOptions | None = None,
+    ) -> None:
+        options = options or InstallOptions()
+        self._ref = reference_of(name, options, "destination")
+        self._runner = destination_runner_of(self._ref, options)
+        self.name = self._ref.name
+        self._settings = SyncSettings(
+            install_root=None if options.install_root is None else str(options.install_root)
+        )
         self._config: dict[str, Any] | None = None if config is None else dict(config)
 
     def __repr__(self) -> str:
@@ -94,7 +106,7 @@ class Destination:
     @property
     def spec(self) -> ConnectorSpec:
         """What the destination says of its configuration."""
-        return spec_of(self._connector.Config, documentation_url=self._connector.documentation_url)
+        return self._runner.spec()
 
     @property
     def config_spec(self) -> dict[str, Any]:
@@ -141,29 +153,28 @@ class Destination:
         """Raises one AirbyteConnectorValidationFailedError with every problem and its path."""
         given = hydrated(self.get_config() if config is None else config)
         with exc.named(exc.AirbyteConnectorValidationFailedError, connector=self.name):
-            parse_config(self._connector.Config, resolve_references(given))
+            self._runner.open(resolved_config(given, self._runner.spec))
 
     def check(self) -> None:
         """Proves that a table can be made and filled; else AirbyteConnectorCheckFailedError."""
         self.validate_config()
         with exc.named(exc.AirbyteConnectorCheckFailedError, connector=self.name):
-            open_destination(self._reference()).check()
+            self._opened().check()
 
     @property
     def is_cache_supported(self) -> bool:
         """True when what is written can be read back through a cache."""
-        return self.name == "destination-duckdb"
+        return isinstance(self._runner, NativeDestinationRunner) and self.name in CACHES
 
     def get_sql_cache(self, *, schema_name: str | None = None) -> CacheBase:
         """Returns a cache on what was written here; raises PyAirbyteInputError if there is none."""
-        if not self.is_cache_supported:
+        if not isinstance(self._runner, NativeDestinationRunner) or not self.is_cache_supported:
             raise exc.PyAirbyteInputError(
                 f"{self.name} cannot be read back.", remedy="Read from the source into a cache."
             )
-        config = parse_config(
-            self._connector.Config, resolve_references(hydrated(self.get_config()))
-        )
-        return DuckDBCache(config.path, schema_name=schema_name or config.schema)
+        given = resolve_references(hydrated(self.get_config()))
+        config = parse_config(self._runner.destination_class.Config, given)
+        return CACHES[self.name](config, schema_name)
 
     def write(
         self,
@@ -178,9 +189,10 @@ class Destination:
     ) -> WriteResult:
         """Writes a source's chosen streams, or those of a read, and proves that they arrived.
 
-        A source is written directly, and continues where its last write here committed: rows and
-        position are one transaction. With a `cache` it is read into that first, and the whole of
-        it is written. `state_cache` is taken for compatibility; the position is kept here.
+        A source is written directly, and continues where its last write here committed. With a
+        `cache` it is read into that first, and the whole of it is written. `state_cache` is taken
+        for compatibility; the position is kept here. The strategy "auto" merges where the
+        destination can.
         """
         del state_cache
         strategy = parse_strategy(write_strategy)
@@ -197,7 +209,8 @@ class Destination:
             connection=f"{source_data.connection()}-to-{self._identity()}",
             source=source_data.configured_reference(),
             destination=self._reference(),
-            catalog=catalog,
+            catalog=self._fitted(catalog, strategy),
+            settings=self._settings,
         )
         if force_full_refresh:
             self._forget(spec.connection)
@@ -223,25 +236,42 @@ class Destination:
             connection=f"cache-of-{result.source_name}-to-{self._identity()}",
             source=ConnectorRef(name=runner.name),
             destination=self._reference(),
-            catalog=configured(chosen, KeyOverrides(), strategy),
+            catalog=self._fitted(configured(chosen, KeyOverrides(), strategy), strategy),
+            settings=self._settings,
         )
         receipt = run_sync(
             spec, runner, data_dir=None, progress=progress, on_config=lambda _config: None
         )
         return WriteResult(receipt=receipt)
 
+    def _fitted(self, catalog: ConfiguredCatalog, strategy: WriteStrategy) -> ConfiguredCatalog:
+        """Returns the catalogue with modes the destination has, where the choice is ours."""
+        modes = {mode.value for mode in self._runner.capabilities.modes}
+        if strategy is not WriteStrategy.AUTO or DestinationSyncMode.APPEND_DEDUP in modes:
+            return catalog
+        return ConfiguredCatalog(streams=tuple(map(_without_merge, catalog.streams)))
+
     def _forget(self, connection: str) -> None:
+        """Forgets where a connection continues, in the destination or beside it."""
         with exc.named(exc.AirbyteConnectorWriteError, connector=self.name):
-            destination = open_destination(self._reference())
-            if not isinstance(destination, StoresState):
-                raise ConfigError(
-                    f"{self.name} keeps no positions, so none can be forgotten.",
-                    remedy='Use write_strategy="replace".',
-                )
-            destination.forget_states(connection, None)
+            destination = self._opened()
+            if isinstance(destination, StoresState):
+                destination.forget_states(connection, None)
+            open_state_store(data_home()).forget(connection)
+
+    def _opened(self) -> Writable:
+        return self._runner.open(resolved_config(hydrated(self.get_config()), self._runner.spec))
 
     def _reference(self) -> ConnectorRef:
-        return ConnectorRef(name=self.name, config=hydrated(self.get_config()))
+        return msgspec.structs.replace(self._ref, config=hydrated(self.get_config()))
 
     def _identity(self) -> str:
         return f"{self.name}-{config_digest(self.get_config())[:8]}"
+
+
+def _without_merge(stream: ConfiguredStream) -> ConfiguredStream:
+    if stream.destination_sync_mode is not DestinationSyncMode.APPEND_DEDUP:
+        return stream
+    is_incremental = stream.sync_mode is SyncMode.INCREMENTAL
+    mode = DestinationSyncMode.APPEND if is_incremental else DestinationSyncMode.OVERWRITE
+    return msgspec.structs.replace(stream, destination_sync_mode=mode)

@@ -51,8 +51,15 @@ class Position:
         self.cache.destination.forget_states(self.connection, chosen)
 
     def of_pyairbyte(self, catalog: ConfiguredCatalog) -> tuple[State, ...]:
-        """Returns what PyAirbyte stored of the source here, while penstock has nothing of it."""
-        names = [each.stream.name for each in catalog.streams]
+        """Returns what PyAirbyte stored of the source here, while penstock has nothing of it.
+
+        A stream whose table is gone, or had another name there, begins at its first record.
+        """
+        names = [
+            each.stream.name
+            for each in catalog.streams
+            if self.cache.destination.has_table(self.cache.table_of(each.stream.name))
+        ]
         states = self.cache.bookkeeping.states_to_adopt(self.source, names)
         if states:
             showing.log_adoption(self.source, self.cache.name, len(states))

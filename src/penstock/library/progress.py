@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from penstock.engine.events import Event, LogEmitted, StreamProgress, SyncFinished, SyncStarted
+from penstock.errors import MissingDriver
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -198,7 +199,12 @@ def _fitting() -> ProgressStyle:
 
 
 def _notebook_display() -> Callable[[str], None]:
-    from IPython import display  # noqa: PLC0415 (only in notebooks)
+    try:
+        from IPython import display  # noqa: PLC0415 (only in notebooks)
+    except ImportError as error:
+        raise MissingDriver(
+            "This is not a notebook: IPython is not installed.", remedy='Use progress="plain".'
+        ) from error
 
     handle: Any = display.display(display.Markdown(""), display_id=True)
 

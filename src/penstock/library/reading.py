@@ -43,15 +43,16 @@ def run_sync(
     data_dir: Path | None,
     progress: ProgressStyle | str | Progress,
     on_config: ConfigChangeCallback,
+    stop: threading.Event | None = None,
 ) -> Receipt:
-    """Runs one sync and returns its receipt; raises what made it fail.
+    """Runs one sync and returns its receipt; raises what made it fail, or Cancelled by `stop`.
 
     What was committed before a failure stays, with the state that covers it.
     """
     receipt: Receipt | None = None
     with (
         progress_of(progress) as shown,
-        _closed(run(spec, runner=runner, data_dir=data_dir)) as events,
+        _closed(run(spec, stop=stop, runner=runner, data_dir=data_dir)) as events,
     ):
         for event in events:
             shown.tell(event)

@@ -30,15 +30,15 @@ class ReadResult(Mapping[str, CachedDataset]):
         self.receipt = receipt
         self.catalog = catalog
         self._cache = cache
-        self._streams = [str(stream.stream.name) for stream in receipt.streams]
+        self._streams = [stream.stream.name for stream in receipt.streams]
+        self._names = {str(stream.stream): stream.stream.name for stream in receipt.streams}
+        self._names |= {name: name for name in self._streams}
 
     def __getitem__(self, stream: str) -> CachedDataset:
-        if stream not in self._streams:
-            raise KeyError(stream)
-        return CachedDataset(self._cache, stream)
+        return CachedDataset(self._cache, self._names[stream])
 
     def __contains__(self, stream: object) -> bool:
-        return stream in self._streams
+        return stream in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._streams)

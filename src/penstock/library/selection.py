@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -24,15 +25,17 @@ from penstock.protocol.catalog import (
     ConfiguredStream,
     DestinationSyncMode,
     PropertyPath,
+    StreamDescriptor,
     SyncMode,
 )
 
+_Key = TypeVar("_Key")
 Names = str | Sequence[str] | Literal["*"] | None
 
 
 @dataclass(slots=True)
 class KeyOverrides:
-    """Cursors and primary keys set by hand, by lower-cased stream name."""
+    """Cursors and primary keys set by hand, by lower-cased name or namespace and name."""
 
     cursors: dict[str, str] = field(default_factory=dict)
     primary_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class KeyOverrides:
 
         Raises PyAirbyteInputError for a column the stream does not have.
         """
-        key = self.primary_keys.get(stream.name.lower())
+        key = _of(self.primary_keys, stream)
         if key is not None:
             _require_columns(stream, key, "primary key")
             paths = tuple((name,) for name in key)
@@ -66,28 +69,38 @@ class KeyOverrides:
 
     def cursor_of(self, stream: CatalogStream) -> PropertyPath | None:
         """Returns the cursor to read by, the user's or the stream's own."""
-        column = self.cursors.get(stream.name.lower())
+        column = _of(self.cursors, stream)
         if column is None:
             return stream.default_cursor_field or None
         _require_columns(stream, (column,), "cursor")
         return (column,)
 
 
+def labels(catalog: Catalog) -> dict[StreamDescriptor, str]:
+    """Returns what each stream is called: "users"; "sales.users" where there are several users."""
+    counts = Counter(stream.name for stream in catalog.streams)
+    return {
+        each.descriptor: each.name if counts[each.name] == 1 else str(each.descriptor)
+        for each in catalog.streams
+    }
+
+
 def pick(catalog: Catalog, names: Names) -> tuple[CatalogStream, ...]:
     """Returns the streams named, in the source's order; "*" and None are all of them.
 
-    Every unknown name is told at once, each with the nearest ones.
+    "users" and "sales.users" are both names of one stream; a name that several streams have is
+    refused. Every wrong name is told at once, each with the nearest ones.
     """
     if names is None or names == "*":
         return catalog.streams
     wanted = [names] if isinstance(names, str) else list(names)
-    known: dict[str, CatalogStream] = {}
+    known: dict[str, list[StreamDescriptor]] = {}
     for stream in catalog.streams:
-        known[str(stream.descriptor)] = stream
-        known.setdefault(stream.name, stream)
+        for name in {stream.name, str(stream.descriptor)}:
+            known.setdefault(name, []).append(stream.descriptor)
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        offers = [nearest(name, [stream.name for stream in catalog.streams]) for name in unknown]
+        offers = [nearest(name, list(labels(catalog).values())) for name in unknown]
         shown = ", ".join(repr(name) for name in unknown)
         are = "are no streams" if len(unknown) > 1 else "is no stream"
         raise AirbyteStreamNotFoundError(
@@ -95,8 +108,25 @@ def pick(catalog: Catalog, names: Names) -> tuple[CatalogStream, ...]:
             remedy=" ".join(dict.fromkeys(offers)),
             stream_name=unknown[0],
         )
-    chosen = {known[name].descriptor for name in wanted}
+    _refuse_ambiguous({name: known[name] for name in wanted})
+    chosen = {known[name][0] for name in wanted}
     return tuple(stream for stream in catalog.streams if stream.descriptor in chosen)
+
+
+def _refuse_ambiguous(meant: Mapping[str, Sequence[StreamDescriptor]]) -> None:
+    several = {name: streams for name, streams in meant.items() if len(streams) > 1}
+    if several:
+        offers = [", ".join(map(str, streams)) for streams in several.values()]
+        raise PyAirbyteInputError(
+            f"Several streams are called {', '.join(map(repr, several))}.",
+            remedy=f"Name the one you mean with its namespace: {'; '.join(offers)}.",
+            stream_name=next(iter(several)),
+        )
+
+
+def _of(overrides: Mapping[str, _Key], stream: CatalogStream) -> _Key | None:
+    whole = str(stream.descriptor).lower()
+    return overrides.get(whole, overrides.get(stream.name.lower()))
 
 
 def configured(

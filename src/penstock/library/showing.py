@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import yaml
 
 from penstock.errors import PenstockError
-from penstock.library.datasets import InMemoryDataset
-from penstock.library.exceptions import PyAirbyteDataLossWarning
-from penstock.protocol.catalog import ConfiguredCatalog, DestinationSyncMode
-
-if TYPE_CHECKING:
-    from penstock.library.caches.base import CacheBase
+from penstock.library.datasets import InMemoryDataset, LazyDataset
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +29,23 @@ def write_spec(
         Path(output_file).write_text(text, encoding="utf-8")
         return
     (sys.stderr if to_stderr else sys.stdout).write(text)
+
+
+def samples_of(
+    get_records: Callable[..., LazyDataset], streams: Sequence[str], *, limit: int, on_error: str
+) -> dict[str, InMemoryDataset | None]:
+    """Returns the first records of each stream; None for one that fails, unless it raises."""
+    found: dict[str, InMemoryDataset | None] = {}
+    for stream in streams:
+        try:
+            found[stream] = get_records(stream, limit=limit).fetch_all()
+        except PenstockError as error:
+            if on_error == "raise":
+                raise
+            if on_error == "log":
+                logger.warning("no sample of %s: %s", stream, error)
+            found[stream] = None
+    return found
 
 
 def print_samples(samples: Mapping[str, InMemoryDataset | None], file: IO[str] | None) -> None:
@@ -57,36 +68,9 @@ def print_samples(samples: Mapping[str, InMemoryDataset | None], file: IO[str] |
         console.print(table)
 
 
-def log_failed_sample(stream: str, error: PenstockError) -> None:
-    """Logs that a stream could not be sampled, and why."""
-    logger.warning("no sample of %s: %s", stream, error)
-
-
 def log_adoption(source: str, cache: str, count: int) -> None:
     """Logs that a read continues from what PyAirbyte stored."""
     logger.info(
         "%s continues %d states that PyAirbyte stored in this cache", source, count,
         extra={"cache": cache},
     )  # fmt: skip
-
-
-def warn_of_other_source(source: str, cache: CacheBase, catalog: ConfiguredCatalog) -> None:
-    """Warns when a table that is about to be replaced was filled by another source."""
-    owners = {
-        entry.table_name: entry.source_name
-        for entry in cache.bookkeeping.streams()
-        if entry.source_name.startswith("source-")
-    }
-    for stream in catalog.streams:
-        is_replaced = (
-            stream.destination_sync_mode is DestinationSyncMode.OVERWRITE
-            or stream.generation_id is not None
-        )
-        owner = owners.get(f"{cache.table_prefix}{stream.stream.name}", source)
-        if is_replaced and owner != source:
-            warnings.warn(
-                f"Table {cache.table_of(stream.stream.name)} holds rows of {owner}, which "
-                f"{source} replaces. Give one of them a cache with its own table_prefix.",
-                PyAirbyteDataLossWarning,
-                stacklevel=4,
-            )

@@ -11,22 +11,22 @@ from typing import IO, Any, Literal
 
 import msgspec
 
+from penstock.engine.identity import config_digest, source_connection_name
 from penstock.engine.references import resolve_references
 from penstock.engine.registry import load_source_class
 from penstock.engine.runners.in_process import InProcessRunner
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.settings import ConnectorRef, RunSpec
-from penstock.errors import ConfigError, PenstockError
+from penstock.errors import ConfigError
 from penstock.library import exceptions as exc
-from penstock.library import showing
+from penstock.library import sharing, showing
 from penstock.library.caches.base import CacheBase
 from penstock.library.caches.duckdb import get_default_cache
 from penstock.library.callbacks import ConfigChangeCallback
 from penstock.library.connectors import InstallOptions, reference_of, runner_of
 from penstock.library.datasets import InMemoryDataset, LazyDataset
 from penstock.library.documents import Document, documents_of
-from penstock.library.identity import config_digest, connection_name
 from penstock.library.positions import Position
 from penstock.library.progress import Progress, ProgressStyle
 from penstock.library.reading import read_records, run_sync
@@ -38,6 +38,7 @@ from penstock.library.selection import (
     Names,
     configured,
     configured_for_preview,
+    labels,
     pick,
 )
 from penstock.library.states import GivenState, states_from
@@ -248,8 +249,8 @@ class Source:
         return self._catalog
 
     def get_available_streams(self) -> list[str]:
-        """Returns the names of all streams."""
-        return [stream.name for stream in self.discovered_catalog.streams]
+        """Returns the names of all streams, with their namespaces where a name comes twice."""
+        return list(labels(self.discovered_catalog).values())
 
     def select_all_streams(self) -> None:
         """Chooses every stream, also those that appear later."""
@@ -268,7 +269,8 @@ class Source:
         """Returns the names of the chosen streams."""
         if self._selected is None:
             return []
-        return [stream.name for stream in pick(self.discovered_catalog, self._selected)]
+        chosen = pick(self.discovered_catalog, self._selected)
+        return [labels(self.discovered_catalog)[stream.descriptor] for stream in chosen]
 
     def set_cursor_key(self, stream_name: str, cursor_key: str) -> None:
         """Sets the column of a stream that grows with every change."""
@@ -337,13 +339,14 @@ class Source:
         skip_validation: bool = False,
         state: GivenState = None,
         progress: ProgressStyle | str | Progress = ProgressStyle.AUTO,
+        stop_event: threading.Event | None = None,
     ) -> ReadResult:
         """Reads the chosen streams into a cache, the default one if none is given.
 
         Continues where the last read of this source and configuration committed, or from `state`,
         as `get_state` returns it. `force_full_refresh` reads everything again and leaves a state
         to continue from. Returns when everything is committed and proved; what a failed read had
-        committed stays, and the next one continues from there.
+        committed stays, and the next one continues from there. Setting `stop_event` ends it so.
         """
         strategy = parse_strategy(write_strategy)
         states = states_from(state)
@@ -358,7 +361,8 @@ class Source:
                     position.forget(each.descriptor for each in catalog.streams)
                 elif states is None and not self.is_native:
                     states = position.of_pyairbyte(catalog)
-                showing.warn_of_other_source(self.name, cache, catalog)
+                sharing.refuse_shared_tables(position.connection, cache, catalog)
+                sharing.warn_of_other_source(self.name, cache, catalog)
                 cache.register_source(self.name, [each.stream for each in catalog.streams])
             spec = RunSpec(
                 connection=position.connection,
@@ -374,6 +378,7 @@ class Source:
                 data_dir=cache.data_dir,
                 progress=progress,
                 on_config=self.keep_config,
+                stop=stop_event,
             )
         return ReadResult(source_name=self.name, cache=cache, receipt=receipt, catalog=catalog)
 
@@ -461,17 +466,9 @@ class Source:
     ) -> dict[str, InMemoryDataset | None]:
         """Returns the first records of each stream; None for one that fails, unless it raises."""
         wanted = self._selected if streams is None else streams
-        found: dict[str, InMemoryDataset | None] = {}
-        for stream in pick(self.discovered_catalog, wanted):
-            try:
-                found[stream.name] = self.get_records(stream.name, limit=limit).fetch_all()
-            except PenstockError as error:
-                if on_error == "raise":
-                    raise
-                if on_error == "log":
-                    showing.log_failed_sample(stream.name, error)
-                found[stream.name] = None
-        return found
+        chosen = pick(self.discovered_catalog, wanted)
+        names = [labels(self.discovered_catalog)[stream.descriptor] for stream in chosen]
+        return showing.samples_of(self.get_records, names, limit=limit, on_error=on_error)
 
     def print_samples(
         self,
@@ -487,7 +484,7 @@ class Source:
     def connection(self, table_prefix: str = "") -> str:
         """Returns the name under which the position of this source is kept."""
         given = self._identity or {}
-        return connection_name(self.name, given, self.spec, table_prefix=table_prefix)
+        return source_connection_name(self.name, given, self.spec, table_prefix=table_prefix)
 
     def configured_reference(self) -> ConnectorRef:
         """Returns what the engine needs to run this source; secrets are filled in."""

@@ -68,6 +68,6 @@ def text_of(clause: object) -> str:
 
 def _missing() -> MissingDriver:
     return MissingDriver(
-        "SQLAlchemy, or its dialect for DuckDB, is not installed.",
+        "SQLAlchemy, or its dialect for this database, is not installed.",
         remedy="pip install 'penstock[sql]'",
     )

@@ -82,3 +82,8 @@ def stream_state(descriptor: StreamDescriptor, blob: bytes) -> State:
     """Returns a STREAM state message around a source's JSON text."""
     inner = StreamState(stream_descriptor=descriptor, stream_state=msgspec.Raw(blob))
     return State(type=StateType.STREAM, stream=inner)
+
+
+def without_stats(state: State) -> State:
+    """Returns the state as it is kept: what was counted belongs to one transfer of it."""
+    return msgspec.structs.replace(state, source_stats=None, destination_stats=None)

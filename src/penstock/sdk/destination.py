@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from penstock.data.items import LogLine
 from penstock.data.types import Column, Kind
-from penstock.protocol.catalog import StreamDescriptor
+from penstock.protocol.catalog import ConfiguredCatalog, StreamDescriptor
 from penstock.protocol.state import State
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class Capabilities:
     """Kinds stored as such; a value of any other kind is stored as its text."""
     max_identifier_bytes: int = 63
     reads_back: bool = False
+    resumes_overwrite: bool = True
+    """What a broken overwrite committed is kept apart and can be continued; else it starts over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,8 @@ class Writer(Protocol):
     def commit(self, state: State | None) -> int:
         """Makes all rows written so far durable, together with `state`; then returns.
 
-        Returns the rows made durable by this call, as the destination itself counted them.
+        Returns the rows made durable by this call, as the destination itself counted them: 0
+        where it has the power CommitsLater.
         Raises without effect on the older checkpoint. The next write begins a new transaction.
         """
         ...
@@ -154,6 +159,17 @@ class Destination(Protocol):
         ...
 
 
+class Writable(Protocol):
+    """What a sync asks of a destination that is configured, whether native or a program."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def check(self) -> None: ...
+
+    def open(self, plan: StreamPlan) -> AbstractContextManager[Writer]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredState:
     """One row of `_penstock_state`: the newest checkpoint committed with its rows."""
@@ -184,6 +200,60 @@ class StoresState(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateCommit:
+    """One `Writer.commit` or `finish`, or one shared state, that has become durable."""
+
+    stream: StreamDescriptor | None
+    """None for a state that all streams share."""
+    rows: int | None
+    """As the destination counted them; None when it does not say."""
+
+
+@runtime_checkable
+class CommitsLater(Protocol):
+    """Optional power: the destination decides when rows become durable, and tells it then.
+
+    `Writer.commit` and `finish` only hand their state over and return 0. Each is answered by one
+    LateCommit, in the order of the calls of its stream.
+    """
+
+    def begin(
+        self,
+        catalog: ConfiguredCatalog,
+        names: Mapping[StreamDescriptor, StreamDescriptor],
+        stop: threading.Event,
+    ) -> AbstractContextManager[None]:
+        """Starts one sync of these streams, before any is opened; leaving it ends all.
+
+        The catalogue has the streams' names in the destination; `names` maps the plans' to them.
+        A call that waits for the destination raises Cancelled once `stop` is set. Leaving by an
+        error must not look to the destination like the end of the data.
+        """
+        ...
+
+    def hand_over_shared(self, state: State) -> None:
+        """Hands over a state that covers the rows of all streams so far."""
+        ...
+
+    def heard(self) -> Sequence[LateCommit | LogLine]:
+        """Returns at once what the destination told since the last call, in order.
+
+        Raises what it ended with, if it ended.
+        """
+        ...
+
+    def end(
+        self, incomplete: Sequence[StreamDescriptor] = ()
+    ) -> Iterator[Sequence[LateCommit | LogLine]]:
+        """Says that no more rows come, and yields what is heard until all is durable.
+
+        `incomplete` names the streams that did not complete. Raises what the destination failed
+        with.
+        """
+        ...
+
+
 @runtime_checkable
 class ReadsBack(Protocol):
     """Optional power: what was written can be read again."""
@@ -201,6 +271,9 @@ class ReadsBack(Protocol):
 class RunsSql(Protocol):
     """Optional power: the database behind the destination takes SQL of the user's own."""
 
+    placeholder: ClassVar[str]
+    """Stands for one parameter in SQL; a statement without parameters may hold it as text."""
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
         """Returns the rows of one SELECT as they come; ConfigError when the SQL is wrong."""
         ...
@@ -215,6 +288,19 @@ class RunsSql(Protocol):
 
     def has_table(self, table: TableName) -> bool:
         """Tells whether there is such a table; makes nothing."""
+        ...
+
+
+@runtime_checkable
+class ConfinesSql(Protocol):
+    """Optional power: SQL of somebody who may look at the rows and do nothing else."""
+
+    def query_confined(self, sql: str, *, seconds: float, rows: int) -> pa.Table:
+        """Returns at most `rows` rows of one SELECT, which can change nothing.
+
+        It reaches no file and no network, and is stopped after `seconds`. Raises ConfigError for
+        wrong SQL, AccessDenied for what it may not do, ResourceExhausted when it takes too long.
+        """
         ...
 
 

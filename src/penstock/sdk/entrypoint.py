@@ -13,19 +13,21 @@ from typing import Any, BinaryIO
 import msgspec
 
 from penstock.data.items import Checkpoint, StatusChange
+from penstock.data.json_rows import JsonRows
 from penstock.errors import AccessDenied, ConfigError, PenstockError
-from penstock.protocol.catalog import Catalog, ConfiguredCatalog, DestinationSyncMode
+from penstock.protocol.catalog import Catalog, ConfiguredCatalog, DestinationSyncMode, SyncMode
 from penstock.protocol.codec import decode_configured_catalog, decode_states
 from penstock.protocol.messages import ConnectionStatus, Message, MessageType
 from penstock.protocol.spec import ConnectorSpec
 from penstock.protocol.state import State, StateStats
 from penstock.sdk.config import config_schema, masked_text, parse_config, secret_values, spec_of
 from penstock.sdk.destination import Destination
+from penstock.sdk.live_config import LiveConfig
 from penstock.sdk.program_output import LogMessages, ProgramOutput
 from penstock.sdk.reading import Page, connector_error, fields_of_stream, read_streams
-from penstock.sdk.record_lines import BatchLines, lines_of_rows
+from penstock.sdk.record_lines import BatchLines, lines_of_rows, lines_of_texts
 from penstock.sdk.source import Source
-from penstock.sdk.stream import catalog_stream
+from penstock.sdk.stream import catalog_stream, descriptor_of
 
 
 def run_source(source_class: type[Source], argv: Sequence[str], stdout: BinaryIO) -> int:
@@ -47,14 +49,14 @@ def run_source(source_class: type[Source], argv: Sequence[str], stdout: BinaryIO
             output.message(Message(type=MessageType.SPEC, spec=source_spec(source_class)))
             return
         if arguments.verb == "check":
-            _check(source_class, arguments.config, output)
+            _check(lambda: _source(source_class, arguments.config, output), output)
             return
-        source: Source = source_class(_config(source_class, arguments.config, output))
+        source = _source(source_class, arguments.config, output)
         if arguments.verb == "discover":
             streams = tuple(catalog_stream(stream) for stream in source.streams())
             output.message(Message(type=MessageType.CATALOG, catalog=Catalog(streams=streams)))
             return
-        catalog = _catalog(arguments.catalog)
+        catalog = _readable(_catalog(arguments.catalog), source, output)
         _read(source, catalog, _states(arguments.state), output)
 
     return _run(parser, argv, stdout, run)
@@ -83,11 +85,11 @@ def run_destination(
             output.message(Message(type=MessageType.SPEC, spec=spec))
             return
         if arguments.verb == "check":
-            _check(destination_class, arguments.config, output)
+            _check(lambda: _destination(destination_class, arguments.config, output), output)
             return
         from penstock.sdk.writing import write_messages  # noqa: PLC0415 (the decoder is heavy)
 
-        destination = destination_class(_config(destination_class, arguments.config, output))
+        destination = _destination(destination_class, arguments.config, output)
         write_messages(
             destination,
             _catalog(arguments.catalog),
@@ -109,11 +111,12 @@ def source_spec(source_class: type[Source]) -> ConnectorSpec:
 
 
 def destination_spec(destination_class: type[Destination]) -> ConnectorSpec:
-    """Returns a native destination's specification, with the modes it writes."""
+    """Returns a native destination's specification, with those of its modes the protocol knows."""
     modes = [
         mode
         for mode in DestinationSyncMode
-        if any(mode.value == known.value for known in destination_class.capabilities.modes)
+        if mode is not DestinationSyncMode.OVERWRITE_DEDUP
+        and any(mode.value == known.value for known in destination_class.capabilities.modes)
     ]
     return spec_of(
         destination_class.Config,
@@ -121,9 +124,6 @@ def destination_spec(destination_class: type[Destination]) -> ConnectorSpec:
         title=destination_class.title,
         destination_sync_modes=modes,
     )
-
-
-Connector = type[Source] | type[Destination]
 
 
 def _run(
@@ -143,11 +143,29 @@ def _run(
     except BrokenPipeError:
         return 1  # nobody listens any more: there is no one to tell
     except Exception as error:  # noqa: BLE001 (the connector boundary)
-        failure = connector_error(error, "The connector", secrets=output.secrets)
+        failure = connector_error(error, "The connector", secrets=output.secrets())
         output.failure(failure)
         return failure.exit_status
     output.flush()
     return 0
+
+
+def _readable(
+    catalog: ConfiguredCatalog, source: Source, output: ProgramOutput
+) -> ConfiguredCatalog:
+    """Returns the catalogue with streams read whole that cannot be read incrementally.
+
+    PyAirbyte asks for every stream incrementally, whatever its modes (0.71).
+    """
+    whole = {descriptor_of(s) for s in source.streams() if SyncMode.INCREMENTAL not in s.modes}
+    streams = []
+    for asked in catalog.streams:
+        if asked.sync_mode is not SyncMode.INCREMENTAL or asked.descriptor not in whole:
+            streams.append(asked)
+            continue
+        output.log("WARN", f"{asked.descriptor} has no cursor: it is read whole.")
+        streams.append(msgspec.structs.replace(asked, sync_mode=SyncMode.FULL_REFRESH))
+    return ConfiguredCatalog(streams=tuple(streams))
 
 
 def _read(
@@ -181,10 +199,14 @@ def _write_items(
 def _write_page(page: Page, output: ProgramOutput, encoder: BatchLines) -> None:
     descriptor, emitted_at = page.configured.descriptor, output.now_ms
     left_out = _left_out(page)
-    if isinstance(page.rows, list):
+    if isinstance(page.rows, JsonRows) and not left_out:
+        output.lines(lines_of_texts(descriptor, page.rows.texts, emitted_at=emitted_at))
+        return
+    if isinstance(page.rows, list | JsonRows):
         fields = fields_of_stream(page.configured) if left_out else None
         wanted = frozenset(fields) if fields is not None else None
-        output.lines(lines_of_rows(descriptor, page.rows, emitted_at=emitted_at, fields=wanted))
+        rows = list(page.rows)
+        output.lines(lines_of_rows(descriptor, rows, emitted_at=emitted_at, fields=wanted))
         return
     batch = page.rows
     present = [name for name in batch.schema.names if name in left_out]
@@ -201,19 +223,36 @@ def _left_out(page: Page) -> frozenset[str]:
     return frozenset() if chosen is None else frozenset(declared) - frozenset(chosen)
 
 
-def _check(connector: Connector, path: Path, output: ProgramOutput) -> None:
+def _check(make: Callable[[], Source | Destination], output: ProgramOutput) -> None:
     try:
-        made: Source | Destination = connector(_config(connector, path, output))
-        made.check()
+        make().check()
     except PenstockError as error:
         output.log("ERROR", str(error))
-        status = ConnectionStatus(status="FAILED", message=masked_text(str(error), output.secrets))
+        message = masked_text(str(error), output.secrets())
+        status = ConnectionStatus(status="FAILED", message=message)
     else:
         status = ConnectionStatus(status="SUCCEEDED")
     output.message(Message(type=MessageType.CONNECTION_STATUS, connection_status=status))
 
 
-def _config(connector: Connector, path: Path, output: ProgramOutput) -> Any:
+def _source(source_class: type[Source], path: Path, output: ProgramOutput) -> Source:
+    """Returns the source; what it asks to be kept becomes a CONTROL message, written at once."""
+    live = LiveConfig(source_class, _values(path), keep=output.changed_config)
+    output.secrets = lambda: live.secrets
+    return live.source()
+
+
+def _destination(
+    destination_class: type[Destination], path: Path, output: ProgramOutput
+) -> Destination:
+    values = _values(path)
+    secrets = secret_values(values, config_schema(destination_class.Config))
+    output.secrets = lambda: secrets
+    destination: Destination = destination_class(parse_config(destination_class.Config, values))
+    return destination
+
+
+def _values(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(_bytes_of(path, "configuration"))
     except ValueError as error:
@@ -225,8 +264,7 @@ def _config(connector: Connector, path: Path, output: ProgramOutput) -> Any:
             f"The configuration in {path} is not an object.",
             remedy="Write one JSON object there.",
         )
-    output.secrets = secret_values(values, config_schema(connector.Config))
-    return parse_config(connector.Config, values)
+    return values
 
 
 def _catalog(path: Path) -> ConfiguredCatalog:

@@ -6,6 +6,7 @@ The same walk serves the engine (in process) and the command line (as an Airbyte
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ from penstock.sdk.stream import ReadRequest, State, Stream, descriptor_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.data.json_rows import JsonRows
+
+_log = logging.getLogger(__name__)
+
 NO_STATE: Final = b'{"__ab_no_cursor_state_message":true}'
 """The CDK's word for "nothing to continue from": the protocol wants a state of every stream."""
 
@@ -46,7 +51,7 @@ class Page:
 
     configured: ConfiguredStream
     stream: Stream
-    rows: pa.RecordBatch | list[dict[str, Any]]
+    rows: pa.RecordBatch | list[dict[str, Any]] | JsonRows
 
     @property
     def count(self) -> int:
@@ -63,7 +68,7 @@ def read_streams(
     states: Sequence[StateMessage],
     *,
     should_stop: Callable[[], bool] = lambda: False,
-    secrets: frozenset[str] = frozenset(),
+    secrets: Callable[[], frozenset[str]] = frozenset,
 ) -> Iterator[ReadItem]:
     """Yields the configured streams one after the other: STARTED, pages and states, COMPLETE.
 
@@ -73,7 +78,7 @@ def read_streams(
     A ConfigError (AccessDenied, UnknownName) ends the reading at once; any other error makes its
     stream INCOMPLETE, the other streams are read, and the first error is raised at the end. When
     `should_stop` becomes true, the reading ends before the next page, without an error.
-    `secrets` are masked in what a foreign exception says.
+    What `secrets` returns is masked in what a foreign exception says.
     """
     failures: list[PenstockError] = []
     for stream, configured in _chosen(source, catalog):
@@ -81,7 +86,7 @@ def read_streams(
         try:
             is_whole = yield from _read_one(stream, configured, states, should_stop)
         except Exception as error:
-            failure = connector_error(error, f"The stream {descriptor}", secrets=secrets)
+            failure = connector_error(error, f"The stream {descriptor}", secrets=secrets())
             yield StatusChange(
                 stream=descriptor, status=StreamStatusKind.INCOMPLETE, reason=failure.message
             )
@@ -156,7 +161,9 @@ def _read_one(
                 yield Page(configured=configured, stream=stream, rows=item)
     if should_stop():
         return False
-    if newest is None or counted:
+    # A mark within a full refresh is no position for who asked for what changed.
+    is_other = request.mode is not configured.sync_mode
+    if newest is None or counted or is_other:
         yield _checkpoint(configured, _final_state(configured, request, newest), counted)
     yield StatusChange(stream=descriptor, status=StreamStatusKind.COMPLETE)
     return True
@@ -165,19 +172,32 @@ def _read_one(
 def _request(
     stream: Stream, configured: ConfiguredStream, states: Sequence[StateMessage]
 ) -> ReadRequest:
-    if configured.sync_mode not in stream.modes:
-        raise ConfigError(
-            f"The stream {configured.descriptor} cannot be read in mode {configured.sync_mode}.",
-            remedy=f"Choose one of: {', '.join(stream.modes)}.",
-            stream=configured.descriptor,
-        )
-    is_incremental = configured.sync_mode is SyncMode.INCREMENTAL
+    mode = _mode(stream, configured)
+    is_incremental = mode is SyncMode.INCREMENTAL
     may_continue = is_incremental or stream.is_resumable
     return ReadRequest(
-        mode=configured.sync_mode,
+        mode=mode,
         state=_position(configured, states) if may_continue else None,
         cursor=configured.effective_cursor() if is_incremental else None,
         fields=fields_of_stream(configured),
+        takes_json=True,
+    )
+
+
+def _mode(stream: Stream, configured: ConfiguredStream) -> SyncMode:
+    """Returns how to read a stream: whole where it knows no other way, as Airbyte's sources do.
+
+    PyAirbyte asks for every stream incrementally, and for those without a cursor means this.
+    """
+    if configured.sync_mode in stream.modes:
+        return configured.sync_mode
+    if configured.sync_mode is SyncMode.INCREMENTAL and SyncMode.FULL_REFRESH in stream.modes:
+        _log.warning("%s has no cursor: it is read whole", configured.descriptor)
+        return SyncMode.FULL_REFRESH
+    raise ConfigError(
+        f"The stream {configured.descriptor} cannot be read in mode {configured.sync_mode}.",
+        remedy=f"Choose one of: {', '.join(stream.modes)}.",
+        stream=configured.descriptor,
     )
 
 
@@ -215,7 +235,7 @@ def _final_state(configured: ConfiguredStream, request: ReadRequest, newest: Sta
     the next sync reads those rows again. Full refresh: nothing to continue from, since continuing
     from an older state would send the rows twice.
     """
-    if configured.sync_mode is SyncMode.INCREMENTAL:
+    if request.mode is SyncMode.INCREMENTAL:
         value = newest or (State(request.state) if request.state is not None else None)
         return NO_STATE if value is None else _blob(configured, value)
     return NO_STATE

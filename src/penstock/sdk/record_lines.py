@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -43,6 +43,13 @@ def lines_of_rows(
     for row in rows:
         parts += (head, json_bytes(row), tail)
     return b"".join(parts)
+
+
+def lines_of_texts(stream: StreamDescriptor, texts: Iterable[bytes], *, emitted_at: int) -> bytes:
+    """Returns a RECORD line a row whose JSON text is at hand, on one line; to the letter."""
+    head, tail = _envelope(stream, emitted_at)
+    joined = (tail + head).join(texts)
+    return b"".join((head, joined, tail)) if joined else b""
 
 
 class BatchLines:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from penstock.sdk.stream import Stream
 
@@ -28,4 +28,27 @@ class Source(Protocol):
 
     def streams(self) -> Sequence[Stream]:
         """Returns every stream these credentials can read; may ask the other side."""
+        ...
+
+
+KeepChanges = Callable[[Mapping[str, Any]], None]
+"""Takes the settings that changed, by name (nested ones in a mapping of their own): all others
+stay. Returns once they are safe; any thread may call it."""
+
+
+@runtime_checkable
+class ChangesConfig(Protocol):
+    """Optional power of a source: its settings change while it works.
+
+    A refresh token that is good only once is such a setting: the API gives another in exchange,
+    and who does not keep it cannot log in again.
+    """
+
+    def keep_changes_with(self, keep: KeepChanges) -> None:
+        """Takes what to call with changed settings; called once, before the source is asked.
+
+        Call it with `{"credentials": {"refresh_token": new}}` before the new token is used: the
+        engine has it on disk when the call returns, a program has it written as a CONTROL message
+        (Airbyte protocol v0.x, "Control"). It serves check, discover and read alike.
+        """
         ...

@@ -11,6 +11,8 @@ from penstock.protocol.catalog import CatalogStream, PropertyPath, StreamDescrip
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.data.json_rows import JsonRows
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -33,9 +35,8 @@ class ReadRequest:
     """The cursor the user chose; None leaves it to the stream."""
     fields: tuple[str, ...] | None = None
     """The top-level properties wanted; None wants all. Leaving others out is optional."""
-
-
-StreamItem = "pa.RecordBatch | list[dict[str, Any]] | State"
+    takes_json: bool = False
+    """Whether pages may be JsonRows, too: what reads in full speed takes them."""
 
 
 class Stream(Protocol):
@@ -68,13 +69,16 @@ class Stream(Protocol):
         """True when a full refresh, too, can continue from a State it yielded."""
         ...
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | State]:
+    def read(
+        self, request: ReadRequest
+    ) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | JsonRows | State]:
         """Yields rows and states in order; the order is the contract.
 
-        Rows are pages of dicts or Arrow batches whose columns are property names. A yielded
-        State covers everything yielded before it. Called once a sync, on a thread of its own;
-        the iterator is closed early when the sync stops. Raise ConfigError, AccessDenied,
-        TransientError or DataError for what the user can act on.
+        Rows are pages of dicts, Arrow batches whose columns are property names, or (where the
+        request takes them) JSON texts as an API sent them. A yielded State covers everything
+        yielded before it. Called once a sync, on a thread of its own; the iterator is closed
+        early when the sync stops. Raise ConfigError, AccessDenied, TransientError or DataError
+        for what the user can act on.
         """
         ...
 
@@ -98,20 +102,33 @@ class Partitioned(Protocol):
 
     def read_partition(
         self, partition: Partition
-    ) -> Iterator[pa.RecordBatch | list[dict[str, Any]]]:
+    ) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | JsonRows]:
         """Yields the rows of one part; may be repeated from its start."""
         ...
+
+
+@runtime_checkable
+class TracksChanges(Protocol):
+    """Optional power: an incremental read needs no cursor, since the other side keeps account.
+
+    A database knows rows by transaction or writes a log. The user may choose a cursor all the
+    same where the stream names none of its own.
+    """
+
+    @property
+    def tracks_changes(self) -> bool: ...
 
 
 def catalog_stream(stream: Stream) -> CatalogStream:
     """Returns a stream as the catalogue shows it."""
     incremental = SyncMode.INCREMENTAL in stream.modes
+    tracks = isinstance(stream, TracksChanges) and stream.tracks_changes
     return CatalogStream(
         name=stream.name,
         namespace=stream.namespace,
         json_schema=dict(stream.json_schema),
         supported_sync_modes=tuple(stream.modes),
-        source_defined_cursor=bool(incremental and stream.cursor) or None,
+        source_defined_cursor=bool(incremental and (stream.cursor or tracks)) or None,
         default_cursor_field=stream.cursor if incremental else None,
         source_defined_primary_key=stream.primary_key or None,
         is_resumable=stream.is_resumable or incremental or None,

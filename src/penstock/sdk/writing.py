@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import BinaryIO, Final
 
 import msgspec
 
 from penstock.data.decode import MessageDecoder, StreamShape
-from penstock.data.items import Batch, Checkpoint, ErrorTrace, Item, StatusChange
-from penstock.data.names import column_names, table_name
-from penstock.data.types import columns_of
+from penstock.data.items import Batch, Checkpoint, ErrorTrace, Item, StatusChange, ToldState
 from penstock.errors import ConfigError, ConnectorFailed, ProofFailed
 from penstock.protocol.catalog import (
     ConfiguredCatalog,
@@ -26,15 +24,14 @@ from penstock.protocol.catalog import (
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State, StateStats
 from penstock.sdk.destination import (
-    ColumnPlan,
     Destination,
     StoredState,
     StoresState,
     StreamPlan,
-    TableName,
     WriteMode,
     Writer,
 )
+from penstock.sdk.landing import columns_for, cursor_column, key_columns, mode_for, table_for
 
 _BLOCK_BYTES: Final = 4 << 20
 _IDLE_SECONDS: Final = 0.05
@@ -60,10 +57,10 @@ def write_messages(
 ) -> None:
     """Writes the messages on `stdin`; gives each state to `echo` once its rows are durable.
 
-    States that come in quick succession are given back as the newest of them, which covers the
-    others, with the count of all. A stream is published when the input ended well and the stream
-    completed, or when the input has no statuses at all. Raises ProofFailed for a stream that
-    started and did not complete.
+    Every state is given back, in order, with the rows since the one before; those that come in
+    quick succession share a commit. A stream is published when the input ended well and the
+    stream completed, or when the input has no statuses at all. Raises ProofFailed for a stream
+    that started and did not complete.
     """
     stored = _stored(destination, connection)
     plans = {
@@ -115,39 +112,21 @@ def plan_of(
     connection: str,
 ) -> StreamPlan:
     """Returns how one configured stream lands; a mode the destination lacks is a ConfigError."""
-    descriptor, facts = configured.descriptor, destination.capabilities
-    mode = _mode(configured)
-    if mode not in facts.modes:
-        raise ConfigError(
-            f"The destination cannot write {descriptor} in mode {mode}.",
-            remedy=f"Choose one of: {', '.join(sorted(facts.modes))}.",
-            stream=descriptor,
-        )
-    limit = facts.max_identifier_bytes
-    columns = columns_of(configured.stream.json_schema)
-    names = column_names([column.name for column in columns], limit)
-    named = dict(zip((column.name for column in columns), names, strict=True))
-    known = stored.get(descriptor)
+    facts = destination.capabilities
+    mode = mode_for(configured, _mode(configured), facts)
+    columns = columns_for(configured, facts)
+    known = stored.get(configured.descriptor)
     last = known.generation_id if known else 0
     given = configured.generation_id
-    generation = given if given is not None else last + 1 if mode.is_overwrite else last
-    namespace = configured.stream.namespace
-    cursor = configured.effective_cursor()
     return StreamPlan(
         connection=connection,
-        stream=descriptor,
-        table=TableName(
-            schema=table_name(namespace, limit) if namespace else None,
-            name=table_name(configured.stream.name, limit),
-        ),
-        columns=tuple(
-            ColumnPlan(source=column.name, name=named[column.name], kind=column.kind)
-            for column in columns
-        ),
+        stream=configured.descriptor,
+        table=table_for(configured.descriptor, facts),
+        columns=columns,
         mode=mode,
-        primary_key=_key(configured, named) if mode.is_dedup else (),
-        cursor=named.get(cursor[0]) if mode.is_dedup and cursor and len(cursor) == 1 else None,
-        generation_id=generation,
+        primary_key=key_columns(configured, columns) if mode.is_dedup else (),
+        cursor=cursor_column(configured, columns) if mode.is_dedup else None,
+        generation_id=given if given is not None else last + 1 if mode.is_overwrite else last,
         sync_id=configured.sync_id or 0,
         fence=known.fence if known else 0,
         resumes=_can_resume(configured)
@@ -174,24 +153,10 @@ def _mode(configured: ConfiguredStream) -> WriteMode:
             remedy=f"Choose one of: {', '.join(_MODES)}.",
             stream=configured.descriptor,
         )
-    minimum = configured.minimum_generation_id
-    if minimum and minimum == configured.generation_id:
-        return WriteMode.OVERWRITE_DEDUP if mode.is_dedup else WriteMode.OVERWRITE
-    if minimum == 0 and configured.generation_id is not None and mode.is_overwrite:
+    keeps_older = configured.minimum_generation_id == 0 and configured.generation_id is not None
+    if keeps_older and mode.is_overwrite:
         return WriteMode.APPEND_DEDUP if mode.is_dedup else WriteMode.APPEND
     return mode
-
-
-def _key(configured: ConfiguredStream, named: Mapping[str, str]) -> tuple[str, ...]:
-    key = configured.effective_primary_key()
-    if not key or any(len(path) != 1 or path[0] not in named for path in key):
-        raise ConfigError(
-            f"The stream {configured.descriptor} is to be deduplicated, but its primary key"
-            " is not made of its top-level properties.",
-            remedy="Give it a primary key, or choose a mode without deduplication.",
-            stream=configured.descriptor,
-        )
-    return tuple(named[path[0]] for path in key)
 
 
 def _stored(
@@ -208,9 +173,7 @@ class _Stream:
     def __init__(self, name: StreamDescriptor, writer: Writer) -> None:
         self.name = name
         self.writer = writer
-        self.waiting: State | None = None
-        self.counted = 0
-        """Rows the waiting state and those it replaced stand for."""
+        self._waiting: list[ToldState] = []
         self.is_covered = True
         """False when rows came after the waiting state: a commit would make them durable too."""
         self._sent = 0
@@ -229,9 +192,13 @@ class _Stream:
         self._bytes += batch.wire_bytes
         self.is_covered = False
 
-    def wait(self, state: State, counted: int) -> None:
-        self.waiting = state
-        self.counted += counted
+    @property
+    def waiting(self) -> State | None:
+        """The newest state that is not durable yet."""
+        return self._waiting[-1].state if self._waiting else None
+
+    def wait(self, told: Sequence[ToldState]) -> None:
+        self._waiting += told
         self.is_covered = True
 
     def commit(self, state: State | None) -> None:
@@ -240,11 +207,10 @@ class _Stream:
     def finish(self) -> None:
         self._prove(self.writer.finish(self.waiting))
 
-    def take_waiting(self) -> tuple[State, int] | None:
-        """Returns the state that is durable now, to be given back once."""
-        state, counted = self.waiting, self.counted
-        self.waiting, self.counted = None, 0
-        return None if state is None else (state, counted)
+    def take_waiting(self) -> list[ToldState]:
+        """Returns the states that are durable now, each to be given back once."""
+        durable, self._waiting = self._waiting, []
+        return durable
 
     def _prove(self, durable: int) -> None:
         """Holds what the destination counted against what it was sent."""
@@ -301,39 +267,35 @@ class _Writing(AbstractContextManager["_Writing"]):
         return self._streams[name]
 
     def _checkpoint(self, item: Checkpoint) -> None:
-        counted = _proved_count(item)
+        _prove_claims(item)
         name = item.state.descriptor
         if name is None:
-            self._commit_global(item.state, counted)
+            self._commit_global(item)
         elif name not in self._plans:
-            self._give_back(item.state, counted)
+            self._give_back(item.told)
         else:
             stream = self._stream(name)
-            stream.wait(item.state, counted)
+            stream.wait(item.told)
             if stream.is_due:
                 self._commit(stream)
 
     def _commit(self, stream: _Stream) -> None:
         stream.commit(stream.waiting)
-        self._give_back_waiting(stream)
+        self._give_back(stream.take_waiting())
 
-    def _commit_global(self, state: State, counted: int) -> None:
+    def _commit_global(self, item: Checkpoint) -> None:
         """Makes the rows of all streams durable, then the state that covers them."""
         for stream in self._streams.values():
             stream.commit(None)
         if isinstance(self._destination, StoresState):
             plan = next(iter(self._plans.values()))
-            self._destination.store_global_state(plan.connection, state, plan.fence)
-        self._give_back(state, counted)
+            self._destination.store_global_state(plan.connection, item.state, plan.fence)
+        self._give_back(item.told)
 
-    def _give_back_waiting(self, stream: _Stream) -> None:
-        durable = stream.take_waiting()
-        if durable is not None:
-            self._give_back(*durable)
-
-    def _give_back(self, state: State, counted: int) -> None:
-        stats = StateStats(record_count=float(counted))
-        self._echo(msgspec.structs.replace(state, destination_stats=stats))
+    def _give_back(self, durable: Iterable[ToldState]) -> None:
+        for told in durable:
+            stats = StateStats(record_count=float(told.rows))
+            self._echo(msgspec.structs.replace(told.state, destination_stats=stats))
 
     def finish(self) -> None:
         """Publishes what is complete, keeps what a state covers, and raises for the rest."""
@@ -344,7 +306,7 @@ class _Writing(AbstractContextManager["_Writing"]):
             if is_complete and not self._errors:
                 stream = self._stream(name)
                 stream.finish()
-                self._give_back_waiting(stream)
+                self._give_back(stream.take_waiting())
                 continue
             unfinished.append(name)
             open_stream = self._streams.get(name)
@@ -365,8 +327,8 @@ class _Writing(AbstractContextManager["_Writing"]):
             )
 
 
-def _proved_count(item: Checkpoint) -> int:
-    """Returns the rows a state stands for; another count of the source's own raises."""
+def _prove_claims(item: Checkpoint) -> None:
+    """Raises ProofFailed where the source counted other rows than came."""
     for claim in item.claims:
         if claim.claimed != claim.counted:
             raise ProofFailed(
@@ -375,4 +337,3 @@ def _proved_count(item: Checkpoint) -> int:
                 f" {claim.counted} came.",
                 remedy="Run the sync again; it continues from the last state given back.",
             )
-    return sum(claim.counted for claim in item.claims)

@@ -26,6 +26,7 @@ from penstock.sdk.stream import ReadRequest, State, Stream
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.data.json_rows import JsonRows
     from penstock.protocol.state import State as StateMessage
 
 
@@ -198,7 +199,9 @@ class FaultyStream:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | State]:
+    def read(
+        self, request: ReadRequest
+    ) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | JsonRows | State]:
         """Yields the stream's items until the fault; a page cut by it yields its first rows."""
         for item in self._stream.read(request):
             if self._rows_left is not None and not isinstance(item, State):

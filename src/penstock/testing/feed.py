@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -135,9 +135,9 @@ class Notebook:
         """Returns the newest checkpoint of the plan's stream."""
         if isinstance(self._destination, StoresState):
             return stored_state(self._destination, plan)
-        if not self._path.exists():
+        known = self._entries().get(str(plan.table))
+        if known is None:
             return None
-        known = json.loads(self._path.read_text())
         return StoredState(
             stream=plan.stream,
             state=state_at(plan, known["page"]),
@@ -152,8 +152,12 @@ class Notebook:
             return
         entry = {"page": page, "generation": plan.generation_id, "is_complete": is_complete}
         beside = self._path.with_suffix(".new")
-        beside.write_text(json.dumps(entry))
+        beside.write_text(json.dumps({**self._entries(), str(plan.table): entry}))
         beside.replace(self._path)
+
+    def _entries(self) -> dict[str, Any]:
+        entries: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
+        return entries
 
 
 def position(feed: Feed, stored: StoredState | None) -> tuple[int, bool] | None:

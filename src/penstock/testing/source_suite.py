@@ -21,7 +21,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -29,6 +29,7 @@ import jsonschema
 import pyarrow as pa
 import pytest
 
+from penstock.data.json_rows import JsonRows
 from penstock.data.types import columns_of
 from penstock.errors import PenstockError
 from penstock.protocol.catalog import SyncMode
@@ -264,7 +265,7 @@ def read(stream: Stream, request: ReadRequest) -> Reading:
     """Reads a stream to its end."""
     rows: list[RowText] = []
     states: list[tuple[int, Mapping[str, Any]]] = []
-    for item in stream.read(request):
+    for item in stream.read(replace(request, takes_json=True)):
         if isinstance(item, State):
             states.append((len(rows), item.value))
         else:
@@ -273,19 +274,21 @@ def read(stream: Stream, request: ReadRequest) -> Reading:
 
 
 def _pages(stream: Stream, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]]]:
-    for item in stream.read(request):
-        if not isinstance(item, State):
+    for item in stream.read(replace(request, takes_json=True)):
+        if isinstance(item, JsonRows):
+            yield list(item)
+        elif not isinstance(item, State):
             yield item
 
 
-def _plain_rows(page: pa.RecordBatch | list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _plain_rows(page: pa.RecordBatch | list[dict[str, Any]] | JsonRows) -> list[dict[str, Any]]:
     if isinstance(page, pa.RecordBatch):
         rows = found_rows(pa.Table.from_batches([page]))
         return [{name: found.cell for name, found in row.items()} for row in rows]
-    return page
+    return list(page)
 
 
-def _texts(page: pa.RecordBatch | list[dict[str, Any]]) -> list[RowText]:
+def _texts(page: pa.RecordBatch | list[dict[str, Any]] | JsonRows) -> list[RowText]:
     return [repr(sorted(row.items())) for row in _plain_rows(page)]
 
 

@@ -107,6 +107,15 @@ def test_a_native_source_wins_without_a_method(name: str, tmp_path: Path) -> Non
     assert runner.resumes_full_refresh
 
 
+@pytest.mark.parametrize("name", registry.AIRBYTE_NAMES)
+def test_a_native_source_goes_by_airbytes_name_too(name: str, tmp_path: Path) -> None:
+    runner = runner_of(f"source-{name}", tmp_path)
+    assert runner.name == f"source-{name}"
+    assert registry.load_source_class(name) is registry.load_source_class(
+        registry.AIRBYTE_NAMES[name]
+    )
+
+
 @pytest.mark.parametrize(
     ("how", "expected"),
     [

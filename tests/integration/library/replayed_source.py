@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ def main(argv: list[str]) -> int:
         case "read":
             chosen = {each["stream"]["name"] for each in loaded["--catalog"]["streams"]}
             for line in script["lines"]:
+                if "sleep" in line:
+                    time.sleep(line["sleep"])
+                    continue
                 stream = line.get("record", {}).get("stream")
                 if stream is None or stream in chosen:
                     print(json.dumps(line), flush=True)

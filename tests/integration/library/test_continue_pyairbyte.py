@@ -104,6 +104,13 @@ def test_only_the_first_account_takes_an_old_state(replayed: Replayed, old: Duck
     assert "--state" not in second
 
 
+def test_a_stream_whose_table_is_gone_begins_anew(replayed: Replayed, old: DuckDBCache) -> None:
+    old.execute_sql("DROP TABLE items")
+    replayed.source(grown(replayed)).read(old)
+    (call,) = replayed.calls("read")
+    assert "--state" not in call
+
+
 def test_a_forced_refresh_takes_no_old_state(replayed: Replayed, old: DuckDBCache) -> None:
     replayed.source(grown(replayed)).read(old, force_full_refresh=True)
     (call,) = replayed.calls("read")

@@ -10,6 +10,7 @@ import pytest
 from penstock.errors import ConfigError, ConnectorFailed, PenstockError
 from penstock.library import exceptions as exc
 from penstock.library.caches import DuckDBCache
+from penstock.library.sources import get_source
 from tests.integration.library.transcripts import (
     Replayed,
     global_state,
@@ -169,10 +170,11 @@ def test_two_sources_with_equal_stream_names_keep_their_own_states(
     for name, at in (("source-one", 1), ("source-two", 2)):
         lines = [record(id=at, v=name), state(at=at), status("COMPLETE")]
         path = replayed.write([stream(cursor="id", key=[["id"]])], lines, name=name)
-        replayed.source(path, name).read(cache)
+        replayed.source(path, name).read(cache, write_strategy="append")
     for name, at in (("source-one", 1), ("source-two", 2)):
         source = replayed.source(replayed.folder / f"{name}.json", name)
         assert source.get_state(cache)[0]["stream"]["stream_state"] == {"at": at}
+    assert sorted(row["v"] for row in cache["items"]) == ["source-one", "source-two"]
 
 
 def test_two_accounts_of_one_source_keep_their_own_states(
@@ -261,3 +263,12 @@ def test_a_wrong_configuration_is_told_whole(replayed: Replayed) -> None:
     assert "account" in raised.value.message
     assert "size" in raised.value.message
     assert isinstance(raised.value, ConfigError)
+
+
+def test_a_table_dropped_by_hand_is_read_whole_again(cache: DuckDBCache) -> None:
+    streams = ["users", "products"]
+    source = get_source("source-faker", config={"count": 10}, streams=streams)
+    source.read(cache)
+    cache.execute_sql("DROP TABLE users")
+    assert source.read(cache).processed_records == 10
+    assert len(cache["users"]) == 10

@@ -21,9 +21,10 @@ import penstock as ab
 from penstock.engine.events import Event, StreamProgress
 from penstock.errors import AccessDenied, ConfigError, MissingDriver, ResourceBusy
 from penstock.library import exceptions as exc
-from penstock.library.caches import DuckDBCache, MotherDuckCache, PostgresCache, SnowflakeCache
+from penstock.library.caches import DuckDBCache, SnowflakeCache
 from penstock.library.destinations import get_destination
 from penstock.library.progress import Quiet
+from tests.integration.engine.runners.destination_program import write_destination
 from tests.integration.library.transcripts import Replayed, record, state, status, stream
 
 
@@ -329,7 +330,7 @@ def test_tables_can_be_made_before_rows_come(cache: DuckDBCache) -> None:
     assert source.read(cache, streams=["users"]).processed_records == 5
 
 
-@pytest.mark.parametrize("kind", [PostgresCache, MotherDuckCache, SnowflakeCache, ab.BigQueryCache])
+@pytest.mark.parametrize("kind", [SnowflakeCache, ab.BigQueryCache])
 def test_a_cache_that_is_not_there_yet_says_so(kind: type) -> None:
     with pytest.raises(MissingDriver, match="yet"):
         kind(host="x")
@@ -361,11 +362,52 @@ def test_what_was_read_is_written_elsewhere_as_it_is(cache: DuckDBCache, tmp_pat
             assert lost == []
 
 
-def test_destinations_of_airbytes_own_are_refused_clearly() -> None:
-    with pytest.raises(exc.PyAirbyteInputError, match="docker_image"):
-        get_destination("destination-duckdb", docker_image=True)
-    with pytest.raises(exc.AirbyteConnectorNotRegisteredError):
-        get_destination("destination-dukdb")
+@pytest.mark.parametrize(
+    "modes", [("append", "overwrite", "append_dedup"), ("append", "overwrite")]
+)
+def test_airbytes_destinations_are_written_to_and_continued(
+    tmp_path: Path, modes: tuple[str, ...]
+) -> None:
+    program = write_destination(tmp_path / "there", modes=modes)
+    destination = get_destination(
+        "destination-scripted", config={"place": "here"}, local_executable=program
+    )
+    destination.check()
+    assert destination.config_spec["required"] == ["place"]
+    assert not destination.is_cache_supported
+    source = ab.get_source("source-faker", config={"count": 10}, streams=["users"])
+    assert destination.write(source).processed_records == 10
+    assert destination.write(source).processed_records == 0
+    assert destination.write(source, force_full_refresh=True).processed_records == 10
+    told = json.loads((tmp_path / "there" / "catalogs").read_text().splitlines()[0])
+    mode = told["streams"][0]["destination_sync_mode"]
+    assert mode == ("append_dedup" if "append_dedup" in modes else "append")
+
+
+def test_what_was_read_is_written_to_an_airbyte_destination(
+    cache: DuckDBCache, tmp_path: Path
+) -> None:
+    result = ab.get_source("source-faker", config={"count": 10}, streams=["users"]).read(cache)
+    program = write_destination(tmp_path / "there")
+    destination = get_destination(
+        "destination-scripted", config={"place": "here"}, local_executable=program
+    )
+    assert destination.write(result, write_strategy="replace").processed_records == 10
+    lines = map(json.loads, (tmp_path / "there" / "lines").read_text().splitlines())
+    records = [line["record"]["data"] for line in lines if line["type"] == "RECORD"]
+    assert sorted(record["id"] for record in records) == list(range(1, 11))
+    assert set(records[0]["address"]) == {"street", "city", "postcode"}
+
+
+def test_a_destination_is_installed_only_where_that_is_allowed(tmp_path: Path) -> None:
+    with pytest.raises(exc.AirbyteConnectorInstallationError, match="not installed"):
+        get_destination("destination-elsewhere", install_if_missing=False, install_root=tmp_path)
+    with pytest.raises(exc.PyAirbyteInputError, match="several ways"):
+        get_destination("destination-x", docker_image=True, pip_url="x")
+    with pytest.raises(exc.AirbyteConnectorValidationFailedError, match="place"):
+        get_destination(
+            "destination-x", config={}, local_executable=write_destination(tmp_path / "there")
+        ).validate_config()
 
 
 def test_a_read_that_is_interrupted_lets_go_of_the_cache(

@@ -38,6 +38,8 @@ CLASSES = [
     "results.WriteResult",
     "caches.CacheBase",
     "caches.DuckDBCache",
+    "caches.PostgresCache",
+    "caches.MotherDuckCache",
     "datasets.SQLDataset",
     "datasets.CachedDataset",
     "datasets.LazyDataset",
@@ -104,7 +106,7 @@ def found(name: str) -> Any:
 def test_every_public_name_is_in_the_table() -> None:
     inherited = {
         f"{kind}.{member}"
-        for kind in ("DuckDBCache", "CachedDataset")
+        for kind in ("DuckDBCache", "PostgresCache", "MotherDuckCache", "CachedDataset")
         for member in (
             ["data_dir", "close", "get_database_name", "get_sql_alchemy_url", "column_names"]
         )

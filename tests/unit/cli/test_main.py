@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penstock.cli.main import COMMANDS, run_command
-from penstock.cli.run import read_spec
+from penstock.cli.run import read_document
 from penstock.errors import ConfigError
 
 
@@ -98,4 +98,4 @@ def test_what_nobody_expected_is_told_in_a_line_and_kept_in_a_file(
 
 def test_a_run_spec_that_is_none_names_the_place() -> None:
     with pytest.raises(ConfigError, match=r"\$\.source"):
-        read_spec(b'{"connection": "c", "source": 1}')
+        read_document(b'{"connection": "c", "source": 1}')

@@ -1,4 +1,4 @@
-"""Numpy and Arrow share their memory, and pandas stays out of it."""
+"""Arrow arrays hold what Python gave them, and pandas stays out of it."""
 
 from __future__ import annotations
 
@@ -7,34 +7,70 @@ import sys
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from penstock.data.arrays import flags, flags_of, numbers_of, of_values, whole_numbers
+from penstock.data.arrays import (
+    Ascending,
+    divided,
+    flags,
+    numbers_of,
+    of_texts,
+    of_values,
+    rows_where,
+    whole_numbers,
+)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1000])
-@pytest.mark.parametrize("start", [0, 3, 8])
-def test_flags_survive_the_way_to_arrow_and_back(count: int, start: int) -> None:
-    given = np.random.default_rng(count).random(count) < 0.5
-    array = flags(given)
-    assert array.to_pylist() == given.tolist()
-    assert flags_of(array.slice(start)).tolist() == given[start:].tolist()
+def test_flags_survive_the_way_to_arrow(count: int) -> None:
+    wanted = [place * place % 7 < 3 for place in range(count)]
+    array = flags(wanted)
+    array.validate(full=True)
+    assert array.to_pylist() == wanted
 
 
 @pytest.mark.parametrize("data_type", [pa.int64(), pa.timestamp("us", tz="UTC"), pa.time64("us")])
 def test_numbers_survive_the_way_to_arrow_and_back(data_type: pa.DataType) -> None:
-    given = np.arange(20, dtype=np.int64) * 1_000
-    array = whole_numbers(given[::2], data_type)
+    numbers = range(0, 20_000, 2_000)
+    array = whole_numbers(numbers, data_type)
     assert array.type == data_type
-    assert array.view(pa.int64()).to_pylist() == given[::2].tolist()
-    assert numbers_of(array.slice(3, 4)).tolist() == given[6:14:2].tolist()
+    assert array.view(pa.int64()).to_pylist() == list(numbers)
+    assert numbers_of(array.slice(3, 4)).tolist() == list(numbers[3:7])
 
 
-def test_arrays_without_memory_are_empty() -> None:
-    assert flags_of(pa.array([], pa.bool_())).tolist() == []
-    assert numbers_of(pa.array([], pa.int32())).tolist() == []
+@pytest.mark.parametrize("data_type", [pa.int32(), pa.int64()])
+def test_arrays_without_memory_are_empty(data_type: pa.DataType) -> None:
+    assert numbers_of(pa.array([], data_type)).tolist() == []
+
+
+def test_the_places_of_true_values_are_found_and_null_is_not_true() -> None:
+    assert rows_where(pa.array([True, None, False, True])).to_pylist() == [0, 3]
+
+
+def test_a_growing_array_hands_out_the_same_numbers_every_time() -> None:
+    numbers = Ascending(pa.int32())
+    assert [numbers.first(n).to_pylist() for n in (2, 0, 5, 3)] == [
+        [0, 1],
+        [],
+        [0, 1, 2, 3, 4],
+        [0, 1, 2],
+    ]
+
+
+@given(st.lists(st.integers(-(1 << 62), 1 << 62) | st.none()), st.integers(1, 1_000_000))
+def test_numbers_are_divided_towards_the_past(numbers: list[int | None], divisor: int) -> None:
+    expected = [None if number is None else number // divisor for number in numbers]
+    assert divided(pa.array(numbers, pa.int64()), divisor).to_pylist() == expected
+
+
+def test_texts_are_taken_byte_by_byte() -> None:
+    array = of_texts([b"a", b"", "é".encode()])
+    assert array is not None
+    array.validate(full=True)
+    assert array.to_pylist() == ["a", "", "é"]
 
 
 _READ = """

@@ -13,6 +13,7 @@ from penstock.data.names import (
     RESERVED_TABLES,
     column_names,
     identifier,
+    slug,
     staging_name,
     table_name,
     table_names,
@@ -122,3 +123,17 @@ def test_a_name_made_once_stays_as_it_is(source: str, limit: int) -> None:
     once = identifier(source, limit)
 
     assert identifier(once, limit) == once
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("First visit (ANC)!", "first_visit_anc"),
+        ("पंजीकरण फॉर्म", "पंजीकरण_फॉर्म"),
+        ("a/b-c_d", "a_b_c_d"),
+        ("🩺", "unnamed"),
+        ("", "unnamed"),
+    ],
+)
+def test_title_becomes_a_part_of_a_streams_name(title: str, name: str) -> None:
+    assert name == slug(title)

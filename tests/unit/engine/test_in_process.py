@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from penstock.data.items import Batch, Checkpoint, Item, StatusChange, Undeclared
+from penstock.data.json_rows import JsonRows
 from penstock.data.types import columns_of
 from penstock.engine.runners.in_process import InProcessRunner
 from penstock.errors import AccessDenied, ConfigError, ConnectorFailed, DataError
@@ -156,3 +157,27 @@ def test_check_raises_what_is_wrong_without_secrets(token: str, error: type[Exce
 
 def test_check_returns_when_all_is_well() -> None:
     InProcessRunner("x", source_of()).check(CONFIG)
+
+
+def test_rows_before_one_that_has_no_json_form_are_passed_on() -> None:
+    pages = [[{"id": number}] for number in range(5)]
+    stream = ScriptedStream(name="a", script=[*pages, [{"id": object()}]])
+    items: list[Item] = []
+    with (
+        pytest.raises(DataError),
+        InProcessRunner("x", source_of(stream)).read(CONFIG, catalog(stream), ()) as reading,
+    ):
+        items.extend(reading)
+    assert table(items, "a")["id"].to_pylist() == list(range(5))
+
+
+def test_json_texts_arrive_as_the_rows_they_say() -> None:
+    page = JsonRows(texts=[b'{"id":9007199254740993,"name":"Zo\\u00eb"}', b'{"id":2}'])
+    stream = ScriptedStream(name="a", script=[page, State({"n": 1}), ROWS])
+    items = read(InProcessRunner("x", source_of(stream)), catalog(stream))
+    found = table(items, "a")
+    assert found["id"].to_pylist() == [9007199254740993, 2, 1, 2]
+    assert found["name"].to_pylist() == ["Zoë", None, "a", None]
+    assert [type(item).__name__ for item in items if isinstance(item, Batch | Checkpoint)] == [
+        *("Batch", "Checkpoint", "Batch", "Checkpoint")
+    ]

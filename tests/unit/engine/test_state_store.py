@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from penstock.engine.kept_config import keep_config, kept_config
 from penstock.engine.state_store import (
     StoredCheckpoint,
     exclusive,
@@ -110,18 +109,3 @@ def test_a_connection_is_held_by_one_process_and_freed_by_its_death(tmp_path: Pa
     holder.stdout.close()
     with exclusive(tmp_path, "c"):
         pass
-
-
-def test_a_kept_configuration_lasts_until_the_user_changes_theirs(tmp_path: Path) -> None:
-    given = {"refresh_token": "one", "host": "h"}
-    keep_config(tmp_path, "c", given, {"refresh_token": "two", "host": "h"})
-    assert kept_config(tmp_path, "c", given) == {"refresh_token": "two", "host": "h"}
-    changed = {"refresh_token": "three", "host": "h"}
-    assert kept_config(tmp_path, "c", changed) == changed
-
-
-def test_the_second_change_is_kept_for_the_same_given_configuration(tmp_path: Path) -> None:
-    given = {"t": "1"}
-    keep_config(tmp_path, "c", given, {"t": "2"})
-    keep_config(tmp_path, "c", given, {"t": "3"})
-    assert kept_config(tmp_path, "c", given) == {"t": "3"}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from penstock.engine.identity import source_connection_name
 from penstock.errors import (
     AccessDenied,
     ConfigError,
@@ -21,7 +22,6 @@ from penstock.errors import (
 from penstock.library import exceptions as exc
 from penstock.library.constants import AB_INTERNAL_COLUMNS
 from penstock.library.documents import documents_of
-from penstock.library.identity import connection_name
 from penstock.library.records import StreamRecord
 from penstock.library.states import states_as_documents, states_from
 from penstock.protocol.spec import ConnectorSpec
@@ -146,9 +146,9 @@ SPEC = ConnectorSpec(
 
 
 def test_the_name_of_a_connection_knows_the_account_but_no_secret() -> None:
-    name = connection_name("source-x", {"account": "a", "token": "1"}, SPEC)
+    name = source_connection_name("source-x", {"account": "a", "token": "1"}, SPEC)
     assert name.startswith("source-x-")
-    assert name == connection_name("source-x", {"account": "a", "token": "2"}, SPEC)
-    assert name == connection_name("source-x", {"account": "a"}, SPEC)
-    assert name != connection_name("source-x", {"account": "b"}, SPEC)
-    assert name != connection_name("source-x", {"account": "a"}, SPEC, table_prefix="p_")
+    assert name == source_connection_name("source-x", {"account": "a", "token": "2"}, SPEC)
+    assert name == source_connection_name("source-x", {"account": "a"}, SPEC)
+    assert name != source_connection_name("source-x", {"account": "b"}, SPEC)
+    assert name != source_connection_name("source-x", {"account": "a"}, SPEC, table_prefix="p_")

@@ -8,9 +8,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from penstock.errors import DataError
+from penstock.protocol.catalog import SyncMode
 from penstock.protocol.codec import decode_line, decode_states, encode, encode_states
 from penstock.protocol.messages import Message, MessageType
 from penstock.sdk.entrypoint import run_source
@@ -201,6 +203,22 @@ def test_read_leaves_out_columns_that_were_not_chosen(tmp_path: Path) -> None:
     _, messages = program("read", catalog=encode(catalog(narrow)))
     rows = [json.loads(bytes(m.record.data)) for m in messages if m.record]
     assert [list(row) for row in rows] == [["email"]] * 3
+
+
+def test_a_stream_without_a_cursor_is_read_whole_however_it_is_asked_for(tmp_path: Path) -> None:
+    whole = ScriptedStream(name="users", script=[ROWS], modes=(SyncMode.FULL_REFRESH,))
+    asked = catalog(whole)
+    asked = msgspec.structs.replace(
+        asked,
+        streams=tuple(
+            msgspec.structs.replace(each, sync_mode=SyncMode.INCREMENTAL) for each in asked.streams
+        ),
+    )
+    status, messages = Program(source_of(whole), tmp_path)("read", catalog=encode(asked))
+    assert status == 0
+    assert kinds(messages).count("RECORD") == 2
+    assert kinds(messages)[-1] == "COMPLETE"
+    assert "read whole" in next(m.log.message for m in messages if m.log)
 
 
 def test_a_failing_stream_is_incomplete_and_the_others_are_read(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_the_first_of_several_failures_names_the_others() -> None:
 def test_a_foreign_exception_names_the_stream_and_hides_secrets() -> None:
     stream = ScriptedStream(name="a", script=[KeyError("hush-7f3a9")])
     items = read_streams(
-        source_of(stream)(), catalog(stream), (), secrets=frozenset({"hush-7f3a9"})
+        source_of(stream)(), catalog(stream), (), secrets=lambda: frozenset({"hush-7f3a9"})
     )
     with pytest.raises(ConnectorFailed, match="The stream a failed") as caught:
         list(items)
@@ -223,8 +223,19 @@ def test_an_unknown_stream_is_named_with_the_nearest_before_anything_is_read() -
 
 
 def test_a_mode_the_stream_lacks_is_refused() -> None:
-    with pytest.raises(ConfigError, match="cannot be read in mode incremental"):
-        read(ScriptedStream(name="a", script=[], modes=(SyncMode.FULL_REFRESH,)))
+    with pytest.raises(ConfigError, match="cannot be read in mode full_refresh"):
+        read(
+            ScriptedStream(name="a", script=[], modes=(SyncMode.INCREMENTAL,)),
+            mode=SyncMode.FULL_REFRESH,
+        )
+
+
+def test_a_stream_without_a_cursor_is_read_whole_where_changes_are_asked_for() -> None:
+    modes = (SyncMode.FULL_REFRESH,)
+    stream = ScriptedStream(name="a", script=[[ROW], State({"page": 2})], modes=modes)
+    found = read(stream, states=(state_of("a", {"page": 1}),))
+    assert [request.mode for request in stream.asked] == [SyncMode.FULL_REFRESH]
+    assert found[-2:] == [(NOTHING, 0), "a COMPLETE"]
 
 
 def test_stopping_ends_between_pages_and_closes_the_stream() -> None:

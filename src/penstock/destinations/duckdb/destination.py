@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from penstock.destinations.duckdb.dialect import DuckDBDialect
+from penstock.destinations.duckdb.place import Place, make_folder, place_of
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.state import State
@@ -43,9 +43,16 @@ class DuckDBConfig:
 
     path: str = setting(
         title="Database file",
-        description="Path of the DuckDB file. It is created, with its folder, when missing.",
-        examples=["warehouse.duckdb", "~/data/warehouse.duckdb"],
+        description="Path of the DuckDB file. It is created, with its folder, when missing."
+        " md:NAME is a database of MotherDuck.",
+        examples=["warehouse.duckdb", "~/data/warehouse.duckdb", "md:warehouse"],
         alias=["destination_path"],
+    )
+    motherduck_api_key: str | None = setting(
+        default=None,
+        title="MotherDuck token",
+        description="Access token, for a path that begins with md:.",
+        secret=True,
     )
     schema: str = setting(
         default="main",
@@ -53,7 +60,7 @@ class DuckDBConfig:
         description="Where streams without a namespace land; created when missing.",
     )
     memory_limit_mb: int = setting(
-        default=150,
+        default=100,
         title="Memory limit",
         description="Megabytes DuckDB may use before it writes to temporary files beside the"
         " database. Wide tables get more: one megabyte a column.",
@@ -84,17 +91,11 @@ class DuckDBDestination:
         max_identifier_bytes=DuckDBDialect.max_identifier_bytes,
         reads_back=True,
     )
+    placeholder: ClassVar[str] = DuckDBDialect.placeholder
 
     def __init__(self, config: DuckDBConfig) -> None:
-        if config.path == ":memory:" or config.path.startswith("md:") or not config.path.strip():
-            raise ConfigError(
-                f"{config.path!r} is not the path of a DuckDB file.",
-                remedy="Set `path` to a file, such as warehouse.duckdb: what is synced must outlive"
-                " the sync.",
-                field="path",
-            )
         self._config = config
-        self._path = Path(config.path).expanduser().absolute()
+        self._place = place_of(config.path, config.motherduck_api_key)
         self._dialect = DuckDBDialect(config.schema)
         self._opening = threading.Lock()
         """Writers that open side by side would collide in DuckDB's catalogue."""
@@ -104,14 +105,14 @@ class DuckDBDestination:
 
         Raises ConfigError, AccessDenied, ResourceBusy or ResourceExhausted.
         """
-        if self._path.exists():
-            with self._session(self._path) as session:
+        if self._place.exists():
+            with self._session(self._place) as session:
                 _try_table(session, self._dialect)
             return
-        folder = _nearest_folder(self._path)
+        folder = _nearest_folder(self._place.path)
         trial = folder / f".penstock-check-{uuid.uuid4().hex}.duckdb"
         try:
-            with self._session(trial) as session:
+            with self._session(Place(database=str(trial))) as session:
                 _try_table(session, self._dialect)
         finally:
             for leftover in (trial, trial.with_name(trial.name + ".wal")):
@@ -120,9 +121,9 @@ class DuckDBDestination:
     @contextmanager
     def open(self, plan: StreamPlan) -> Iterator[Writer]:
         """Opens one writer; see `penstock.sdk.sql.writer` for what is durable when."""
-        _make_folder(self._path.parent)
+        self._place.make_folder()
         with self._opening:
-            session = self._open_session(self._path, columns=len(plan.columns))
+            session = self._open_session(self._place, columns=len(plan.columns))
             opened = sql_writer(session, self._dialect, plan)
             writer = opened.__enter__()
         try:
@@ -132,16 +133,16 @@ class DuckDBDestination:
 
     def stored_states(self, connection: str) -> Sequence[StoredState]:
         """Returns the checkpoints committed for one connection; makes no file."""
-        if not self._path.exists():
+        if not self._place.exists():
             return ()
-        with self._session(self._path) as session:
+        with self._session(self._place) as session:
             states = StateTable(session, self._dialect)
             return states.stored(connection) if states.exists() else ()
 
     def store_global_state(self, connection: str, state: State, fence: int) -> None:
         """Makes a global state durable; raises ResourceBusy when a newer attempt has stored one."""
-        _make_folder(self._path.parent)
-        with self._opening, self._session(self._path) as session:
+        self._place.make_folder()
+        with self._opening, self._session(self._place) as session:
             states = StateTable(session, self._dialect)
             session.begin()
             states.create()
@@ -150,9 +151,9 @@ class DuckDBDestination:
 
     def forget_states(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
         """Removes checkpoints; the rows they cover stay."""
-        if not self._path.exists():
+        if not self._place.exists():
             return
-        with self._opening, self._session(self._path) as session:
+        with self._opening, self._session(self._place) as session:
             states = StateTable(session, self._dialect)
             if states.exists():
                 session.begin()
@@ -174,9 +175,9 @@ class DuckDBDestination:
 
     def count(self, table: TableName) -> int:
         """Returns the rows of a table; 0 when there is no such table."""
-        if not self._path.exists():
+        if not self._place.exists():
             return 0
-        with self._session(self._path) as session:
+        with self._session(self._place) as session:
             if session.columns(table) is None:
                 return 0
             query = f"SELECT count(*) FROM {self._dialect.table(table)}"  # noqa: S608
@@ -193,10 +194,18 @@ class DuckDBDestination:
         first = next(batches)
         return pa.RecordBatchReader.from_batches(first.schema, batches)
 
+    def query_confined(self, sql: str, *, seconds: float, rows: int) -> pa.Table:
+        """Returns rows of a SELECT that can change nothing and reach nothing but this file."""
+        from penstock.destinations.duckdb.confined import (  # noqa: PLC0415 (loads duckdb)
+            query_confined,
+        )
+
+        return query_confined(self._place, self._config.schema, sql, seconds=seconds, rows=rows)
+
     def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Runs statements in one transaction; makes the file when there is none."""
-        _make_folder(self._path.parent)
-        with self._opening, self._session(self._path) as session:
+        self._place.make_folder()
+        with self._opening, self._session(self._place) as session:
             session.begin()
             for sql, parameters in statements:
                 session.execute(sql, parameters)
@@ -208,9 +217,9 @@ class DuckDBDestination:
 
     def has_table(self, table: TableName) -> bool:
         """Tells whether there is such a table; makes no file."""
-        if not self._path.exists():
+        if not self._place.exists():
             return False
-        with self._session(self._path) as session:
+        with self._session(self._place) as session:
             return session.columns(table) is not None
 
     def _queried(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
@@ -218,8 +227,8 @@ class DuckDBDestination:
             DuckDBSession,
         )
 
-        _make_folder(self._path.parent)
-        session = DuckDBSession(self._path, self._config.schema, ("SET TimeZone = 'UTC'",))
+        self._place.make_folder()
+        session = DuckDBSession(self._place, self._config.schema, ("SET TimeZone = 'UTC'",))
         try:
             yield from session.stream(sql, _SCAN_ROWS, parameters)
         finally:
@@ -227,23 +236,23 @@ class DuckDBDestination:
             session.close()
 
     def _scanned(self, table: TableName, query: str) -> Iterator[pa.RecordBatch]:
-        if not self._path.exists():
-            raise _no_table(table, self._path)
-        with self._session(self._path) as session:
+        if not self._place.exists():
+            raise _no_table(table, self._place)
+        with self._session(self._place) as session:
             if session.columns(table) is None:
-                raise _no_table(table, self._path)
+                raise _no_table(table, self._place)
             yield from session.stream(query, _SCAN_ROWS)
 
     @contextmanager
-    def _session(self, path: Path) -> Iterator[DuckDBSession]:
-        session = self._open_session(path)
+    def _session(self, place: Place) -> Iterator[DuckDBSession]:
+        session = self._open_session(place)
         try:
             yield session
         finally:
             session.rollback()
             session.close()
 
-    def _open_session(self, path: Path, *, columns: int = 0) -> DuckDBSession:
+    def _open_session(self, place: Place, *, columns: int = 0) -> DuckDBSession:
         from penstock.destinations.duckdb.session import (  # noqa: PLC0415 (loads duckdb)
             DuckDBSession,
         )
@@ -255,7 +264,7 @@ class DuckDBDestination:
             "SET preserve_insertion_order = false",
             "SET TimeZone = 'UTC'",
         )
-        return DuckDBSession(path, self._config.schema, settings)
+        return DuckDBSession(place, self._config.schema, settings)
 
 
 def _try_table(session: DuckDBSession, dialect: DuckDBDialect) -> None:
@@ -274,22 +283,11 @@ def _nearest_folder(path: Path) -> Path:
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    _make_folder(folder)
+    make_folder(folder)
     return folder
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"Folder {folder} for the DuckDB file cannot be made: {os.strerror(error.errno or 0)}.",
-            remedy="Choose a path in a folder you may write to.",
-            field="path",
-        ) from error
-
-
-def _no_table(table: TableName, path: Path) -> ConfigError:
+def _no_table(table: TableName, place: Place) -> ConfigError:
     return ConfigError(
-        f"There is no table {table} in {path}.", remedy="Sync the stream first.", table=table
+        f"There is no table {table} in {place}.", remedy="Sync the stream first.", table=table
     )

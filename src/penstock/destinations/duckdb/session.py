@@ -6,9 +6,8 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -19,6 +18,7 @@ from penstock.destinations.duckdb.dialect import (
     kind_of_type,
     staging_mark,
 )
+from penstock.destinations.duckdb.place import Place
 from penstock.errors import (
     AccessDenied,
     BugError,
@@ -43,12 +43,25 @@ last other connection to its file fails with "Unique file handle conflict"."""
 class DuckDBSession:
     """One connection; connections of one process to one file share DuckDB's instance of it."""
 
-    def __init__(self, path: Path, default_schema: str, settings: Sequence[str] = ()) -> None:
-        self._path = path
+    def __init__(
+        self,
+        place: Place,
+        default_schema: str,
+        settings: Sequence[str] = (),
+        *,
+        is_read_only: bool = False,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
+        """`config` holds from the first moment on; `settings` are statements run after that."""
+        self._place = place
         self._default_schema = default_schema
-        with translated(path), _INSTANCES:
-            self._connection = duckdb.connect(path)
-        with translated(path):
+        with translated(place), _INSTANCES:
+            self._connection = duckdb.connect(
+                place.database,
+                read_only=is_read_only,
+                config={**place.settings, **(config or {})},
+            )
+        with translated(place):
             try:
                 for setting in settings:
                     self._connection.execute(setting)
@@ -57,14 +70,14 @@ class DuckDBSession:
                 raise
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        with translated(self._path):
+        with translated(self._place):
             self._connection.execute(sql, list(parameters))
 
     def change(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         return int(self.rows(sql, parameters)[0][0])
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(self._path):
+        with translated(self._place):
             return list(self._connection.execute(sql, list(parameters)).fetchall())
 
     def begin(self) -> None:
@@ -112,7 +125,7 @@ class DuckDBSession:
             _penstock_incoming = _penstock_incoming.combine_chunks()
         changes = _penstock_incoming.column(len(load.columns) + 1)
         sql = insert(load, has_changes=changes.null_count < len(changes))
-        with translated(self._path):
+        with translated(self._place):
             return int(self._connection.execute(sql).fetchall()[0][0])
 
     def stream(
@@ -120,7 +133,7 @@ class DuckDBSession:
     ) -> Iterator[pa.RecordBatch]:
         """Yields the schema's first (an empty batch), then the batches of a query."""
         with (
-            translated(self._path),
+            translated(self._place),
             self._selected(sql, parameters).to_arrow_reader(batch_rows) as reader,
         ):
             yield pa.RecordBatch.from_pylist([], schema=reader.schema)
@@ -131,116 +144,142 @@ class DuckDBSession:
         if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
             raise ConfigError(
                 f"The SQL is not one SELECT: {sql.strip()[:100]}",
-                remedy="Ask with one SELECT; use execute for statements that change something.",
+                remedy="Ask with one SELECT, which changes nothing.",
             )
         return self._connection.sql(sql, params=list(parameters) or None)
 
+    def interrupt(self) -> None:
+        """Stops the statement that runs; called from another thread."""
+        self._connection.interrupt()
+
     def close(self) -> None:
-        with translated(self._path), _INSTANCES:
+        with translated(self._place), _INSTANCES:
             self._connection.close()
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(place: Place) -> Iterator[None]:
     """Raises DuckDB's errors as penstock's, each with what to do about it."""
     try:
         yield
     except duckdb.Error as error:
-        raise as_penstock_error(error, path) from error
+        raise as_penstock_error(error, place) from error
     except OSError as error:
-        raise _of_system(error, path) from error
+        raise _of_system(error, place) from error
 
 
-def as_penstock_error(error: duckdb.Error, path: Path) -> PenstockError:
+def as_penstock_error(error: duckdb.Error, place: Place) -> PenstockError:
     """Returns the penstock error that says what to do about an error of DuckDB's."""
-    message = str(error).strip()
+    message = place.masked(str(error).strip())
     for pattern, build in _BY_MESSAGE:
         found = pattern.search(message)
         if found:
-            return build(found, path, message)
+            return build(found, place, message)
     first = message.split("\n", 1)[0]
     for driver_class, penstock_class, remedy in _BY_CLASS:
         if isinstance(error, driver_class):
-            return penstock_class(f"DuckDB file {path}: {first}", remedy=remedy, path=path)
+            return penstock_class(f"{place}: {first}", remedy=remedy, path=place.database)
     return BugError(
-        f"DuckDB file {path}: {type(error).__name__}: {first}",
+        f"{place}: {type(error).__name__}: {first}",
         remedy="Report it with the log of this sync.",
-        path=path,
+        path=place.database,
     )
 
 
-def _of_system(error: OSError, path: Path) -> PenstockError:
+def _of_system(error: OSError, place: Place) -> PenstockError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return _denied(path)
+        return _denied(place)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return _full(path, os.strerror(error.errno))
+        return _full(place, os.strerror(error.errno))
     return ConfigError(
-        f"DuckDB file {path} cannot be used: {error.strerror or error}.",
+        f"{place} cannot be used: {error.strerror or error}.",
         remedy="Give the path of a file in a folder that exists or can be made.",
-        path=path,
+        path=place.database,
     )
 
 
-def _denied(path: Path) -> PenstockError:
+def _denied(place: Place) -> PenstockError:
     return AccessDenied(
-        f"DuckDB file {path} may not be read and written by this user.",
+        f"{place} may not be read and written by this user.",
         remedy="Give this user write permission on the file and its folder, or choose another.",
-        path=path,
+        path=place.database,
     )
 
 
-def _full(path: Path, reason: str) -> PenstockError:
+def _full(place: Place, reason: str) -> PenstockError:
     return ResourceExhausted(
-        f"DuckDB file {path} cannot grow: {reason}.",
+        f"{place} cannot grow: {reason}.",
         remedy="Free space on its disk and run the sync again: it continues there.",
-        path=path,
+        path=place.database,
     )
 
 
-def _busy(found: re.Match[str], path: Path, _message: str) -> PenstockError:
+def _busy(found: re.Match[str], place: Place, _message: str) -> PenstockError:
     return ResourceBusy(
-        f"DuckDB file {path} is open in another process, {found['program']} (PID {found['pid']}).",
+        f"{place} is open in another process, {found['program']} (PID {found['pid']}).",
         remedy=f"Close it there (PID {found['pid']}) and run the sync again.",
-        path=path,
+        path=place.database,
         pid=found["pid"],
     )
 
 
-def _not_a_database(_found: re.Match[str], path: Path, _message: str) -> PenstockError:
+def _not_a_database(_found: re.Match[str], place: Place, _message: str) -> PenstockError:
     return ConfigError(
-        f"File {path} exists but is not a DuckDB database, or is damaged.",
+        f"{place} exists but is not a DuckDB database, or is damaged.",
         remedy="Choose another path; penstock never writes into a file of another kind.",
-        path=path,
+        path=place.database,
     )
 
 
-def _newer_version(_found: re.Match[str], path: Path, message: str) -> PenstockError:
+def _newer_version(_found: re.Match[str], place: Place, message: str) -> PenstockError:
     return ConfigError(
-        f"DuckDB file {path} was written by a version of DuckDB that {duckdb.__version__}"
+        f"{place} was written by a version of DuckDB that {duckdb.__version__}"
         f" cannot read: {message.splitlines()[0]}",
         remedy="Upgrade the package: pip install --upgrade duckdb.",
-        path=path,
+        path=place.database,
     )
 
 
-def _memory(_found: re.Match[str], path: Path, message: str) -> PenstockError:
+def _memory(_found: re.Match[str], place: Place, message: str) -> PenstockError:
     return ResourceExhausted(
-        f"DuckDB file {path}: {message.splitlines()[0]}",
+        f"{place}: {message.splitlines()[0]}",
         remedy="Raise the setting memory_limit_mb, or lower threads.",
-        path=path,
+        path=place.database,
     )
 
 
-def _held(_found: re.Match[str], path: Path, message: str) -> PenstockError:
+def _held(_found: re.Match[str], place: Place, message: str) -> PenstockError:
     return ConfigError(
-        f"DuckDB file {path}: {message.splitlines()[0]}",
+        f"{place}: {message.splitlines()[0]}",
         remedy="Drop what depends on the table (an index, a foreign key), or write to another"
         " table.",
-        path=path,
+        path=place.database,
+    )
+
+
+def _no_extension(_found: re.Match[str], place: Place, message: str) -> PenstockError:
+    return ConnectionFailed(
+        f"{place}: {message.splitlines()[0]}",
+        remedy="DuckDB fetches the extension from extensions.duckdb.org: let this machine reach it"
+        " once, or install it there by hand.",
+        path=place.database,
+    )
+
+
+def _refused_token(_found: re.Match[str], place: Place, message: str) -> PenstockError:
+    return AccessDenied(
+        f"{place}: {message.splitlines()[0]}",
+        remedy="Correct `motherduck_api_key`: MotherDuck's settings page makes tokens.",
+        path=place.database,
     )
 
 
 _BY_MESSAGE: Final = (
+    (
+        re.compile("Failed to download extension|Failed to (install|load) .*extension"),
+        _no_extension,
+    ),
+    (re.compile("not authenticated|MotherDuck token|motherduck_token"), _refused_token),
     (re.compile("depends on it|entries that depend on it"), _held),
     (
         re.compile(
@@ -251,14 +290,14 @@ _BY_MESSAGE: Final = (
     ),
     (
         re.compile("No space left on device|File too large|Disk quota exceeded"),
-        lambda found, path, _message: _full(path, found[0]),
+        lambda found, place, _message: _full(place, found[0]),
     ),
     (re.compile("[Oo]ut of [Mm]emory|max_temp_directory_size"), _memory),
     (
         re.compile(
             "Permission denied|Read-only file system|Operation not permitted|read-only mode"
         ),
-        lambda _found, path, _message: _denied(path),
+        lambda _found, place, _message: _denied(place),
     ),
     (re.compile("version number|newer version of DuckDB|storage version"), _newer_version),
     (

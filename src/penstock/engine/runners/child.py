@@ -1,4 +1,4 @@
-"""One connector process under its guard: its output, its last words, its end."""
+"""One connector process under its guard: its input, its output, its last words, its end."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.engine.runners.guard import END_OF_INPUT
 from penstock.engine.runners.pipe import enlarge_pipe
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -76,10 +78,13 @@ class Child:
         env: Mapping[str, str],
         grace_seconds: float,
         last: Sequence[str] = (),
+        has_input: bool = False,
     ) -> None:
         """Starts `argv`. The guard removes `folder`, and runs `last`, if penstock cannot.
 
         `last` is run only when the program had to be killed: it ends what that leaves elsewhere.
+        With `has_input` the program reads what the owner writes to `stdin`, a descriptor that
+        does not block; only `end_input` ends it.
         """
         self._grace_seconds = grace_seconds
         self._lock = threading.Lock()
@@ -94,8 +99,13 @@ class Child:
         self.stdout, stdout_write = os.pipe()
         stderr, stderr_write = os.pipe()
         enlarge_pipe(self.stdout)
+        stdin_read, self.stdin = os.pipe() if has_input else (-1, -1)
+        if has_input:
+            enlarge_pipe(self.stdin)
+            os.set_blocking(self.stdin, False)
         order = {
             "fd": theirs.fileno(),
+            "input": self.stdin,
             "argv": list(argv),
             "grace_seconds": grace_seconds,
             "folder": str(folder),
@@ -104,10 +114,10 @@ class Child:
         try:
             self._guard = subprocess.Popen(  # noqa: S603 - our own guard; argv is the user's
                 [sys.executable, "-I", "-S", str(GUARD), json.dumps(order)],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin_read if has_input else subprocess.DEVNULL,
                 stdout=stdout_write,
                 stderr=stderr_write,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *((self.stdin,) if has_input else ())),
                 start_new_session=True,
                 env=dict(env),
             )
@@ -119,6 +129,8 @@ class Child:
             theirs.close()
             os.close(stdout_write)
             os.close(stderr_write)
+            if has_input:
+                os.close(stdin_read)
         self._drain = threading.Thread(
             target=self._drain_stderr, args=(stderr,), name="penstock-stderr", daemon=True
         )
@@ -133,6 +145,16 @@ class Child:
         if dropped:
             lines.insert(0, f"({dropped} lines of stderr before these were dropped)")
         return lines
+
+    def end_input(self) -> None:
+        """Lets the program see that its input has ended, as it should."""
+        with self._lock:
+            if self.stdin < 0:
+                return
+            os.close(self.stdin)
+            self.stdin = -1
+            with suppress(OSError):  # the guard has ended, and the program with it
+                self._lifeline.send(END_OF_INPUT)
 
     def stop(self) -> None:
         """Asks the program to end (SIGTERM, after the grace period SIGKILL); returns at once.
@@ -181,10 +203,10 @@ class Child:
 
     def _close_descriptors(self) -> None:
         self._lifeline.close()
-        for descriptor in (self.stdout, self.wake, self._wake_write):
+        for descriptor in (self.stdin, self.stdout, self.wake, self._wake_write):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.stdout = self.wake = self._wake_write = -1
+        self.stdin = self.stdout = self.wake = self._wake_write = -1
 
     def _drain_stderr(self, descriptor: int) -> None:
         rest = b""

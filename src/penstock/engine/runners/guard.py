@@ -8,6 +8,10 @@ of its descendants, so that double forks and new sessions do not escape, and the
 killed by the kernel should the guard itself vanish (PR_SET_PDEATHSIG, here and not in penstock:
 that signal follows the *thread* that started the child). Elsewhere the process group is what can
 be reached. What it did is told on the lifeline as one JSON object.
+
+A connector that reads gets its input through a pipe whose writing end the guard holds too, until
+it is told (END_OF_INPUT on the lifeline) that the input ended as it should: so the connector
+never takes penstock's death for the end of the data.
 """
 
 from __future__ import annotations
@@ -32,11 +36,14 @@ ORPHAN_CHECK_SECONDS = 1.0
 LAST_COMMAND_SECONDS = 30.0
 KILL_ROUNDS = 200
 COMMAND_NOT_STARTED = 127
+END_OF_INPUT = b"."
 
 
 def main(order: dict[str, Any]) -> None:
     """Starts `argv`, watches over it to the end, kills what is left of it, tells the outcome."""
-    os.set_inheritable(order["fd"], False)  # noqa: FBT003 - os has it so
+    for kept in (order["fd"], order["input"]):
+        if kept >= 0:
+            os.set_inheritable(kept, False)  # noqa: FBT003 - os has it so
     lifeline = socket.socket(fileno=order["fd"])
     lifeline.settimeout(0)
     wake_read, wake_write = os.pipe()
@@ -48,8 +55,8 @@ def main(order: dict[str, Any]) -> None:
     prctl = _prctl()
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     child, problem = _start(order["argv"], prctl)
-    _let_go_of_output()
-    watch = _Watch(lifeline, wake_read, child, order["grace_seconds"])
+    _let_go_of_streams()
+    watch = _Watch(lifeline, wake_read, child, order["grace_seconds"], order["input"])
     outcome = watch.until_ended() if problem is None else {"start_error": problem}
     _kill_descendants(child)
     if watch.is_forced:
@@ -94,11 +101,11 @@ def _start(argv: list[str], prctl: Callable[[int, int], Any]) -> tuple[int, str 
     return child, problem or None
 
 
-def _let_go_of_output() -> None:
-    """Gives up the connector's stdout and stderr, so that their readers see its end."""
+def _let_go_of_streams() -> None:
+    """Gives up the connector's streams, so that those at their other ends see its end."""
     nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
     os.close(nowhere)
 
 
@@ -106,12 +113,13 @@ class _Watch:
     """Waits for the connector's end, or ends it."""
 
     def __init__(
-        self, lifeline: socket.socket, wake: int, child: int, grace_seconds: float
+        self, lifeline: socket.socket, wake: int, child: int, grace_seconds: float, held_input: int
     ) -> None:
         self._lifeline = lifeline
         self._wake = wake
         self._child = child
         self._grace_seconds = grace_seconds
+        self._held_input = held_input
         self._parent = os.getppid()
         self._status: int | None = None
         self._deadline: float | None = None
@@ -133,6 +141,8 @@ class _Watch:
                 if descriptor == self._wake:
                     if self._asked_by_signal():
                         self._ask_to_end()
+                elif self._is_input_over():
+                    os.close(self._held_input)
                 else:
                     poll.unregister(self._lifeline)
                     self._ask_to_end()
@@ -151,6 +161,11 @@ class _Watch:
     def _asked_by_signal(self) -> bool:
         numbers = os.read(self._wake, 4096)
         return any(number != signal.SIGCHLD for number in numbers)
+
+    def _is_input_over(self) -> bool:
+        with contextlib.suppress(OSError):  # a lifeline that broke has ended
+            return self._lifeline.recv(1) == END_OF_INPUT
+        return False
 
     def _ask_to_end(self) -> None:
         if self._deadline is None:

@@ -6,18 +6,29 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.data.batch import BatchBuilder, BuiltBatch
-from penstock.data.items import Batch, Item, Undeclared
+from penstock.data.items import (
+    Batch,
+    Checkpoint,
+    ConfigChange,
+    Item,
+    StatusChange,
+    Undeclared,
+)
+from penstock.data.json_rows import JsonRows
 from penstock.data.types import columns_of
+from penstock.engine.kept_config import KeptConfigs
+from penstock.engine.runners.gather import Gather
 from penstock.errors import BugError
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog, StreamDescriptor
 from penstock.protocol.spec import ConnectorSpec
 from penstock.protocol.state import State
-from penstock.sdk.config import config_schema, parse_config, secret_values
 from penstock.sdk.entrypoint import source_spec
-from penstock.sdk.reading import Page, connector_error, read_streams
+from penstock.sdk.live_config import LiveConfig
+from penstock.sdk.reading import Page, ReadItem, connector_error, read_streams
 from penstock.sdk.source import Source
 from penstock.sdk.stream import catalog_stream
 
@@ -31,9 +42,13 @@ _BATCH_BYTES: Final = 32 << 20
 class InProcessRunner:
     """Runs a native source on the caller's thread. Making one starts nothing."""
 
-    def __init__(self, name: str, source_class: type[Source]) -> None:
+    def __init__(
+        self, name: str, source_class: type[Source], *, kept: KeptConfigs | None = None
+    ) -> None:
+        """`kept` is where configurations are that the source changed; else penstock's folder."""
         self._name = name
         self._source_class = source_class
+        self._kept = kept or KeptConfigs()
 
     @property
     def name(self) -> str:
@@ -56,13 +71,15 @@ class InProcessRunner:
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Returns when the source can be read; else raises what `Source.check` raises."""
-        with self._boundary(config):
-            self._source(config).check()
+        live = self._live(config)
+        with self._boundary(live):
+            live.source().check()
 
     def discover(self, config: Mapping[str, Any]) -> Catalog:
         """Returns every stream of the source."""
-        with self._boundary(config):
-            streams = self._source(config).streams()
+        live = self._live(config)
+        with self._boundary(live):
+            streams = live.source().streams()
             return Catalog(streams=tuple(catalog_stream(stream) for stream in streams))
 
     @contextmanager
@@ -78,29 +95,28 @@ class InProcessRunner:
 
         What the source raises comes out of the iteration; see `penstock.sdk.reading`.
         """
-        with self._boundary(config):
-            source = self._source(config)
-        reading = InProcessReading(
-            source, catalog, states, is_raw=is_raw, secrets=self._secrets(config)
-        )
+        live = self._live(config)
+        with self._boundary(live):
+            source = live.source()
+        reading = InProcessReading(source, catalog, states, is_raw=is_raw, live=live)
         try:
             yield reading
         finally:
             reading.stop()
 
-    def _source(self, config: Mapping[str, Any]) -> Source:
-        return self._source_class(parse_config(self._source_class.Config, config))
-
-    def _secrets(self, config: Mapping[str, Any]) -> frozenset[str]:
-        return secret_values(config, config_schema(self._source_class.Config))
+    def _live(self, config: Mapping[str, Any]) -> LiveConfig:
+        newest = self._kept.newest(self._name, config)
+        return LiveConfig(
+            self._source_class, newest, keep=partial(self._kept.keep, self._name, config)
+        )
 
     @contextmanager
-    def _boundary(self, config: Mapping[str, Any]) -> Iterator[None]:
+    def _boundary(self, live: LiveConfig) -> Iterator[None]:
         try:
             yield
         except Exception as error:
             what = f"The source {self._name}"
-            raise connector_error(error, what, secrets=self._secrets(config)) from error
+            raise connector_error(error, what, secrets=live.secrets) from error
 
 
 class InProcessReading:
@@ -113,13 +129,14 @@ class InProcessReading:
         states: Sequence[State],
         *,
         is_raw: bool,
-        secrets: frozenset[str],
+        live: LiveConfig | None = None,
     ) -> None:
+        """`live` is the configuration the source was made of, where it has one."""
         self._source = source
+        self._live = live
         self._catalog = catalog
         self._states = states
         self._is_raw = is_raw
-        self._secrets = secrets
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -128,8 +145,6 @@ class InProcessReading:
 
     def __iter__(self) -> Iterator[Item]:
         """Yields statuses, batches and checkpoints in the order the source gave them."""
-        builder: BatchBuilder | None = None
-        stream: StreamDescriptor | None = None
         items = read_streams(
             self._source,
             self._catalog,
@@ -137,48 +152,99 @@ class InProcessReading:
             should_stop=self._stopped.is_set,
             secrets=self._secrets,
         )
+        batches: _Batches | None = None
         try:
             for item in items:
-                if not isinstance(item, Page):
+                yield from self._changes()
+                if isinstance(item, Page) and (batches is None or not batches.takes(item)):
+                    if batches is not None:
+                        yield from batches.close()
+                    batches = _Batches(item, is_raw=self._is_raw)
+                if batches is not None:
+                    yield from batches.add(item)
+                elif not isinstance(item, Page):
                     yield item
-                    continue
-                if builder is None or item.configured.descriptor != stream:
-                    if builder is not None:
-                        builder.close()
-                    stream = item.configured.descriptor
-                    columns = columns_of(item.configured.stream.json_schema)
-                    builder = BatchBuilder(columns, is_raw=self._is_raw)
-                yield from _built(item, builder)
+        except Exception:
+            if batches is not None:
+                yield from batches.flush()
+            yield from self._changes()
+            raise
         finally:
-            if builder is not None:
-                builder.close()
+            if batches is not None:
+                batches.builder.close()
+        yield from self._changes()
+
+    def _changes(self) -> Iterator[ConfigChange]:
+        """Tells of configurations that were kept: they are safe already."""
+        for config in self._live.take_changes() if self._live else ():
+            yield ConfigChange(config=config)
+
+    def _secrets(self) -> frozenset[str]:
+        return self._live.secrets if self._live else frozenset()
 
 
-def _built(page: Page, builder: BatchBuilder) -> Iterator[Item]:
-    stream, now = page.configured.descriptor, int(time.time() * 1000)
-    if isinstance(page.rows, list):
-        yield from _items(page, builder.from_rows(page.rows, extracted_at_ms=now))
-        return
-    sent = 0
-    for part in _parts(page.rows):
-        built = builder.from_arrow(part, extracted_at_ms=now)
-        sent += built.rows.num_rows
-        yield from _items(page, built)
-    if sent != page.count:
-        raise BugError(
-            f"A page of {page.count} rows of {stream} became {sent} rows.",
-            remedy="Report it with the source's name.",
-        )
+class _Batches:
+    """The batches of one stream, its small pages put together."""
 
+    def __init__(self, page: Page, *, is_raw: bool) -> None:
+        self._page = page
+        columns = columns_of(page.configured.stream.json_schema)
+        self.builder = BatchBuilder(columns, is_raw=is_raw)
+        self._gather = Gather(self.builder)
 
-def _items(page: Page, built: BuiltBatch) -> Iterator[Item]:
-    stream = page.configured.descriptor
-    # A column that was declared and not chosen is no surprise; one that nobody declared is.
-    declared = page.stream.json_schema.get("properties", {})
-    surprises = tuple(name for name in built.undeclared if name not in declared)
-    if surprises:
-        yield Undeclared(stream=stream, properties=surprises)
-    yield Batch(stream=stream, rows=built.rows, wire_bytes=built.rows.nbytes)
+    def takes(self, page: Page) -> bool:
+        """Tells whether a page is of the same stream."""
+        return page.configured.descriptor == self._page.configured.descriptor
+
+    def add(self, item: ReadItem) -> Iterator[Item]:
+        """Takes what comes next; yields what is due."""
+        if isinstance(item, StatusChange):
+            yield from self.flush()
+            yield item
+        elif isinstance(item, Checkpoint):
+            yield from self._items(self._gather.cover(item))
+        elif isinstance(item.rows, list | JsonRows):
+            yield from self._items(self._gather.add(item.rows))
+        else:
+            yield from self.flush()
+            yield from self._items(self._from_arrow(item.rows))
+
+    def flush(self) -> Iterator[Item]:
+        """Yields everything that waits."""
+        yield from self._items(self._gather.flush())
+
+    def close(self) -> Iterator[Item]:
+        """Yields everything that waits, and frees the parser's memory."""
+        yield from self.flush()
+        self.builder.close()
+
+    def _from_arrow(self, batch: pa.RecordBatch) -> Iterator[BuiltBatch]:
+        now, sent = int(time.time() * 1000), 0
+        for part in _parts(batch):
+            built = self.builder.from_arrow(part, extracted_at_ms=now)
+            sent += built.rows.num_rows
+            yield built
+        if sent != batch.num_rows:
+            raise BugError(
+                f"A page of {batch.num_rows} rows of {self._stream} became {sent} rows.",
+                remedy="Report it with the source's name.",
+            )
+
+    def _items(self, built: Iterator[BuiltBatch | Checkpoint]) -> Iterator[Item]:
+        # A column that was declared and not chosen is no surprise; one that nobody declared is.
+        declared = self._page.stream.json_schema.get("properties", {})
+        for each in built:
+            if isinstance(each, Checkpoint):
+                yield each
+                continue
+            surprises = tuple(name for name in each.undeclared if name not in declared)
+            if surprises:
+                yield Undeclared(stream=self._stream, properties=surprises)
+            yield Batch(stream=self._stream, rows=each.rows, wire_bytes=each.rows.nbytes)
+
+    @property
+    def _stream(self) -> StreamDescriptor:
+        return self._page.configured.descriptor
 
 
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

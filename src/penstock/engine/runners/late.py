@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from penstock.engine.runners.runner import Reading, SourceRunner
+from penstock.engine.runners.program import ProgramRunner
+from penstock.engine.runners.program_writing import ProgramWriting
+from penstock.engine.runners.runner import Reading
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog
 from penstock.protocol.spec import ConnectorSpec
 from penstock.protocol.state import State
@@ -20,7 +22,7 @@ class LateRunner:
         self,
         name: str,
         description: str,
-        prepare: Callable[[], SourceRunner],
+        prepare: Callable[[], ProgramRunner],
         *,
         needs_install: bool = False,
     ) -> None:
@@ -29,7 +31,7 @@ class LateRunner:
         self._name = name
         self._description = description
         self._prepare = prepare
-        self._prepared: SourceRunner | None = None
+        self._prepared: ProgramRunner | None = None
         self._lock = threading.Lock()
 
     @property
@@ -47,7 +49,7 @@ class LateRunner:
         """True while a package has to be installed before the first answer."""
         return self._needs_install and self._prepared is None
 
-    def prepare(self) -> SourceRunner:
+    def prepare(self) -> ProgramRunner:
         """Returns the runner, installed and ready; the first call may take minutes."""
         with self._lock:
             if self._prepared is None:
@@ -81,3 +83,9 @@ class LateRunner:
     ) -> AbstractContextManager[Reading]:
         """Starts reading; leaving the context ends it."""
         return self.prepare().read(config, catalog, states, is_raw=is_raw)
+
+    def write(
+        self, config: Mapping[str, Any], catalog: ConfiguredCatalog, stop: threading.Event
+    ) -> AbstractContextManager[ProgramWriting]:
+        """Starts writing, where the program is a destination; leaving the context ends it."""
+        return self.prepare().write(config, catalog, stop)

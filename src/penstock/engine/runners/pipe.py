@@ -29,8 +29,9 @@ class BlockReader:
     """Reads a pipe in blocks: full ones, or what came before a pause or the longest wait.
 
     After the first bytes of a block it goes on until the block is full, nothing came for
-    `idle_seconds`, or `longest_seconds` have passed. Each block is a copy out of one reused
-    space: measured no slower than a fresh space for each, which the kernel would have to clear.
+    `idle_seconds`, or `longest_seconds` have passed. Blocks end with a line where they can, so
+    that nobody has to put lines together. All share one space, which is not cleared and copied
+    for each: a block is gone when the next is asked for.
     """
 
     def __init__(
@@ -44,7 +45,11 @@ class BlockReader:
     ) -> None:
         self._descriptor = descriptor
         self._wake = wake
-        self._space = memoryview(bytearray(block_bytes))
+        self._space = bytearray(block_bytes)
+        self._kept = 0
+        """Bytes of an unfinished line, at the start of the space."""
+        self._given = 0
+        """Bytes before it, which are the last block's."""
         self._idle_ms = idle_seconds * 1000
         self._longest_seconds = longest_seconds
         self._any = select.poll()
@@ -56,10 +61,11 @@ class BlockReader:
         os.set_blocking(descriptor, False)
         self._is_at_end = False
 
-    def next_block(self, timeout_seconds: float | None = None) -> bytes | None:
+    def next_block(self, timeout_seconds: float | None = None) -> memoryview | None:
         """Returns the next bytes; empty when woken or out of time; None at the end.
 
-        Being woken (a byte in the wake pipe) ends only the wait for the first bytes.
+        Valid until the next call. Being woken (a byte in the wake pipe) ends only the wait for
+        the first bytes.
         """
         if self._is_at_end:
             return None
@@ -68,18 +74,27 @@ class BlockReader:
         if self._wake is not None and any(number == self._wake for number, _ in ready):
             os.read(self._wake, 65536)
         if not any(number == self._descriptor for number, _ in ready):
-            return b""
-        filled, self._is_at_end = self._fill()
+            return self._give(self._given + self._kept, start=self._given)
+        space = memoryview(self._space)
+        space[: self._kept] = bytes(space[self._given : self._given + self._kept])
+        filled, self._is_at_end = self._fill(space, self._kept)
         if self._is_at_end and not filled:
             return None
-        return bytes(self._space[:filled])
+        whole = self._space.rfind(b"\n", 0, filled) + 1
+        self._kept = filled
+        return self._give(filled if self._is_at_end or not whole else whole)
 
-    def _fill(self) -> tuple[int, bool]:
+    def _give(self, end: int, *, start: int = 0) -> memoryview:
+        """Returns a part of the space up to `end`; what was kept beyond it stays kept."""
+        self._kept -= end - start
+        self._given = end
+        return memoryview(self._space)[start:end]
+
+    def _fill(self, space: memoryview, filled: int) -> tuple[int, bool]:
         """Returns how much of the space is filled, and whether the pipe has ended."""
-        filled = 0
         deadline = time.monotonic() + self._longest_seconds
-        while filled < len(self._space):
-            count = self._read_into(self._space[filled:])
+        while filled < len(space):
+            count = self._read_into(space[filled:])
             if count == 0:
                 return filled, True
             if count > 0:

@@ -1,4 +1,4 @@
-"""Any Airbyte-protocol source program as a SourceRunner: arguments, files, messages, limits."""
+"""Any Airbyte-protocol program as a runner: arguments, files, messages, limits."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from penstock.data.items import ConfigChange, ErrorTrace, Item, LogLine
+from penstock.engine.kept_config import KeptConfigs
 from penstock.engine.runners.child import Child, Exit
 from penstock.engine.runners.failure import Account
 from penstock.engine.runners.masking import Masker
 from penstock.engine.runners.pipe import BlockReader
+from penstock.engine.runners.program_writing import ProgramWriting
 from penstock.engine.runners.runner import Reading
 from penstock.errors import ConfigError, PenstockError, ProtocolError, TransientError
 from penstock.protocol import codec
@@ -41,8 +45,8 @@ def to_log(line: LogLine) -> None:
 class Decoder(Protocol):
     """Turns blocks of a connector's stdout into items (`penstock.data.decode.MessageDecoder`)."""
 
-    def decode(self, block: bytes) -> Iterator[Item]:
-        """Yields what the complete lines of the block hold; keeps the rest."""
+    def decode(self, block: bytes | memoryview) -> Iterator[Item]:
+        """Yields what the complete lines of the block hold; keeps a copy of the rest."""
         ...
 
     def finish(self) -> Iterator[Item]:
@@ -133,6 +137,8 @@ class RunOptions:
     on_log: Callable[[LogLine], None] = to_log
     """Gets the log lines of installing, spec, check and discover; those of a read are items."""
     decoder_factory: DecoderFactory = message_decoder
+    kept: KeptConfigs = field(default_factory=KeptConfigs)
+    """Where the configurations are that connectors ask to be kept."""
 
 
 class ProgramRunner:
@@ -225,16 +231,30 @@ class ProgramRunner:
         is_raw: bool = False,
     ) -> Iterator[Reading]:
         """Starts reading; leaving the context ends the program and removes its files."""
-        files = {"config": codec.encode(config), "catalog": codec.encode(catalog)}
+        newest = self._options.kept.newest(self._name, config)
+        files = {"config": codec.encode(newest), "catalog": codec.encode(catalog)}
         if states:
             files["state"] = codec.encode_states(states)
         decoder = self._options.decoder_factory(catalog, is_raw=is_raw)
-        account = Account(self._name, self._masker(config))
+        account = Account(self._name, self._masker(newest))
+        keep = partial(self._options.kept.keep, self._name, config)
         try:
             with self._started("read", files) as child:
-                yield ProgramReading(child, decoder, account, self._limits)
+                yield ProgramReading(child, decoder, account, self._limits, keep=keep)
         finally:
             decoder.close()
+
+    @contextmanager
+    def write(
+        self, config: Mapping[str, Any], catalog: ConfiguredCatalog, stop: threading.Event
+    ) -> Iterator[ProgramWriting]:
+        """Starts a destination; leaving the context ends it and removes its files."""
+        files = {"config": codec.encode(config), "catalog": codec.encode(catalog)}
+        account = Account(self._name, self._masker(config))
+        with self._started("write", files, has_input=True) as child:
+            writing = ProgramWriting(child, account, stop)
+            with writing.closing():
+                yield writing
 
     def _masker(self, config: Mapping[str, Any] | None) -> Masker:
         return Masker(config, self._spec.connection_specification if self._spec else None)
@@ -248,8 +268,9 @@ class ProgramRunner:
         )
 
     def _ask(self, verb: str, config: Mapping[str, Any] | None, seconds: float) -> Answer:
-        files = {} if config is None else {"config": codec.encode(config)}
-        masker = self._masker(config)
+        newest = None if config is None else self._options.kept.newest(self._name, config)
+        files = {} if newest is None else {"config": codec.encode(newest)}
+        masker = self._masker(newest)
         account = Account(self._name, masker)
         deadline = time.monotonic() + seconds
         with self._started(verb, files) as child:
@@ -262,6 +283,10 @@ class ProgramRunner:
                         connector=self._name,
                         stderr="\n".join(masker(line) for line in child.tail) or None,
                     )
+                changed = message.control.connector_config if message.control else None
+                if changed is not None and config is not None:
+                    masker.add(changed.config)
+                    self._options.kept.keep(self._name, config, changed.config)
                 messages.append(message)
             ended = child.wait(self._limits.close)
             if ended is None:
@@ -311,7 +336,9 @@ class ProgramRunner:
             self._options.on_log(account.stderr_line(line))
 
     @contextmanager
-    def _started(self, verb: str, files: Mapping[str, bytes]) -> Iterator[Child]:
+    def _started(
+        self, verb: str, files: Mapping[str, bytes], *, has_input: bool = False
+    ) -> Iterator[Child]:
         folder = Path(tempfile.mkdtemp(prefix="penstock-"))  # 0700 (tempfile.mkdtemp)
         try:
             arguments = [verb]
@@ -321,7 +348,7 @@ class ProgramRunner:
                 arguments += [f"--{kind}", f"{inside}/{kind}.json"]
             if verb != "spec":
                 arguments += self._program.data_arguments
-            child = self._start(folder, arguments)
+            child = self._start(folder, arguments, has_input=has_input)
             try:
                 yield child
             finally:
@@ -330,7 +357,7 @@ class ProgramRunner:
             if folder.exists():  # the guard removes it when it was asked to stop
                 shutil.rmtree(folder)
 
-    def _start(self, folder: Path, arguments: Sequence[str]) -> Child:
+    def _start(self, folder: Path, arguments: Sequence[str], *, has_input: bool) -> Child:
         try:
             return Child(
                 [*self._program.command(folder), *arguments],
@@ -338,6 +365,7 @@ class ProgramRunner:
                 env=self._program.environment(),
                 grace_seconds=self._limits.grace,
                 last=self._program.last(folder) if self._program.last else (),
+                has_input=has_input,
             )
         except OSError as error:
             raise TransientError(
@@ -350,7 +378,17 @@ class ProgramRunner:
 class ProgramReading:
     """One read of a program in progress."""
 
-    def __init__(self, child: Child, decoder: Decoder, account: Account, limits: Limits) -> None:
+    def __init__(
+        self,
+        child: Child,
+        decoder: Decoder,
+        account: Account,
+        limits: Limits,
+        *,
+        keep: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        """`keep` makes a configuration durable; it is called before the item is yielded."""
+        self._keep = keep
         self._child = child
         self._decoder = decoder
         self._account = account
@@ -417,12 +455,13 @@ class ProgramReading:
                 return ErrorTrace(error=self._account.note_trace(item.error))
             case ConfigChange():
                 self._masker.add(item.config)
+                self._keep(item.config)
                 return item
             case _:
                 return item
 
 
-def _blocks(reader: BlockReader, child: Child) -> Iterator[bytes]:
+def _blocks(reader: BlockReader, child: Child) -> Iterator[memoryview]:
     """Yields blocks, empty ones while there are none, to the end of output or of the program.
 
     The program's end counts too: something that outlived it may hold the pipe open.

@@ -32,7 +32,11 @@ class Reading(Protocol):
 
 
 class SourceRunner(Protocol):
-    """A source, ready to be asked. Making one starts nothing."""
+    """A source, ready to be asked. Making one starts nothing.
+
+    A configuration that the source itself changed (`penstock.engine.kept_config`) is kept before
+    anything else of it is heard, and takes the place of the one it came from, here and later.
+    """
 
     @property
     def name(self) -> str: ...

@@ -9,12 +9,9 @@ from penstock.library.caches.duckdb import (
     get_default_cache,
     new_local_cache,
 )
-from penstock.library.caches.later import (
-    BigQueryCache,
-    MotherDuckCache,
-    PostgresCache,
-    SnowflakeCache,
-)
+from penstock.library.caches.later import BigQueryCache, SnowflakeCache
+from penstock.library.caches.motherduck import MotherDuckCache
+from penstock.library.caches.postgres import PostgresCache
 
 __all__ = [
     "BigQueryCache",

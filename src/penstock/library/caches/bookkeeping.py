@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.errors import ConfigError
-from penstock.protocol.catalog import CatalogStream
+from penstock.protocol.catalog import CatalogStream, StreamDescriptor
 from penstock.protocol.codec import decode_states
 from penstock.protocol.state import State, StateType
 from penstock.sdk.destination import RunsSql, TableName
@@ -62,19 +62,22 @@ class Bookkeeping:
 
     def register(self, source_name: str, streams: Iterable[CatalogStream], prefix: str) -> None:
         """Records streams and their schemas, replacing what was recorded of their tables."""
-        table = self._table(STREAMS)
-        statements: list[tuple[str, Sequence[Any]]] = [
-            (f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"', ()),
-            (_CREATE_STREAMS.format(table=table), ()),
-        ]
+        table, mark = self._table(STREAMS), self._database.placeholder
+        statements: list[tuple[str, Sequence[Any]]] = []
+        if not self._database.has_table(TableName(schema=self._schema, name=STREAMS)):
+            # Asked only where they are missing: some users may fill a schema and not make one.
+            statements += [
+                (f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"', ()),
+                (_CREATE_STREAMS.format(table=table), ()),
+            ]
         for stream in streams:
             name = f"{prefix}{stream.name}"
             schema = msgspec.json.encode(stream.json_schema).decode()
             statements += [
-                (f"DELETE FROM {table} WHERE table_name = ?", (name,)),  # noqa: S608
+                (f"DELETE FROM {table} WHERE table_name = {mark}", (name,)),  # noqa: S608
                 (
                     f"INSERT INTO {table} (stream_name, source_name, table_name, catalog_metadata)"  # noqa: S608
-                    " VALUES (?, ?, ?, ?)",
+                    f" VALUES ({mark}, {mark}, {mark}, {mark})",
                     (stream.name, source_name, name, schema),
                 ),
             ]
@@ -97,9 +100,24 @@ class Bookkeeping:
             for state in _states_of(row["state_json"], row["stream_name"])
         )
 
+    def filled_tables(self, connection: str) -> dict[str, list[StreamDescriptor]]:
+        """Returns which streams of a connection committed rows into which table."""
+        rows = self._rows(
+            PENSTOCK_STATE,
+            "table_name, stream_namespace, stream_name",
+            "WHERE saved_at IS NOT NULL AND scope = 'stream'"
+            f" AND connection = {self._database.placeholder} ORDER BY saved_at",
+            (connection,),
+        )
+        filled: dict[str, list[StreamDescriptor]] = {}
+        for row in rows:
+            stream = StreamDescriptor(row["stream_name"], row["stream_namespace"] or None)
+            filled.setdefault(row["table_name"], []).append(stream)
+        return filled
+
     def _is_known_to_penstock(self, source_name: str) -> bool:
-        tail = "WHERE saved_at IS NOT NULL AND starts_with(connection, ?) LIMIT 1"
-        return bool(self._rows(PENSTOCK_STATE, "connection", tail, (f"{source_name}-",)))
+        rows = self._rows(PENSTOCK_STATE, "connection", "WHERE saved_at IS NOT NULL")
+        return any(row["connection"].startswith(f"{source_name}-") for row in rows)
 
     def _rows(
         self, name: str, columns: str, tail: str, parameters: Sequence[Any] = ()

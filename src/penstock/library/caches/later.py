@@ -15,21 +15,9 @@ class _NotYet:
     def __init__(self, **_settings: Any) -> None:
         raise MissingDriver(
             f"penstock has no {self.product} destination yet, so it cannot cache there.",
-            remedy="Use DuckDBCache meanwhile: ab.new_local_cache().",
+            remedy="Use DuckDBCache, PostgresCache or MotherDuckCache meanwhile.",
             cache=type(self).__name__,
         )
-
-
-class PostgresCache(_NotYet):
-    """A cache in PostgreSQL; not there yet."""
-
-    product = "PostgreSQL"
-
-
-class MotherDuckCache(_NotYet):
-    """A cache in MotherDuck; not there yet."""
-
-    product = "MotherDuck"
 
 
 class SnowflakeCache(_NotYet):

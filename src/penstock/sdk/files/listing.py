@@ -8,13 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
-
-import fsspec
-import httpx
 
 from penstock.errors import (
     AccessDenied,
@@ -22,10 +18,8 @@ from penstock.errors import (
     ConnectionFailed,
     MissingDriver,
     PenstockError,
-    TransientError,
 )
 
-HTTP_TIMEOUT_SECONDS: Final = 60.0
 _GLOB_CHARACTERS: Final = frozenset("*?[")
 _DRIVERS: Final = {
     "s3": "s3",
@@ -93,7 +87,9 @@ def list_files(path: str, storage_options: Mapping[str, Any] | None = None) -> l
     """
     scheme = urlsplit(path).scheme.lower() if _is_remote(path) else ""
     if scheme in ("http", "https"):
-        found = [_http_file(path, storage_options or {})]
+        from penstock.sdk.files.web import http_file  # noqa: PLC0415 - loads httpx
+
+        found = [http_file(path, storage_options or {})]
     elif scheme:
         with translated(path):
             found = list(_remote_files(path, storage_options or {}))
@@ -128,6 +124,8 @@ def shown(location: str) -> str:
 
 def file_system(location: str, storage_options: Mapping[str, Any]) -> tuple[Any, str]:
     """Returns the fsspec file system of a URL and the path in it; MissingDriver names the extra."""
+    import fsspec  # noqa: PLC0415 - loads asyncio; local files need none of it
+
     scheme = urlsplit(location).scheme.lower()
     try:
         return fsspec.core.url_to_fs(location, **storage_options)  # type: ignore[no-any-return]
@@ -165,16 +163,22 @@ def translated(location: str) -> Iterator[None]:
         ) from error
     except IsADirectoryError as error:
         raise ConfigError(f"{where} is a folder.", remedy="Name a file or a glob.") from error
-    except (OSError, httpx.TransportError) as error:
-        raise ConnectionFailed(
-            f"{where} could not be read: {type(error).__name__}: {error}.",
-            remedy="Try again; if it stays so, check the network, the address and the credentials.",
-            path=where,
-        ) from error
+    except OSError as error:
+        raise unreadable(location, error) from error
     except Exception as error:
         if type(error).__module__.split(".", 1)[0] not in _DRIVER_MODULES:
             raise
         raise _driver_error(where, error) from error
+
+
+def unreadable(location: str, error: Exception) -> ConnectionFailed:
+    """Returns the error of a file that cannot be reached."""
+    where = shown(location)
+    return ConnectionFailed(
+        f"{where} could not be read: {type(error).__name__}: {error}.",
+        remedy="Try again; if it stays so, check the network, the address and the credentials.",
+        path=where,
+    )
 
 
 _DRIVER_MODULES: Final = frozenset({"botocore", "aiohttp", "gcsfs", "google", "azure", "adlfs"})
@@ -267,56 +271,3 @@ def _moment(value: Any) -> datetime | None:
     if not isinstance(value, datetime):
         return None
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def http_client(storage_options: Mapping[str, Any]) -> httpx.Client:
-    """Returns a client that follows redirects and sends the headers of the storage options."""
-    headers = {name: str(value) for name, value in storage_options.get("headers", {}).items()}
-    return httpx.Client(follow_redirects=True, timeout=HTTP_TIMEOUT_SECONDS, headers=headers)
-
-
-def _http_file(url: str, storage_options: Mapping[str, Any]) -> FileRef:
-    with translated(url), http_client(storage_options) as client:
-        answer = client.head(url)
-        if answer.status_code in (403, 405, 501):  # signed and simple servers know only GET
-            with client.stream("GET", url) as answer:
-                raise_for_status(answer, url)
-        else:
-            raise_for_status(answer, url)
-    return http_ref(url, answer)
-
-
-def http_ref(url: str, answer: httpx.Response) -> FileRef:
-    """Returns the file an HTTP answer describes (RFC 9110 §8.8: ETag and Last-Modified)."""
-    modified = answer.headers.get("last-modified")
-    packed = "content-encoding" in answer.headers
-    size = answer.headers.get("content-length")
-    return FileRef(
-        url=shown(url),
-        location=url,
-        size=int(size) if size and not packed else None,
-        modified=parsedate_to_datetime(modified).astimezone(UTC) if modified else None,
-        etag=answer.headers.get("etag"),
-    )
-
-
-def raise_for_status(answer: httpx.Response, url: str) -> None:
-    """Raises what an HTTP status means: AccessDenied, ConfigError or TransientError."""
-    status, where = answer.status_code, shown(url)
-    if answer.is_success:
-        return
-    if status in (401, 403):
-        raise AccessDenied(
-            f"{where} answered {status}.",
-            remedy='Set storage_options, for example {"headers": {"Authorization": "Bearer …"}}.',
-            url=where,
-        )
-    if status in (408, 425, 429) or status >= 500:
-        wait = answer.headers.get("retry-after", "")
-        raise TransientError(
-            f"{where} answered {status}.",
-            remedy="Try again later.",
-            wait_seconds=float(wait) if wait.isdigit() else None,
-            url=where,
-        )
-    raise ConfigError(f"{where} answered {status}.", remedy="Correct the URL.", url=where)

@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-import httpx
-
-from penstock.errors import ConfigError, DataError, PenstockError, ResourceExhausted, TransientError
+from penstock.errors import ConfigError, DataError, ResourceExhausted
 from penstock.sdk.files import listing
 from penstock.sdk.files.formats import (
     MAGIC_BYTES,
@@ -29,7 +26,6 @@ from penstock.sdk.files.formats import (
 from penstock.sdk.files.listing import FileRef
 
 _BLOCK_BYTES: Final = 4 << 20
-_HTTP_ATTEMPTS: Final = 5
 _KEPT_BYTES: Final = 8 << 30
 _UTF8_BOM: Final = codecs.BOM_UTF8
 
@@ -190,8 +186,10 @@ def _raw(ref: FileRef, storage_options: Mapping[str, Any]) -> Iterator[IO[bytes]
         with Path(ref.url).open("rb") as stream:
             yield stream
     elif ref.location.startswith(("http://", "https://")):
+        from penstock.sdk.files.web import fetch  # noqa: PLC0415 - loads httpx
+
         with tempfile.TemporaryFile() as fetched:
-            _fetch(ref, storage_options, fetched)
+            fetch(ref, storage_options, fetched)
             fetched.seek(0)
             yield fetched
     else:
@@ -236,48 +234,3 @@ def _transcode(plain: IO[bytes], sink: IO[bytes], encoding: str, url: str) -> No
             remedy="Set the stream's option `encoding` to what the file was written in.",
             file=url,
         ) from error
-
-
-def _fetch(ref: FileRef, storage_options: Mapping[str, Any], sink: IO[bytes]) -> None:
-    """Fetches an HTTP file, continuing (RFC 9110 §14, `If-Range`) where a connection broke."""
-    with listing.http_client(storage_options) as client:
-        for attempt in range(1, _HTTP_ATTEMPTS + 1):
-            try:
-                _fetch_rest(client, ref, sink)
-            except (httpx.TransportError, TransientError) as error:
-                if attempt == _HTTP_ATTEMPTS:
-                    if isinstance(error, PenstockError):
-                        raise
-                    raise TransientError(
-                        f"Fetching {ref.url} broke off {attempt} times: {error!r}.",
-                        remedy="Try again later.",
-                        url=ref.url,
-                    ) from error
-                wait = error.wait_seconds if isinstance(error, TransientError) else None
-                time.sleep(min(wait if wait is not None else 0.2 * 2**attempt, 60.0))
-            else:
-                return
-
-
-def _fetch_rest(client: httpx.Client, ref: FileRef, sink: IO[bytes]) -> None:
-    have = sink.tell()
-    headers = {"Accept-Encoding": "identity"}
-    if have and ref.etag and not ref.etag.startswith("W/"):
-        headers |= {"Range": f"bytes={have}-", "If-Range": ref.etag}
-    with client.stream("GET", ref.location, headers=headers) as answer:
-        listing.raise_for_status(answer, ref.location)
-        if answer.status_code != 206:
-            sink.seek(0)
-            sink.truncate()
-        try:
-            for block in answer.iter_bytes():
-                sink.write(block)
-        except httpx.TransportError:
-            if "content-encoding" in answer.headers:  # positions in it are not the file's
-                sink.seek(0)
-            raise
-        now = listing.http_ref(ref.location, answer)
-    if ref.has_version and (now.etag, now.modified) != (ref.etag, ref.modified):
-        raise TransientError(
-            f"{ref.url} changed while it was being read.", remedy="Run the sync again."
-        )

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from penstock.sdk.rest.auth import Auth, NoAuth, TokenAuth, api_key, basic, bearer
+from penstock.sdk.rest.auth import (
+    Auth,
+    NoAuth,
+    Token,
+    TokenAuth,
+    TokenSource,
+    api_key,
+    basic,
+    bearer,
+)
 from penstock.sdk.rest.client import Ask, Reply, RestClient
-from penstock.sdk.rest.cursor import Incremental
+from penstock.sdk.rest.cognito import CognitoFlow, CognitoPassword
+from penstock.sdk.rest.cursor import Cursor, Incremental, IncrementalNumber, Window
 from penstock.sdk.rest.limit import RateLimiter
 from penstock.sdk.rest.paginate import (
     Keyset,
@@ -12,8 +22,11 @@ from penstock.sdk.rest.paginate import (
     NextToken,
     NextUrl,
     Offset,
+    PageFacts,
     PageNumber,
+    Paginator,
     SinglePage,
+    Turn,
 )
 from penstock.sdk.rest.retry import Retry
 from penstock.sdk.rest.stream import RestStream
@@ -28,14 +41,20 @@ from penstock.sdk.rest.tokens import (
 __all__ = [
     "Ask",
     "Auth",
+    "CognitoFlow",
+    "CognitoPassword",
+    "Cursor",
     "Incremental",
+    "IncrementalNumber",
     "Keyset",
     "LinkHeader",
     "NextToken",
     "NextUrl",
     "NoAuth",
     "Offset",
+    "PageFacts",
     "PageNumber",
+    "Paginator",
     "RateLimiter",
     "RefreshToken",
     "Reply",
@@ -45,7 +64,11 @@ __all__ = [
     "ServiceAccount",
     "SessionLogin",
     "SinglePage",
+    "Token",
     "TokenAuth",
+    "TokenSource",
+    "Turn",
+    "Window",
     "api_key",
     "basic",
     "bearer",

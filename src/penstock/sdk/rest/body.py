@@ -8,10 +8,8 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
-from penstock.data.json_text import compact
-from penstock.data.lines import Slices
+from penstock.data.json_text import plain
 from penstock.errors import DataError, TransientError
 
 Path = tuple[str, ...]
@@ -20,6 +18,7 @@ _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _any: Final = msgspec.json.Decoder()
 _exact: Final = msgspec.json.Decoder(float_hook=Decimal)
+_FEW: Final = 4
 _PROXY_REMEDY: Final = "Try again later; if it stays so, see whether a proxy answers in its place."
 
 
@@ -34,10 +33,15 @@ class Body:
     """One JSON answer. Raises TransientError when made of what is not JSON: cut, or a web page."""
 
     def __init__(self, text: bytes) -> None:
-        self._text = text
+        self._text = text = text.strip(b" \t\r\n")
+        self._top: dict[str, msgspec.Raw] = {}
+        """The members of the answer, where it is an object: it is read once, and in whole."""
         try:
             text.decode()
-            self._whole = msgspec.json.decode(text, type=msgspec.Raw)
+            if text[:1] == b"{":
+                self._top = _object.decode(text)
+            else:
+                msgspec.json.decode(text, type=msgspec.Raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             is_html = text.lstrip()[:1] == b"<"
             what = "a web page" if is_html else f"{len(text)} bytes that are not whole JSON"
@@ -52,8 +56,12 @@ class Body:
 
     def raw_at(self, path: Path) -> msgspec.Raw | None:
         """Returns the text of what stands at a path, or None where nothing does."""
-        found: msgspec.Raw = self._whole
-        for name in path:
+        if not path:
+            return msgspec.Raw(self._text)
+        found = self._top.get(path[0])
+        if found is None:
+            return None
+        for name in path[1:]:
             try:
                 found = _object.decode(found)[name]
             except (KeyError, msgspec.ValidationError):
@@ -104,20 +112,29 @@ class Records:
 
     def not_objects(self) -> list[int]:
         """Returns the places of what is no JSON object, and so no record."""
-        return [row for row, raw in enumerate(self._raws) if bytes(memoryview(raw)[:1]) != b"{"]
+        return [row for row, text in enumerate(self.texts()) if text[:1] != b"{"]
+
+    def texts(self) -> list[bytes]:
+        """Returns each record's text, as the other side spelled it."""
+        return list(map(bytes, self._raws))
 
     def text(self) -> bytes:
         """Returns the records as one JSON list."""
         return b"[" + b",".join(self._raws) + b"]"
 
-    def slices(self) -> Slices:
-        """Returns the records' texts, without white space, for the vector parser."""
-        raws: Sequence[Any] = self._raws
-        if raws and compact(bytes(raws[0])) != bytes(raws[0]):
-            raws = _list.decode(compact(self.text()))
-        ends = np.cumsum(np.fromiter((memoryview(raw).nbytes for raw in raws), np.int64, len(raws)))
-        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1])) if len(raws) else ends
-        return Slices(b"".join(raws), starts, ends)
+    def spelled_plainly(self) -> list[bytes]:
+        """Returns the records' texts on one line each, in penstock's own spelling.
+
+        (`data.json_text.plain`.) Where a few of them have it, and nothing speaks against the
+        others, they are taken as they are: the spelling saves time, and changes no value.
+        """
+        texts = self.texts()
+        few = texts[:: max(1, len(texts) // _FEW)]
+        whole = b",".join(texts)
+        is_odd = b"\n" in whole or b"\\u" in whole or b"\\/" in whole
+        if not is_odd and all(plain(text) == text for text in few):
+            return texts
+        return list(map(bytes, _list.decode(plain(b"[%b]" % whole))))
 
     def values(self, *, is_exact: bool) -> list[dict[str, Any]]:
         """Returns the records as Python values; `is_exact` keeps fractions as Decimal."""

@@ -50,6 +50,8 @@ class Ask:
     body: Mapping[str, Any] | None = None
     """Sent as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    cost: int = 1
+    """What it takes of the account's pace (`RateLimiter.wait`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ class RestClient:
                 "A REST client was used outside its context.", remedy="Use it as `with client:`."
             )
         if self._limiter is not None:
-            self._limiter.wait()
+            self._limiter.wait(cost=ask.cost)
         url, params = self._url(ask.path), dict(ask.params)
         for _ in range(_REDIRECTS):
             request = self._http.build_request(
@@ -222,6 +224,10 @@ class RestClient:
             return ConfigError(told, remedy=remedy, status=status)
         remedy = "See whether the settings suit this API, else report it to the connector's author."
         return DataError(told, remedy=remedy, status=status)
+
+    def shows_secrets(self, text: str) -> bool:
+        """Tells whether a text holds one of the credentials in use."""
+        return masked_text(text, self._hidden()) != text
 
     def _hidden(self) -> frozenset[str]:
         return self._secrets | self._auth.secrets()

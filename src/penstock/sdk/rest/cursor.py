@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from penstock.errors import ConfigError, DataError
 from penstock.sdk.rest.body import Path
@@ -31,11 +31,54 @@ def instant(value: Any) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A part of a stream's time, from `since` to `until`."""
+    """A part of what a cursor goes through, from `since` to `until`."""
 
-    since: datetime | None
-    until: datetime
     params: Mapping[str, Any]
+    since: Any = None
+    until: Any = None
+
+
+class Cursor(Protocol):
+    """How a stream is read by what changed: a value without state."""
+
+    @property
+    def path(self) -> Path:
+        """The property's names, from the outermost in."""
+        ...
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether records come in the property's order; then each page is a checkpoint."""
+        ...
+
+    def windows(self, state: Mapping[str, Any] | None, now: datetime) -> Iterator[Window]:
+        """Yields what there is to read, oldest first; nothing where the state is not yet past."""
+        ...
+
+    def mark(self, window: Window) -> Mapping[str, Any]:
+        """Returns a window as JSON."""
+        ...
+
+    def windows_from(self, mark: Mapping[str, Any], now: datetime) -> Iterator[Window]:
+        """Yields the window of a mark, then what there is after it."""
+        ...
+
+    def position(self, state: Mapping[str, Any] | None) -> Any:
+        """Returns the value a state holds. Raises ConfigError for one that is not ours."""
+        ...
+
+    def newest(self, values: Sequence[Any], known: Any) -> Any:
+        """Returns the greatest of some records' values and the one known."""
+        ...
+
+    def after(
+        self, window: Window, newest: Any, begun: Any, *, is_whole: bool
+    ) -> dict[str, Any] | None:
+        """Returns the state when a window was read, to its end or (`is_whole` False) so far.
+
+        It never falls behind the one begun from. None where nothing is known yet.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +96,8 @@ class Incremental:
     """The parameter for the beginning; records at it may come again."""
     until: str | None = None
     """The parameter for the end, where the API takes one."""
+    until_includes: timedelta = timedelta(0)
+    """How much more than `until` the API gives: a day, where both are dates and count whole."""
     start: datetime | None = None
     """Where a stream without a state begins; None leaves the parameter out."""
     lookback: timedelta = timedelta(0)
@@ -83,17 +128,41 @@ class Incremental:
         end = now.astimezone(UTC) - self.settle
         if (begun or since or end) > end:
             return
+        yield from self._cut(since, end)
+
+    def mark(self, window: Window) -> Mapping[str, Any]:
+        """Returns a window as JSON."""
+        since = None if window.since is None else iso(window.since)
+        return {"since": since, "until": iso(window.until)}
+
+    def windows_from(self, mark: Mapping[str, Any], now: datetime) -> Iterator[Window]:
+        """Yields the window of a mark, then (where the API takes an end) what there is after it."""
+        try:
+            since = None if mark["since"] is None else instant(mark["since"])
+            until = instant(mark["until"])
+        except (KeyError, ValueError) as error:
+            raise _not_ours({"window": mark}) from error
+        end = now.astimezone(UTC) - self.settle
+        yield self._window(since, until, is_last=until >= end)
+        if self.until is not None and until < end:
+            yield from self._cut(until, end)
+
+    def _cut(self, since: datetime | None, end: datetime) -> Iterator[Window]:
         while True:
             until = end
             if since is not None and self.step is not None:
                 until = min(end, since + self.step)
-            params = {} if since is None else {self.since: self.write(since)}
-            if self.until is not None:
-                params[self.until] = self.write(until)
-            yield Window(since=since, until=until, params=params)
+            yield self._window(since, until, is_last=until >= end)
             if until >= end:
                 return
             since = until
+
+    def _window(self, since: datetime | None, until: datetime, *, is_last: bool) -> Window:
+        params = {} if since is None else {self.since: self.write(since)}
+        if self.until is not None:
+            # The last one may well give more: there is no window behind it to give it again.
+            params[self.until] = self.write(until if is_last else until - self.until_includes)
+        return Window(since=since, until=until, params=params)
 
     def position(self, state: Mapping[str, Any] | None) -> datetime | None:
         """Returns the instant a state holds. Raises ConfigError for one that is not ours."""
@@ -102,16 +171,11 @@ class Incremental:
         try:
             return instant(state.get(_STATE))
         except ValueError as error:
-            raise ConfigError(
-                f"The state {dict(state)!r} holds no instant under {_STATE!r}.",
-                remedy="Reset the stream's state, and the next sync begins anew.",
-            ) from error
+            raise _not_ours(state) from error
 
-    def newest(self, values: Iterable[Any], known: datetime | None) -> datetime | None:
+    def newest(self, values: Sequence[Any], known: datetime | None) -> datetime | None:
         """Returns the latest of some records' instants and the one known."""
-        for value in values:
-            if value is None:
-                continue
+        for value in self._latest_of(values):
             try:
                 moment = self.read(value)
             except (ValueError, TypeError, OverflowError) as error:
@@ -120,6 +184,15 @@ class Incremental:
                     remedy="Report it to the connector's author.",
                 ) from error
             known = moment if known is None or moment > known else known
+        return known
+
+    def _latest_of(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Returns values of which one is the latest; texts of one form sort as their instants."""
+        known = [value for value in values if value is not None]
+        if self.read is instant and all(type(value) is str for value in known):
+            forms = {(len(value), value[-1:]) for value in known}
+            if len(forms) == 1 and forms.pop()[1] == "Z":
+                return [max(known)]
         return known
 
     def after(
@@ -134,3 +207,88 @@ class Incremental:
             return None if begun is None else {_STATE: iso(begun)}
         reached = min(reached, window.until)
         return {_STATE: iso(reached if begun is None else max(reached, begun))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncrementalNumber:
+    """Reads a stream by an integer that grows with every change: a version, a sequence, an id.
+
+    There is no end to freeze: the state is the greatest number seen. Ids show what was added,
+    not what was changed.
+    """
+
+    field: str | Path
+    """The property with the number: a name, or the names from the outermost in."""
+    since: str
+    """The parameter for the beginning; a record at it may come again."""
+    start: int | None = None
+    """Where a stream without a state begins; None leaves the parameter out."""
+    lookback: int = 0
+    """How far behind numbers become visible that were drawn earlier."""
+    is_sorted: bool = False
+    """Whether records come in the order of `field`; then each page is a checkpoint."""
+    write: Callable[[int], Any] = int
+    """A number as the parameter wants it."""
+
+    @property
+    def path(self) -> Path:
+        """The property's names, from the outermost in."""
+        return (self.field,) if isinstance(self.field, str) else self.field
+
+    def windows(self, state: Mapping[str, Any] | None, now: datetime) -> Iterator[Window]:
+        """Yields the one window, without an end."""
+        del now
+        begun = self.position(state)
+        since = self.start if begun is None else begun - self.lookback
+        yield Window(params={} if since is None else {self.since: self.write(since)}, since=since)
+
+    def mark(self, window: Window) -> Mapping[str, Any]:
+        """Returns the window as JSON."""
+        return {"since": window.since}
+
+    def windows_from(self, mark: Mapping[str, Any], now: datetime) -> Iterator[Window]:
+        """Yields the one window."""
+        del mark
+        yield from self.windows(None, now)
+
+    def position(self, state: Mapping[str, Any] | None) -> int | None:
+        """Returns the number a state holds. Raises ConfigError for one that is not ours."""
+        if state is None:
+            return None
+        found = state.get(_STATE)
+        if isinstance(found, bool) or not isinstance(found, int):
+            raise _not_ours(state)
+        return found
+
+    def newest(self, values: Sequence[Any], known: int | None) -> int | None:
+        """Returns the greatest of some records' numbers and the one known."""
+        for value in values:
+            if value is None:
+                continue
+            try:
+                # Some APIs write integers beyond 2^53 as text.
+                number = int(value) if isinstance(value, str) else value
+            except ValueError:
+                number = None
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise DataError(
+                    f"The {'.'.join(self.path)} of a record is no integer: {value!r}.",
+                    remedy="Report it to the connector's author.",
+                )
+            known = number if known is None or number > known else known
+        return known
+
+    def after(
+        self, window: Window, newest: int | None, begun: int | None, *, is_whole: bool
+    ) -> dict[str, Any] | None:
+        """Returns the state: the greatest number so far, never less than the one begun from."""
+        del window, is_whole
+        known = [number for number in (newest, begun) if number is not None]
+        return {_STATE: max(known)} if known else None
+
+
+def _not_ours(state: Mapping[str, Any]) -> ConfigError:
+    return ConfigError(
+        f"The state {dict(state)!r} is not one of this stream.",
+        remedy="Reset the stream's state, and the next sync begins anew.",
+    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
 
-from penstock.errors import DataError
+from penstock.errors import DataError, TransientError
 from penstock.sdk.rest.body import Body, Path, path_of
 
 
@@ -20,11 +20,14 @@ class Turn:
     """A whole address to ask instead; nothing is added to it."""
     position: Any = None
     """What the paginator has to remember from one page to the next."""
+    again: int = 0
+    """How often the same was asked before, on purpose."""
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What tells this page from others: two turns with equal keys ask for the same."""
-        return self.path, tuple(sorted((name, str(value)) for name, value in self.params.items()))
+        params = tuple(sorted((name, str(value)) for name, value in self.params.items()))
+        return self.path, params, self.again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,21 @@ class PageFacts:
     """Records on the page, those already seen included."""
     field_of: Callable[[Path], list[Any]]
     """Returns one field of each record."""
+    identity: tuple[Path, ...] = ()
+    """Where records have what tells them apart."""
+
+    def ids(self) -> list[tuple[str, ...]]:
+        """Returns what tells each record from the others."""
+        columns = [self.field_of(path) for path in self.identity]
+        return [tuple(map(repr, parts)) for parts in zip(*columns, strict=True)]
 
 
 class Paginator(Protocol):
-    """A way of paging; a value without state, so that streams can be read side by side."""
+    """A way of paging; a value without state, so that streams can be read side by side.
+
+    One whose class says `repeats = True` may give records again, on any page: the stream remembers
+    all it has had, and leaves those out. It is for lists that fit into memory.
+    """
 
     def first(self) -> Turn:
         """Returns what to ask for the first page."""
@@ -197,13 +211,35 @@ class LinkHeader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """The pages asked for from one value on, while many records share it."""
+
+    anchor: Any = None
+    number: int = 0
+    """The page, or how many records come before it."""
+    pages: int = 0
+    """Pages with records so far."""
+    ids: frozenset[tuple[str, ...]] = frozenset()
+    """The records so far that come no later than the anchor."""
+    before: frozenset[tuple[str, ...]] | None = None
+    """What the walk over the same pages before this one found."""
+    again: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the first page from a value that was not asked from before."""
+        return not self.pages and not self.again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keyset:
     """Pages by the last record's value: each asks for what comes from there on, in that order.
 
     Rows edited, added or deleted between two pages move none of the others to a page already
     read, so none is missed. Where many records share a value (`page_param`), they are paged by
-    number until the value moves on. Records at the boundary come twice; the stream, which knows
-    its key, leaves out those it has had.
+    number until the value moves on; since rows can move between *those* pages, they are read
+    until two readings in a row find the same records. Records at the boundary come twice; the
+    stream, which knows its key, leaves out those it has had.
     """
 
     param: str
@@ -214,29 +250,79 @@ class Keyset:
     size_param: str | None = None
     page_param: str | None = None
     page_start: int = 0
+    counts_records: bool = False
+    """Whether `page_param` is how many records come before, not a page's number."""
     overlap: Callable[[Any], Any] = lambda value: value
     """From the last value to the one asked from, where the API cuts what it shows."""
+    order: Callable[[Any], Any] = lambda value: value
+    """From a value to what it sorts by, where its text does not: `instant` for instants."""
+    more: Callable[[Body, int], bool] = lambda body, number: False  # noqa: ARG005 (a default)
+    """Whether an answer without records says that others follow the page it was asked for."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The names of `by`, from the outermost in."""
+        return (self.by,) if isinstance(self.by, str) else self.by
 
     def first(self) -> Turn:
         """Asks from where the stream's own parameters say."""
-        return self._turn(None, self.page_start)
+        return self._turn(Walk(number=self.page_start))
+
+    def at(self, anchor: Any) -> Turn:
+        """Asks from a value on."""
+        return self._turn(Walk(anchor=anchor, number=self.page_start))
 
     def next(self, turn: Turn, page: PageFacts) -> Turn | None:
-        """Asks from the last record's value on."""
-        if not page.count:
-            return None
-        anchor, number = turn.position
-        last = page.field_of((self.by,) if isinstance(self.by, str) else self.by)[-1]
-        if last is None:
+        """Asks from the last record's value on, or for more of those that share it."""
+        walk: Walk = turn.position
+        values = page.field_of(self.path)
+        if values and values[-1] is None:
             raise DataError(
                 f"The last record of a page has no {self.by}, by which the stream is paged.",
                 remedy="Report it to the connector's author.",
             )
-        if last != anchor:
-            return self._turn(last, self.page_start)
-        if self.page_param is not None:
-            return self._turn(anchor, number + 1)
+        last = values[-1] if values else None
+        moves_on = last is not None and not self._is_within(last, walk)
+        if moves_on and not walk.pages:
+            return self.at(last)
+        if self.page_param is None:
+            return self._end(page)
+        walk = self._longer(walk, page, values)
+        is_hole = not page.count and self.more(page.body, walk.number)
+        if is_hole or (page.count and not moves_on):
+            step = (page.count or self.size) if self.counts_records else 1
+            return self._turn(replace(walk, number=walk.number + step))
+        # One page with room left has shown all there was; more can have shifted in between.
+        is_sure = walk.pages < 2 and len(walk.ids) < self.size
+        if not is_sure and walk.ids != walk.before:
+            return self._once_more(walk)
+        return self.at(last) if moves_on else None
+
+    def _longer(self, walk: Walk, page: PageFacts, values: list[Any]) -> Walk:
+        ids = zip(page.ids(), values, strict=True) if page.identity else ()
+        found = {one for one, value in ids if value is None or self._is_within(value, walk)}
+        return replace(walk, pages=walk.pages + bool(page.count), ids=walk.ids | found)
+
+    def _is_within(self, value: Any, walk: Walk) -> bool:
+        return walk.anchor is not None and bool(self.order(value) <= self.order(walk.anchor))
+
+    def _once_more(self, walk: Walk) -> Turn:
+        if walk.again >= _MOST_WALKS:
+            raise TransientError(
+                f"Records with one {self.by} change faster than they can be read.",
+                remedy="Read again when fewer changes are under way.",
+            )
+        return self._turn(
+            Walk(
+                anchor=walk.anchor,
+                number=self.page_start,
+                before=walk.ids,
+                again=walk.again + 1,
+            )
+        )
+
+    def _end(self, page: PageFacts) -> Turn | None:
         if page.count < self.size:
             return None
         raise DataError(
@@ -244,15 +330,18 @@ class Keyset:
             remedy="Report it to the connector's author: the stream needs a finer order.",
         )
 
-    def _turn(self, anchor: Any, number: int) -> Turn:
+    def _turn(self, walk: Walk) -> Turn:
         params = dict(self.extra)
         if self.size_param is not None:
             params[self.size_param] = self.size
-        if anchor is not None:
-            params[self.param] = self.overlap(anchor)
+        if walk.anchor is not None:
+            params[self.param] = self.overlap(walk.anchor)
         if self.page_param is not None:
-            params[self.page_param] = number
-        return Turn(params=params, position=(anchor, number))
+            params[self.page_param] = walk.number
+        return Turn(params=params, position=walk, again=walk.again)
+
+
+_MOST_WALKS: Final = 20
 
 
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:\"[^\"]*\"|[^\",;\s]*))?)*)")

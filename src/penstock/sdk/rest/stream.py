@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import string
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from itertools import chain
+from typing import Any, Final
 from urllib.parse import quote
 
+from penstock.data.json_rows import JsonRows
 from penstock.data.types import Column, Kind, stream_schema
-from penstock.errors import BugError, DataError, PenstockError, TransientError
+from penstock.errors import BugError
 from penstock.protocol.catalog import PropertyPath, SyncMode
-from penstock.sdk.rest.body import Body, Path, Records, path_of
-from penstock.sdk.rest.client import Ask, Reply, RestClient
-from penstock.sdk.rest.cursor import Incremental, Window
+from penstock.sdk.rest.body import Path
+from penstock.sdk.rest.client import Ask, RestClient
+from penstock.sdk.rest.cursor import Cursor, Window
 from penstock.sdk.rest.ordered import in_order
-from penstock.sdk.rest.paginate import Keyset, PageFacts, Paginator, SinglePage, Turn
+from penstock.sdk.rest.pages import Endpoint, Mark
+from penstock.sdk.rest.paginate import Paginator, SinglePage, Turn
+from penstock.sdk.rest.rows import DELETED_AT, Row, Shaping
 from penstock.sdk.stream import ReadRequest, State
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["DELETED_AT", "RestStream"]
 
-_log = logging.getLogger(__name__)
-
-Row = dict[str, Any]
-DELETED_AT: Final = "_ab_cdc_deleted_at"
-"""Where Airbyte's sources say when a record was deleted; deduplicating destinations heed it."""
-_TOLD: Final = 3
-"""Records that are told of one by one when they do not fit; the others are counted."""
+_PAGE: Final = "page"
+_WINDOW: Final = "window"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +42,10 @@ class RestStream:
     """Where the answer has its list of records: "data.items"; () where it is the answer."""
     key: tuple[str, ...] = ()
     """The properties that tell records apart."""
+    identity: tuple[Path, ...] = ()
+    """Where the API's record has them, when `transform` or `expand` makes the key."""
     paginate: Paginator = field(default_factory=SinglePage)
-    incremental: Incremental | None = None
+    incremental: Cursor | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     """Makes the requests POSTs; paging and window parameters stand in it, too."""
@@ -58,13 +56,27 @@ class RestStream:
     missing_ok: bool = False
     """Whether 404 means no records: a parent deleted since it was listed."""
     threads: int = 1
-    """Parents read at a time; their records keep the parents' order."""
+    """Parents, or else windows, read at a time; records and states keep their order."""
     transform: Callable[[Row], Row] | None = None
     """From the API's record to the stream's. A DataError leaves the record as the API gave it."""
+    expand: Callable[[Row], Iterable[Row]] | None = None
+    """From the API's record to any number of the stream's: the lines of an order. None may fail."""
+    cursor_name: str | None = None
+    """Where `transform` or `expand` puts the cursor's value, when the API's record nests it."""
     deleted: str | None = None
     """A property that is true (or an instant) in deleted records; adds `_ab_cdc_deleted_at`."""
+    permission: str | None = None
+    """What the user must be allowed to do, as the vendor calls it; told where a read is refused."""
+    cost: int = 1
+    """What one request takes of the account's pace, where some cost more than others."""
     namespace: str | None = None
     is_resumable: bool = False
+    """Whether a full refresh, too, can go on from a page it has reached: pages keep their place,
+    and marks for the next one stay good. Not for streams with a parent."""
+
+    def __post_init__(self) -> None:
+        if self.is_resumable and self.parent is not None:
+            raise ValueError("a stream with a parent is not resumable")
 
     @property
     def json_schema(self) -> Mapping[str, Any]:
@@ -80,9 +92,16 @@ class RestStream:
         return tuple((name,) for name in self.key)
 
     @property
+    def identities(self) -> tuple[Path, ...]:
+        """Where the API's record has what tells it from others; empty where nothing does."""
+        return self.identity or tuple((name,) for name in self.key)
+
+    @property
     def cursor(self) -> PropertyPath | None:
         """The property the stream is read by."""
-        return None if self.incremental is None else self.incremental.path
+        if self.incremental is None:
+            return None
+        return self.incremental.path if self.cursor_name is None else (self.cursor_name,)
 
     @property
     def modes(self) -> tuple[SyncMode, ...]:
@@ -91,96 +110,146 @@ class RestStream:
             return (SyncMode.FULL_REFRESH,)
         return (SyncMode.FULL_REFRESH, SyncMode.INCREMENTAL)
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | list[Row] | State]:
-        """Yields pages, and the state after each window (after each page where they are sorted)."""
+    def read(self, request: ReadRequest) -> Iterator[list[Row] | JsonRows | State]:
+        """Yields pages, and states: after each window, and after each page where that is safe."""
         with self.client:
-            if self.incremental is None:
-                with closing(self._pages(None)) as pages:
-                    for page in pages:
-                        yield page.rows
-                return
-            is_incremental = request.mode is SyncMode.INCREMENTAL
-            state = request.state if is_incremental else None
-            yield from self._changed(self.incremental, state, is_incremental=is_incremental)
+            if self.incremental is not None and request.mode is SyncMode.INCREMENTAL:
+                yield from self._changed(self.incremental, request)
+            else:
+                yield from self._whole(request)
 
     def first_record(self) -> Row | None:
         """Returns a record, for `check`: the cheapest proof that the stream can be read."""
-        with self.client, closing(self._pages(self._last_window())) as pages:
-            return next((page.rows[0] for page in pages if page.rows), None)
+        with self.client, closing(self._steps(self._windows())) as steps:
+            return next((row for step in steps if step.rows for row in step.rows), None)
 
-    def _last_window(self) -> Window | None:
-        if self.incremental is None:
-            return None
-        return next(self.incremental.windows(None, self.client.now()), None)
+    def each_record(self) -> Iterator[Row]:
+        """Yields every record, for a source that makes its streams of them."""
+        for item in self.read(ReadRequest(mode=SyncMode.FULL_REFRESH)):
+            if not isinstance(item, State):
+                yield from item
 
     def _changed(
-        self, cursor: Incremental, state: Mapping[str, Any] | None, *, is_incremental: bool
-    ) -> Iterator[list[Row] | State]:
+        self, cursor: Cursor, request: ReadRequest
+    ) -> Iterator[list[Row] | JsonRows | State]:
+        state = request.state
         begun = newest = cursor.position(state)
-        yields_states = is_incremental
-        pages_are_states = yields_states and cursor.is_sorted and self.parent is None
+        pages_are_states = cursor.is_sorted and self.parent is None
         last: Mapping[str, Any] | None = state
-        for window in cursor.windows(state, self.client.now()):
-            with closing(self._pages(window)) as pages:
-                for page in pages:
-                    newest = cursor.newest(page.instants, newest)
-                    yield page.rows
-                    reached = cursor.after(window, newest, begun, is_whole=False)
-                    if pages_are_states and reached is not None:
-                        last = reached
-                        yield State(last)
-            last = cursor.after(window, newest, begun, is_whole=True) or last
-            if yields_states and last is not None:
-                yield State(last)
-        if yields_states and last is not None and last is state:
+        windows = cursor.windows(state, self.client.now())
+        with closing(self._steps(windows, as_text=request.takes_json)) as steps:
+            for step in steps:
+                newest = cursor.newest(step.values, newest)
+                if len(step.rows):
+                    yield step.rows
+                if not (step.is_end or pages_are_states):
+                    continue
+                reached = cursor.after(step.window, newest, begun, is_whole=step.is_end)
+                last = reached if reached is not None else last
+                if last is not None and (step.is_end or reached is not None):
+                    yield State(last)
+        if last is not None and last is state:
             yield State(last)
 
-    def _pages(self, window: Window | None) -> Generator[_Page, None, None]:
-        if self.parent is None:
-            yield from self._pages_of(window, {})
+    def _whole(self, request: ReadRequest) -> Iterator[list[Row] | JsonRows | State]:
+        """Yields everything; where the stream is resumable, states that say where the read is."""
+        now, cursor = self.client.now(), self.incremental
+        windows, mark = self._windows(), None
+        state = request.state if self.is_resumable else None
+        if state is not None:
+            mark = state.get(_PAGE)
+            if cursor is not None and _WINDOW in state:
+                windows = cursor.windows_from(state[_WINDOW], now)
+        with closing(self._steps(windows, mark, as_text=request.takes_json)) as steps:
+            for step in steps:
+                if len(step.rows):
+                    yield step.rows
+                if step.next is None:
+                    continue
+                reached: dict[str, Any] = {_PAGE: step.next}
+                if cursor is not None:
+                    reached[_WINDOW] = cursor.mark(step.window)
+                if not self.client.shows_secrets(str(reached)):
+                    yield State(reached)
+
+    def _windows(self) -> Iterator[Window]:
+        if self.incremental is None:
+            return iter((Window(params={}),))
+        return self.incremental.windows(None, self.client.now())
+
+    def _steps(
+        self, windows: Iterator[Window], mark: Mark | None = None, *, as_text: bool = False
+    ) -> Generator[_Step, None, None]:
+        """Yields what is read of the windows, in order; `mark` is where the first one begins."""
+        if self.parent is not None:
+            for window in windows:
+                yield from self._steps_below(self.parent, window, as_text=as_text)
+                yield _Step(window=window, is_end=True)
             return
-        above = self.parent
-        with above.client, closing(above._pages(above._last_window())) as parents:  # noqa: SLF001
-            rows = (row for page in parents for row in page.rows)
-            found = in_order(rows, lambda row: self._pages_of(window, row), threads=self.threads)
+        work = ((window, mark if number == 0 else None) for number, window in enumerate(windows))
+
+        def read(piece: tuple[Window, Mark | None]) -> Iterator[_Step]:
+            yield from self._pages_of(*piece, {}, as_text=as_text)
+            yield _Step(window=piece[0], is_end=True)
+
+        with closing(in_order(work, read, threads=self.threads)) as steps:
+            yield from steps
+
+    def _steps_below(self, parent: RestStream, window: Window, *, as_text: bool) -> Iterator[_Step]:
+        with parent.client, closing(parent._steps(parent._windows())) as above:
+            rows = chain.from_iterable(step.rows for step in above)
+            found = in_order(
+                rows,
+                lambda row: self._pages_of(window, None, row, as_text=as_text),
+                threads=self.threads,
+            )
             with closing(found):
                 yield from found
 
-    def _pages_of(self, window: Window | None, parent: Row) -> Generator[_Page, None, None]:
+    def _pages_of(
+        self, window: Window, mark: Mark | None, parent: Row, *, as_text: bool
+    ) -> Generator[_Step, None, None]:
         """Yields the pages of one endpoint, in order, each record once."""
-        turn: Turn | None = self.paginate.first()
-        asked: set[tuple[Any, ...]] = set()
-        seen = _Seen(self)
-        digest = b""
-        while turn is not None:
-            if turn.key in asked:
-                raise DataError(
-                    f"The API sends the stream {self.name} round in a circle: it names a next page "
-                    "that was already read.",
-                    remedy="Read again; if it stays so, report it to the connector's author.",
-                    stream=self.name,
-                )
-            asked.add(turn.key)
-            body, headers, digest = self._ask(self._request(turn, window, parent), digest)
-            if body is None:
-                return
-            records = body.records(path_of(self.records))
-            facts = PageFacts(
-                body=body, headers=headers, count=len(records), field_of=records.fields
-            )
-            rows = self._rows(seen.new(records), parent)
-            cursor = self.incremental
-            yield _Page(rows=rows, instants=records.fields(cursor.path) if cursor else [])
-            turn = self.paginate.next(turn, facts)
+        shaping = self._shaping(as_text=as_text)
+        endpoint = Endpoint(
+            client=self.client,
+            stream=self.name,
+            records=self.records,
+            identities=self.identities,
+            cursor=self.incremental.path if self.incremental else None,
+            paginate=self.paginate,
+            request=lambda turn: self._request(turn, window, parent),
+            missing_ok=self.missing_ok,
+            permission=self.permission,
+        )
+        with closing(endpoint.pages(mark, is_marked=self.is_resumable)) as pages:
+            for page in pages:
+                rows = shaping.rows(page.records, parent)
+                yield _Step(window=window, rows=rows, values=page.values, next=page.next)
 
-    def _request(self, turn: Turn, window: Window | None, parent: Row) -> Ask:
+    def _shaping(self, *, as_text: bool) -> Shaping:
+        return Shaping(
+            stream=self.name,
+            is_exact=Kind.DECIMAL in self.columns.values(),
+            carry=self.carry,
+            deleted=self.deleted,
+            changed_at=self.incremental.path if self.incremental else (),
+            transform=self.transform,
+            expand=self.expand,
+            now=lambda: self.client.now().isoformat(),
+            as_text=as_text,
+        )
+
+    def _request(self, turn: Turn, window: Window, parent: Row) -> Ask:
         if turn.path is not None:
-            return Ask(path=turn.path, method="GET" if self.body is None else "POST")
-        asked = {**(window.params if window else {}), **turn.params}
+            method = "GET" if self.body is None else "POST"
+            return Ask(path=turn.path, method=method, cost=self.cost)
+        asked = {**window.params, **turn.params}
         path = self._filled(parent)
-        if self.body is not None:
-            return Ask(path=path, params=self.params, method="POST", body={**self.body, **asked})
-        return Ask(path=path, params={**self.params, **asked})
+        if self.body is None:
+            return Ask(path=path, params={**self.params, **asked}, cost=self.cost)
+        body = {**self.body, **asked}
+        return Ask(path=path, params=self.params, method="POST", body=body, cost=self.cost)
 
     def _filled(self, parent: Row) -> str:
         names = [name for _, name, _, _ in string.Formatter().parse(self.path) if name]
@@ -194,106 +263,14 @@ class RestStream:
         values = {name: quote(str(parent[name]), safe="") for name in names}
         return self.path.format_map(values)
 
-    def _ask(self, ask: Ask, before: bytes) -> tuple[Body | None, Mapping[str, str], bytes]:
-        """Returns a page, and its digest; the page before, given again, is asked for again."""
 
-        def read(reply: Reply) -> tuple[Body | None, Mapping[str, str], bytes]:
-            if reply.status == _NOT_FOUND:
-                return None, reply.headers, b""
-            body = Body(reply.content)
-            records = body.records(path_of(self.records))
-            # Records with a key differ: two equal pages are one page given twice.
-            is_telling = self.key and len(records) and not isinstance(self.paginate, Keyset)
-            digest = hashlib.blake2b(records.text()).digest() if is_telling else b""
-            if digest and digest == before:
-                raise TransientError(
-                    f"The API gave the stream {self.name} the same page twice.",
-                    remedy="Read again; if it stays so, see whether the API knows the parameters.",
-                )
-            return body, reply.headers, digest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """A page of a window, or its end."""
 
-        accept = frozenset({_NOT_FOUND}) if self.missing_ok else frozenset()
-        try:
-            return self.client.ask(ask, read, accept=accept)
-        except PenstockError as error:
-            error.context.setdefault("stream", self.name)
-            raise
-
-    def _rows(self, records: Records, parent: Row) -> list[Row]:
-        odd = records.not_objects()
-        if odd:
-            raise DataError(
-                f"The stream {self.name} has {len(odd)} records that are not JSON objects.",
-                remedy="Report it to the connector's author.",
-                stream=self.name,
-            )
-        rows = records.values(is_exact=Kind.DECIMAL in self.columns.values())
-        if self.carry:
-            rows = [
-                {**row, **{here: parent.get(there) for here, there in self.carry.items()}}
-                for row in rows
-            ]
-        if self.deleted is not None:
-            rows = [self._marked(row) for row in rows]
-        return rows if self.transform is None else self._transformed(rows, self.transform)
-
-    def _marked(self, row: Row) -> Row:
-        mark = row.get(self.deleted or "")
-        if not mark:
-            return {**row, DELETED_AT: None}
-        if mark is True:
-            found: Any = row
-            for name in self.cursor or ():
-                found = found.get(name) if isinstance(found, dict) else None
-            mark = found or self.client.now().isoformat()
-        return {**row, DELETED_AT: mark}
-
-    def _transformed(self, rows: list[Row], transform: Callable[[Row], Row]) -> list[Row]:
-        done: list[Row] = []
-        failed: list[DataError] = []
-        for row in rows:
-            try:
-                done.append(transform(dict(row)))
-            except DataError as error:
-                failed.append(error)
-                done.append(row)
-        for failure in failed[:_TOLD]:
-            _log.warning("a record is kept as the API gave it: %s", failure.message)
-        if len(failed) > _TOLD:
-            _log.warning("%d further records of the page, too", len(failed) - _TOLD)
-        return done
-
-
-_NOT_FOUND: Final = 404
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    rows: list[Row]
-    instants: list[Any]
+    window: Window
+    rows: list[Row] | JsonRows = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
     """The cursor's value of each record, where the stream has one."""
-
-
-class _Seen:
-    """Leaves out, where pages overlap, the records of the two pages before."""
-
-    def __init__(self, stream: RestStream) -> None:
-        self._by: Path | None = None
-        if isinstance(stream.paginate, Keyset):
-            by = stream.paginate.by
-            self._by = (by,) if isinstance(by, str) else by
-        self._key = stream.key
-        self._before: frozenset[tuple[Any, ...]] = frozenset()
-        self._last: frozenset[tuple[Any, ...]] = frozenset()
-
-    def new(self, records: Records) -> Records:
-        """Returns the records not yet had. The same record with another value is another."""
-        if self._by is None or not self._key:
-            return records
-        columns = [records.fields((name,)) for name in self._key]
-        values = records.fields(self._by)
-        ids = [tuple(map(repr, parts)) for parts in zip(*columns, values, strict=True)]
-        had = self._before | self._last
-        fresh = [row for row, found in enumerate(ids) if found not in had]
-        self._before, self._last = self._last, frozenset(ids)
-        return records if len(fresh) == len(ids) else records.take(fresh)
+    next: Mark | None = None
+    is_end: bool = False

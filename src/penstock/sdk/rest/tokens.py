@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -14,9 +16,12 @@ import httpx
 from penstock.errors import AccessDenied, ConnectionFailed, MissingDriver, TransientError
 from penstock.sdk.config import masked_text
 from penstock.sdk.rest.auth import Token
-from penstock.sdk.rest.retry import RETRYABLE
+from penstock.sdk.rest.retry import RETRYABLE, asked_wait
 
+_log = logging.getLogger(__name__)
 _ASSERTION_SECONDS = 3600
+_LEAST_LINE = 16
+_MARKS = {"-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"}
 
 
 def ask_for_token(
@@ -42,7 +47,9 @@ def ask_for_token(
         ) from error
     if reply.status_code in RETRYABLE:
         raise TransientError(
-            f"The login at {place} answered {reply.status_code}.", remedy="Try again later."
+            f"The login at {place} answered {reply.status_code}.",
+            remedy="Try again later.",
+            wait_seconds=asked_wait(reply.headers.get("retry-after"), datetime.now(UTC)),
         )
     try:
         answer = reply.json()
@@ -126,7 +133,8 @@ class RefreshToken:
     """OAuth 2.0 access tokens for a refresh token, which may itself be good only once.
 
     A new refresh token takes the old one's place at once; `keep` is called with it before the
-    access token is used, so that nothing is read on a token that a restart would not find.
+    access token is used, so that nothing is read on a token that a restart would not find. A
+    source gives it on in `keep_changes_with` (`penstock.sdk.source.ChangesConfig`).
     """
 
     def __init__(
@@ -136,13 +144,14 @@ class RefreshToken:
         refresh_token: str,
         client_id: str,
         client_secret: str | None = None,
-        keep: Callable[[str], None] = lambda _: None,
+        keep: Callable[[str], None] | None = None,
     ) -> None:
         self._url = url
         self._refresh_token = refresh_token
         self._client_id = client_id
         self._client_secret = client_secret
-        self._keep = keep
+        self.keep = keep
+        """May be set later, but before the first token is fetched."""
         self._seen = {refresh_token, *([client_secret] if client_secret else [])}
 
     def fetch(self, http: httpx.Client) -> Token:
@@ -159,12 +168,18 @@ class RefreshToken:
         if isinstance(rotated, str) and rotated and rotated != self._refresh_token:
             self._refresh_token = rotated
             self._seen.add(rotated)
-            self._keep(rotated)
+            self._give_on(rotated)
         return token_in(answer)
 
     def secrets(self) -> frozenset[str]:
         """Returns the client secret and every refresh token had so far."""
         return frozenset(self._seen)
+
+    def _give_on(self, rotated: str) -> None:
+        if self.keep is None:
+            _log.warning("the API replaced the refresh token, and nobody keeps the new one")
+            return
+        self.keep(rotated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,8 +226,9 @@ class ServiceAccount:
         return token_in(ask_for_token(http, self.url, data=form, secrets=self.secrets()))
 
     def secrets(self) -> frozenset[str]:
-        """Returns the private key."""
-        return frozenset({self.private_key})
+        """Returns the private key, whole and line by line: JSON writes its line ends otherwise."""
+        lines = (line for line in self.private_key.splitlines() if len(line) >= _LEAST_LINE)
+        return frozenset({self.private_key, *lines} - _MARKS)
 
     def _assertion(self) -> str:
         try:

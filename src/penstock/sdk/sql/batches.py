@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
+from penstock.data.arrays import whole_numbers
 from penstock.data.names import CHANGES, EXTRACTED_AT
 from penstock.data.types import Kind, arrow_type
 from penstock.errors import ProtocolError
@@ -45,7 +45,7 @@ class BatchQueue:
         arrays = list(batch.columns)
         if self._counts_arrival:
             after = self._arrived + batch.num_rows
-            arrays.append(pa.array(np.arange(self._arrived, after, dtype=np.int64)))
+            arrays.append(whole_numbers(range(self._arrived, after), pa.int64()))
             self._arrived = after
         self._batches.append(
             pa.RecordBatch.from_arrays(arrays, names=[f"c{i}" for i in range(len(arrays))])

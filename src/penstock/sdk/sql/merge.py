@@ -20,27 +20,41 @@ def delete_and_insert(
     quote: Callable[[str], str],
     table: Callable[[TableName], str],
     batch: str,
-) -> tuple[str, str, str]:
-    """Returns the three statements, for databases with DELETE … USING and IS NOT DISTINCT FROM.
+    hashes_null_keys: bool = True,
+) -> tuple[str, ...]:
+    """Returns the statements, for databases with DELETE … USING and IS NOT DISTINCT FROM.
 
     They drop the batch's losers, delete the rows that the winners replace (or that were deleted
-    at the source), and insert the winners that no newer row of the table stands against.
+    at the source), and insert the winners that no newer row of the table stands against. Where a
+    database joins by IS NOT DISTINCT FROM only row by row (`hashes_null_keys` False), keys
+    without a NULL are joined by `=`, and the few others by themselves.
     """
     target = table(merge.table)
     key = ", ".join(quote(name) for name in merge.key)
     same_key = " AND ".join(f"t.{quote(k)} IS NOT DISTINCT FROM b.{quote(k)}" for k in merge.key)
+    has_null = "(" + " OR ".join(f"b.{quote(k)} IS NULL" for k in merge.key) + ")"
+    matches = [same_key]
+    if not hashes_null_keys:
+        equal_key = " AND ".join(f"t.{quote(k)} = b.{quote(k)}" for k in merge.key)
+        matches = [equal_key, f"{has_null} AND {same_key}"]
     columns = ", ".join(quote(name) for name in merge.columns)
+    absent = " AND ".join(
+        f"NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {match})"  # noqa: S608
+        for match in matches
+    )
     alive = f" AND b.{quote(merge.deleted_at)} IS NULL" if merge.deleted_at else ""
     sequence = quote(merge.sequence)
     return (
         f"DELETE FROM {batch} WHERE {sequence} IN (SELECT {sequence} FROM (SELECT {sequence},"  # noqa: S608 (identifiers are quoted)
         f" row_number() OVER (PARTITION BY {key} ORDER BY {_newest_first(merge, quote)}) AS place"
         f" FROM {batch}) AS ranked WHERE place > 1)",
-        f"DELETE FROM {target} AS t USING {batch} AS b"  # noqa: S608
-        f" WHERE {same_key} AND NOT ({_is_newer(merge, quote)})",
+        *(
+            f"DELETE FROM {target} AS t USING {batch} AS b"  # noqa: S608
+            f" WHERE {match} AND NOT ({_is_newer(merge, quote)})"
+            for match in matches
+        ),
         f"INSERT INTO {target} ({columns})"  # noqa: S608
-        f" SELECT {columns} FROM {batch} AS b WHERE NOT EXISTS"
-        f" (SELECT 1 FROM {target} AS t WHERE {same_key}){alive}",
+        f" SELECT {columns} FROM {batch} AS b WHERE {absent}{alive}",
     )
 
 

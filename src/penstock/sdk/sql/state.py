@@ -140,23 +140,36 @@ class StateTable:
         self._update(_key(connection, None), fence, values)
 
     def stored(self, connection: str) -> tuple[StoredState, ...]:
-        """Returns the checkpoints of one connection, in the order of their streams."""
+        """Returns the checkpoints of one connection, in the order of their streams.
+
+        A position goes with the rows it covers: where somebody dropped the table, it is None.
+        """
         rows = self._session.rows(
-            "SELECT scope, stream_namespace, stream_name, state, generation_id, is_complete, fence"  # noqa: S608
-            f" FROM {self._table} WHERE connection = {self._mark} AND saved_at IS NOT NULL"
+            "SELECT scope, stream_namespace, stream_name, state, generation_id, is_complete, fence,"  # noqa: S608
+            f" table_name, staging_name FROM {self._table}"
+            f" WHERE connection = {self._mark} AND saved_at IS NOT NULL"
             " ORDER BY scope, stream_namespace, stream_name",
             (connection,),
         )
-        return tuple(
-            StoredState(
-                stream=StreamDescriptor(name, namespace or None) if scope == _STREAM else None,
-                state=None if state is None else _parsed(state),
-                generation_id=generation_id,
-                is_complete=is_complete,
-                fence=fence,
+        found = []
+        for scope, namespace, name, state, generation_id, is_complete, fence, *covered in rows:
+            is_there = state is not None and (scope == _SHARED or self._is_there(*covered))
+            found.append(
+                StoredState(
+                    stream=StreamDescriptor(name, namespace or None) if scope == _STREAM else None,
+                    state=_parsed(state) if is_there else None,
+                    generation_id=generation_id,
+                    is_complete=is_complete,
+                    fence=fence,
+                )
             )
-            for scope, namespace, name, state, generation_id, is_complete, fence in rows
-        )
+        return tuple(found)
+
+    def _is_there(self, table: str, staging: str | None) -> bool:
+        """Tells whether the table that a state covers, or its staging, still is."""
+        schema, _, name = table.rpartition(".")
+        covered = TableName(schema=schema or None, name=staging or name)
+        return self._session.columns(covered) is not None
 
     def forget(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
         """Removes the checkpoints of these streams, or all of the connection."""

@@ -1,42 +1,38 @@
-"""Random words as Arrow columns: one function a kind of value, a whole column at a time."""
+"""Random numbers as Arrow columns: one function a kind of value, a whole column at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.data.arrays import of_values
 from penstock.data.types import JSON_TYPE
-from penstock.sources.faker.random import Words, below
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from penstock.sources.faker.random import Numbers, below
 
 MICROSECONDS = 1_000_000
 
 
-def integers(values: Ints, *, absent: Bools | None = None) -> pa.Array:
+def integers(values: Numbers) -> pa.Array:
     """Returns an int64 column."""
-    return pa.array(values, mask=absent)
+    return values.array
 
 
-def picked(texts: tuple[str | None, ...], which: Ints) -> pa.Array:
+def picked(texts: tuple[str | None, ...], which: Numbers) -> pa.Array:
     """Returns a string column of texts from a list; None in the list is null."""
-    return _dictionary(texts).take(pa.array(which))
+    return _dictionary(texts).take(which.array)
 
 
 @cache
 def _dictionary(texts: tuple[str | None, ...]) -> pa.Array:
-    return pa.array(texts, pa.string())
+    return of_values(texts, pa.string())
 
 
-def digits(values: Ints, *, width: int = 0) -> pa.Array:
+def digits(values: Numbers, *, width: int = 0) -> pa.Array:
     """Returns the decimal digits of non-negative numbers, with leading zeros up to `width`."""
-    text = pc.cast(pa.array(values), pa.string())
+    text = pc.cast(values.array, pa.string())
     return pc.utf8_lpad(text, width, "0") if width else text
 
 
@@ -50,59 +46,71 @@ def json_of(*parts: pa.Array | str) -> pa.Array:
     return pa.ExtensionArray.from_storage(JSON_TYPE, joined(*parts))
 
 
-def booleans(words: Words, *, absent: Bools | None = None) -> pa.Array:
+def booleans(words: Numbers, *, absent: pa.Array | None = None) -> pa.Array:
     """Returns a boolean column, true and false alike often."""
-    return pa.array((words & np.uint64(1)).astype(np.bool_), mask=absent)
+    return without((words & 1).is_equal(1), absent)
 
 
-def numbers(values: npt.NDArray[np.float64], *, absent: Bools | None = None) -> pa.Array:
-    """Returns a float64 column."""
-    return pa.array(values, mask=absent)
+def fractions(values: Numbers, divisor: int, *, absent: pa.Array | None = None) -> pa.Array:
+    """Returns a float64 column of the values divided by a number."""
+    by = of_values([float(divisor)], pa.float64())[0]
+    return without(pc.divide(values.array.cast(pa.float64()), by), absent)
 
 
-def dates(days: Ints, *, absent: Bools | None = None) -> pa.Array:
+def dates(days: Numbers) -> pa.Array:
     """Returns a date32 column of days since 1970-01-01."""
-    return pa.array(days.astype(np.int32), mask=absent).cast(pa.date32())
+    return days.array.cast(pa.int32()).view(pa.date32())
 
 
-def instants(microseconds: Ints) -> pa.Array:
+def instants(microseconds: Numbers) -> pa.Array:
     """Returns a timestamp column in UTC, of microseconds since 1970-01-01."""
-    return pa.array(microseconds).cast(pa.timestamp("us", tz="UTC"))
+    return microseconds.array.view(pa.timestamp("us", tz="UTC"))
 
 
-def wall_clock(microseconds: Ints, *, absent: Bools | None = None) -> pa.Array:
+def wall_clock(microseconds: Numbers, *, absent: pa.Array | None = None) -> pa.Array:
     """Returns a timestamp column without a time zone."""
-    return pa.array(microseconds, mask=absent).cast(pa.timestamp("us"))
+    return without(microseconds.array.view(pa.timestamp("us")), absent)
 
 
-def times(microseconds: Ints) -> pa.Array:
+def times(microseconds: Numbers) -> pa.Array:
     """Returns a time column of microseconds since midnight."""
-    return pa.array(microseconds).cast(pa.time64("us"))
+    return microseconds.array.view(pa.time64("us"))
 
 
 def decimals(
-    units: Ints, *, precision: int = 38, scale: int, high: Words | None = None
+    units: Numbers, *, precision: int = 38, scale: int, high: Numbers | None = None
 ) -> pa.Array:
     """Returns a decimal128 column of `units` / 10**scale.
 
     `high` are the upper 64 bits, for values beyond an int64; `units` are then the lower ones.
     """
-    parts = np.empty((len(units), 2), dtype=np.uint64)
-    parts[:, 0] = units.view(np.uint64)
-    parts[:, 1] = (units >> np.int64(63)).view(np.uint64) if high is None else high
-    kind = pa.decimal128(precision, scale)
-    return pa.Array.from_buffers(kind, len(units), [None, pa.py_buffer(parts)])
+    # Arrow shifts int64 by at most 62 bits.
+    upper = units >> 62 >> 1 if high is None else high
+    count = len(units.array)
+    content = bytearray(16 * count)
+    parts = memoryview(content).cast("Q")
+    parts[0::2] = _words_of(units)
+    parts[1::2] = _words_of(upper)
+    buffers = [None, pa.py_buffer(content)]
+    return pa.Array.from_buffers(pa.decimal128(precision, scale), count, buffers)
 
 
-def rarely(words: Words, share: int) -> Bools:
+def _words_of(numbers: Numbers) -> memoryview[int]:
+    array = numbers.array
+    start, end = 8 * array.offset, 8 * (array.offset + len(array))
+    return memoryview(array.buffers()[1]).cast("B")[start:end].cast("Q")
+
+
+def rarely(words: Numbers, share: int) -> pa.Array:
     """Returns true for about one row in `share`."""
-    chosen: Bools = below(words >> np.uint64(40), share) == 0
-    return chosen
+    return below(words >> 40, share).is_equal(0)
 
 
-def without(column: pa.Array, absent: Bools) -> pa.Array:
+def without(column: pa.Array, absent: pa.Array | None) -> pa.Array:
     """Returns the column with nulls where `absent`."""
-    return pc.if_else(pa.array(absent), pa.scalar(None, column.type), column)
+    if absent is None:
+        return column
+    return pc.if_else(absent, pa.nulls(1, column.type)[0], column)
 
 
 def escaped(values: Sequence[str]) -> tuple[str, ...]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-import numpy as np
 import pyarrow as pa
 
+from penstock.data.arrays import whole_numbers
 from penstock.data.types import stream_schema
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import PropertyPath, SyncMode
 from penstock.sdk.config import setting
 from penstock.sdk.stream import ReadRequest, State
-from penstock.sources.faker.random import Rows, mixed
+from penstock.sources.faker.random import Numbers, Rows, mixed
 from penstock.sources.faker.tables import PRODUCTS, PURCHASES, USERS, Facts, Table, moment_of
 
 _SECOND: Final = 1_000_000
@@ -160,7 +160,7 @@ class FakerStream:
             if self._is_checkpoint(stop, updates):
                 yield position.state
         for start, stop in self._spans(position.next, self.rows):
-            rows = Rows(np.arange(start, stop, dtype=np.int64), 0, self.config.seed)
+            rows = Rows(_numbers(range(start, stop)), 0, self.config.seed)
             yield self.table.batch(rows, Facts(products=self.config.products), fields)
             position = replace(position, next=stop)
             if self._is_checkpoint(stop, self.rows):
@@ -173,7 +173,7 @@ class FakerStream:
         """Returns the rows number `start` to `stop` of those this round changes."""
         seed = self.config.seed
         first = mixed(seed ^ mixed(position.round)) % position.next
-        numbers = (first + np.arange(start, stop, dtype=np.int64)) % position.next
+        numbers = _numbers((first + n) % position.next for n in range(start, stop))
         changed_at = moment_of(position.next) + position.round * _SECOND
         facts = Facts(products=self.config.products, changed_at=changed_at)
         return self.table.batch(Rows(numbers, position.round, seed), facts, fields)
@@ -188,6 +188,10 @@ class FakerStream:
 
     def _is_checkpoint(self, row: int, end: int) -> bool:
         return row % self.config.state_every == 0 and row < end
+
+
+def _numbers(numbers: Iterable[int]) -> Numbers:
+    return Numbers(whole_numbers(numbers, pa.int64()))
 
 
 class FakerSource:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from penstock.data.arrays import repeated
 from penstock.data.types import Column, Kind
 from penstock.sources.faker import columns as make
 from penstock.sources.faker import words
-from penstock.sources.faker.random import Rows, below
+from penstock.sources.faker.random import Numbers, Rows, below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,9 @@ _EPOCH_SECONDS: Final = 18_262 * _DAY
 ROW_MICROSECONDS: Final = 100_000
 
 
-def made_at(rows: Rows) -> make.Ints:
+def made_at(rows: Rows) -> Numbers:
     """Returns the microsecond each row was made at; it grows with the row's number."""
-    base = rows.index * np.int64(ROW_MICROSECONDS) + np.int64(_EPOCH_SECONDS * make.MICROSECONDS)
+    base = rows.index * ROW_MICROSECONDS + _EPOCH_SECONDS * make.MICROSECONDS
     return base + rows.below(1, ROW_MICROSECONDS - 1)
 
 
@@ -50,22 +51,21 @@ def moment_of(row: int) -> int:
 def _updated_at(rows: Rows, facts: Facts) -> pa.Array:
     if not facts.changed_at:
         return make.instants(made_at(rows))
-    return make.instants(np.full(len(rows.index), facts.changed_at, dtype=np.int64))
+    return make.instants(Numbers(repeated(facts.changed_at, len(rows))))
 
 
 def _account_number(rows: Rows, _facts: Facts) -> pa.Array:
     """Returns numbers between 2**53 and 2**63, which a double cannot tell apart."""
-    low = np.uint64(1 << 53)
-    return make.integers((rows.words(11) % np.uint64((1 << 63) - (1 << 53)) + low).astype(np.int64))
+    low = 1 << 53
+    return make.integers((rows.words(11) % ((1 << 63) - low) + low).signed)
 
 
 def _ledger_units(rows: Rows, _facts: Facts) -> pa.Array:
     """Returns whole numbers up to 8.5e37, far beyond 64 bits; negative ones too."""
     bits = rows.words(12)
-    high = bits >> np.uint64(2)
-    is_negative = (bits & np.uint64(1)).astype(np.bool_)
-    high = np.where(is_negative, ~high, high)
-    return make.decimals(rows.words(13).view(np.int64), scale=0, high=high)
+    high = bits >> 2
+    is_positive = (bits & 1).is_equal(0)
+    return make.decimals(rows.words(13), scale=0, high=high.where(is_positive, ~high))
 
 
 def _email(rows: Rows, _facts: Facts) -> pa.Array:
@@ -76,9 +76,9 @@ def _email(rows: Rows, _facts: Facts) -> pa.Array:
 def _address(rows: Rows, _facts: Facts) -> pa.Array:
     bits = rows.words(15)
     street = make.picked(_STREETS, below(bits, len(_STREETS)))
-    city = make.picked(_CITIES, below(bits >> np.uint64(8), len(_CITIES)))
-    number = make.digits(1 + below(bits >> np.uint64(16), 250))
-    code = make.digits(below(bits >> np.uint64(24), 100_000), width=6)
+    city = make.picked(_CITIES, below(bits >> 8, len(_CITIES)))
+    number = make.digits(below(bits >> 16, 250) + 1)
+    code = make.digits(below(bits >> 24, 100_000), width=6)
     return make.json_of(
         '{"street":"', street, " ", number, '","city":"', city, '","postcode":"', code, '"}'
     )
@@ -98,29 +98,29 @@ def _tags(rows: Rows, _facts: Facts) -> pa.Array:
     bits = rows.words(34)
     return make.json_of(
         '["', make.picked(words.ADJECTIVES, below(bits, 20)), '",',
-        make.digits(below(bits >> np.uint64(8), 100)), ",",
-        make.picked(("true", "false", "null"), below(bits >> np.uint64(16), 3)), "]",
+        make.digits(below(bits >> 8, 100)), ",",
+        make.picked(("true", "false", "null"), below(bits >> 16, 3)), "]",
     )  # fmt: skip
 
 
 def _price(rows: Rows, _facts: Facts) -> pa.Array:
     """Returns prices with two decimals, exact in a column with nine."""
-    cents = 99 + rows.below(32, 500_000)
-    return make.decimals(cents * np.int64(10_000_000), scale=9)
+    cents = rows.below(32, 500_000) + 99
+    return make.decimals(cents * 10_000_000, scale=9)
 
 
 def _total(rows: Rows, _facts: Facts) -> pa.Array:
     """Returns amounts with all nine decimals; about one in sixteen is a refund, negative."""
     bits = rows.words(44)
     amount = below(bits, 10**15)
-    return make.decimals(np.where(make.rarely(bits, 16), -amount, amount), scale=9)
+    return make.decimals((-amount).where(make.rarely(bits, 16), amount), scale=9)
 
 
 def _returned_at(rows: Rows, facts: Facts) -> pa.Array:
     bits = rows.changing(46)
     column = make.instants(made_at(rows) + below(bits, 30 * _DAY * make.MICROSECONDS))
     del facts
-    return make.without(column, ~make.rarely(bits, 8))
+    return make.without(column, pc.invert(make.rarely(bits, 8)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ class Table:
         }
         if made:
             return pa.RecordBatch.from_pydict(made)
-        return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows.index), pa.struct([])))
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
 
 
 def _id(rows: Rows, _facts: Facts) -> pa.Array:
@@ -177,11 +177,11 @@ USERS: Final = Table(
                 rows.changing(20), absent=make.rarely(rows.words(20), 11)
             ),
         ),
-        "born_on": (Kind.DATE, lambda rows, _: make.dates(rows.below(21, 25_000) - 10_957)),
+        "born_on": (Kind.DATE, lambda rows, _: make.dates(rows.below(21, 25_000) + -10_957)),
         "height_cm": (
             Kind.NUMBER,
-            lambda rows, _: make.numbers(
-                (1_400 + rows.below(22, 650)) / 10.0, absent=make.rarely(rows.words(22), 13)
+            lambda rows, _: make.fractions(
+                rows.below(22, 650) + 1_400, 10, absent=make.rarely(rows.words(22), 13)
             ),
         ),
         "wakes_at": (
@@ -217,10 +217,10 @@ PRODUCTS: Final = Table(
             lambda rows, _: make.picked(words.CATEGORIES, rows.below(35, len(words.CATEGORIES))),
         ),
         "price": (Kind.DECIMAL, _price),
-        "weight_kg": (Kind.NUMBER, lambda rows, _: make.numbers(rows.below(33, 10**6) / 7.0)),
+        "weight_kg": (Kind.NUMBER, lambda rows, _: make.fractions(rows.below(33, 10**6), 7)),
         "is_available": (Kind.BOOLEAN, lambda rows, _: make.booleans(rows.changing(36))),
         "tags": (Kind.JSON, _tags),
-        "released_on": (Kind.DATE, lambda rows, _: make.dates(10_000 + rows.below(37, 8_000))),
+        "released_on": (Kind.DATE, lambda rows, _: make.dates(rows.below(37, 8_000) + 10_000)),
         "created_at": (Kind.TIMESTAMP_TZ, _created_at),
         "updated_at": (Kind.TIMESTAMP_TZ, _updated_at),
     },
@@ -233,15 +233,13 @@ PURCHASES: Final = Table(
         "user_id": (
             Kind.INTEGER,
             # Of a user made before: so it exists however many rows there are.
-            lambda rows, _: make.integers(
-                1 + (rows.words(40) % (rows.index + 1).astype(np.uint64)).astype(np.int64)
-            ),
+            lambda rows, _: make.integers((rows.words(40) % (rows.index + 1).unsigned).signed + 1),
         ),
         "product_id": (
             Kind.INTEGER,
-            lambda rows, facts: make.integers(1 + rows.below(41, facts.products)),
+            lambda rows, facts: make.integers(rows.below(41, facts.products) + 1),
         ),
-        "quantity": (Kind.INTEGER, lambda rows, _: make.integers(1 + rows.below(42, 9))),
+        "quantity": (Kind.INTEGER, lambda rows, _: make.integers(rows.below(42, 9) + 1)),
         "total": (Kind.DECIMAL, _total),
         "currency": (
             Kind.STRING,

@@ -40,18 +40,13 @@ class Recovery:
             before, feed = _feeds(lab, mode, name, seed=lab.seed)
             lab.send(before)
             destination = lab.connect()
-            notebook = lab.notebook(destination, name)
-            notebook_of_before = lab.notebook(destination)
-            stored = notebook_of_before.load(before.plan)
-            if stored is not None:
-                notebook.save(before.plan, page_of(stored.state), is_complete=stored.is_complete)
             with contextlib.suppress(Injected):
-                send(faults.destination(destination), feed, notebook=notebook)
+                send(faults.destination(destination), feed, notebook=lab.notebook(destination))
             return before, feed
 
         for faults in every_call(attempt, _moments(lab)):
             before, feed = attempt(faults)
-            notebook = lab.notebook(lab.connect(), feed.plan.table.name)
+            notebook = lab.notebook(lab.connect())
             what = f"failed {faults}"
             self._is_in_order(
                 lab, before, feed, lab.found(feed.plan.table), notebook.load(feed.plan), what

@@ -20,6 +20,7 @@ from penstock.data.items import (
     LogLine,
     StatusChange,
 )
+from penstock.engine.kept_config import KeptConfigs
 from penstock.engine.runners.program import Limits, Program, ProgramRunner, RunOptions
 from penstock.protocol import codec
 from penstock.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
@@ -98,6 +99,7 @@ class Scripted:
             limits=Limits(**{"grace": 2.0, "close": 5.0, **limits}),
             on_log=self.logs.append,
             decoder_factory=LineDecoder,
+            kept=KeptConfigs(self.folder.parent / "data"),
         )
 
     def write(self, body: str) -> Path:

@@ -24,7 +24,7 @@ def test_a_pipe_is_enlarged_on_linux(pipe: tuple[int, int]) -> None:
 
 def test_blocks_together_are_what_was_written(pipe: tuple[int, int]) -> None:
     read, write = pipe
-    content = os.urandom(3_000_000)
+    content = os.urandom(3_000_000).replace(b"\n", b" ")
 
     def feed() -> None:
         with os.fdopen(write, "wb") as file:
@@ -34,7 +34,7 @@ def test_blocks_together_are_what_was_written(pipe: tuple[int, int]) -> None:
     reader = BlockReader(read, block_bytes=1_000_000)
     blocks = []
     while (block := reader.next_block()) is not None:
-        blocks.append(block)
+        blocks.append(bytes(block))
     assert b"".join(blocks) == content
     assert max(map(len, blocks)) == 1_000_000
     assert reader.next_block() is None
@@ -80,6 +80,23 @@ def test_a_steady_trickle_cannot_hold_a_block_back(pipe: tuple[int, int]) -> Non
     thread.join()
     assert block
     assert took < 3
+
+
+def test_blocks_end_with_a_line_where_they_can(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    reader = BlockReader(read, block_bytes=16)
+    os.write(write, b"one\ntwo\nth")
+    assert bytes(reader.next_block() or b"") == b"one\ntwo\n"
+    os.write(write, b"ree\nfour")
+    assert bytes(reader.next_block() or b"") == b"three\n"
+    assert bytes(reader.next_block(0.01) or b"") == b"four"
+    assert bytes(reader.next_block(0.01) or b"") == b""
+    os.write(write, b"\nlonger than the space")
+    assert bytes(reader.next_block() or b"") == b"\n"
+    assert bytes(reader.next_block() or b"") == b"longer than the "
+    os.close(write)
+    assert bytes(reader.next_block() or b"") == b"space"
+    assert reader.next_block() is None
 
 
 def test_a_wake_ends_the_wait_for_the_first_bytes(pipe: tuple[int, int]) -> None:

@@ -1,0 +1,137 @@
+"""`penstock up`: the server, in one process."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from penstock.cli.screen import Screen
+from penstock.engine.home import data_home
+from penstock.engine.registry import list_destinations, list_sources
+from penstock.errors import ConfigError, ResourceBusy
+from penstock.version import __version__
+
+_HOST = "127.0.0.1"
+_PORT = 8787
+
+
+def up(
+    *,
+    host: Annotated[
+        str, Parameter(show_default=True, help="Address to listen at.", env_var="PENSTOCK_HOST")
+    ] = _HOST,
+    port: Annotated[
+        int, Parameter(show_default=True, help="Port; 0 takes a free one.", env_var="PENSTOCK_PORT")
+    ] = _PORT,
+    data_dir: Annotated[
+        Path | None,
+        Parameter(help="Folder of database, key and logs; without it penstock's own."),
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        Parameter(
+            help="postgresql://user@host/database instead of a SQLite file.",
+            env_var="PENSTOCK_DATABASE_URL",
+        ),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        Parameter(negative=(), help="Further names the server goes by, as behind a proxy."),
+    ] = None,
+    root_path: Annotated[
+        str, Parameter(help="Path the server has behind a proxy, as /penstock.")
+    ] = "",
+    migrate: Annotated[
+        bool, Parameter(help="Bring the database up to date first; else refuse an older one.")
+    ] = True,
+) -> None:
+    """Starts the server: pages, API, schedule and runs.
+
+    It listens on this machine only, unless told otherwise, and prints a link that signs you in.
+    Ctrl-C ends it; what runs keeps what is committed and continues at the next start.
+    """
+    import uvicorn  # noqa: PLC0415 (of no use to other commands)
+
+    from penstock.control.builtin import Offer, first_workspace, offer  # noqa: PLC0415
+    from penstock.control.model import ConnectorKind  # noqa: PLC0415
+    from penstock.control.service import Setup, open_control_plane  # noqa: PLC0415
+    from penstock.server.app import create_app  # noqa: PLC0415
+    from penstock.server.guard import LOOPBACK_NAMES  # noqa: PLC0415
+
+    screen = Screen(is_quiet=False)
+    folder = data_dir or data_home() / "server"
+    listening = _socket(host, port)
+    plane = open_control_plane(
+        Setup(data_dir=folder, database_url=database_url, version=__version__, migrates=migrate)
+    )
+    now = datetime.now(UTC)
+    offers = [
+        Offer(kind=ConnectorKind(kind), name=each.name, title=each.title)
+        for kind, listed in (("source", list_sources()), ("destination", list_destinations()))
+        for each in listed
+    ]
+    offer(plane.store, offers, now=now)
+    first_workspace(plane.store, now=now)
+    hosts = {*LOOPBACK_NAMES, host, *(allowed_host or ())}
+    app = create_app(plane, version=__version__, hosts=hosts)
+    access = app.state.site.access
+    user = access.first_user(now)
+    if not access.has_passwords():
+        if not _is_loopback(host):
+            listening.close()
+            raise ConfigError(
+                f"The server would be reachable at {host} while nobody has a password.",
+                remedy="Set one first: penstock up on this machine, then Settings, Users; or"
+                " penstock user password admin@localhost.",
+            )
+        secret = access.new_link(user, now)
+        link = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}/login#{secret}"
+        screen.note(f"Sign in, once, with: {link}")
+    address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}"
+    screen.note(f"penstock {__version__} is up at {address}. Ctrl-C ends it.")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        root_path=root_path,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    """Listens before anything else is done: a taken port is told at once."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(found[0], found[1])
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(found[4])
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"There is no address {host!r}.", remedy="Write one this machine has: 127.0.0.1."
+        ) from error
+    except OSError as error:
+        raise ResourceBusy(
+            f"Port {port} at {host} cannot be used: {error.strerror}.",
+            remedy="Choose another: penstock up --port 8788; 0 takes a free one.",
+        ) from error
+    return listening
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _shown_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

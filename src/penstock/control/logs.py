@@ -1,0 +1,137 @@
+"""The log of an attempt: a file of JSON lines that is read from any offset while it grows."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import msgspec
+
+from penstock.errors import UnknownName
+from penstock.sdk.config import masked_text
+
+logger = logging.getLogger(__name__)
+
+LARGEST_LOG_BYTES: Final = 100 << 20
+LARGEST_MESSAGE: Final = 32 << 10
+
+
+class LogRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a log."""
+
+    at: datetime
+    level: str
+    message: str
+    origin: str = "penstock"
+    """source, destination or penstock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """Some lines of a log, and where the next ones begin."""
+
+    records: tuple[LogRecord, ...]
+    next_offset: int
+    """In bytes; equal to the offset asked for when nothing more was there."""
+
+
+class AttemptLog:
+    """Writes one attempt's log; safe to use from several threads.
+
+    Beyond a size the rest is dropped and counted, and said so at the end: a connector that says
+    one thing a billion times cannot fill the disk.
+    """
+
+    def __init__(
+        self, path: Path, *, secrets: frozenset[str], limit_bytes: int = LARGEST_LOG_BYTES
+    ) -> None:
+        """Creates the file, readable by the owner only. `secrets` are masked in every message."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+        path.chmod(0o600)
+        self._secrets = secrets
+        self._limit = limit_bytes
+        self._written = path.stat().st_size
+        self._dropped = 0
+        self._is_full = False
+        self._turn = threading.Lock()
+
+    def __enter__(self) -> AttemptLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def write(self, at: datetime, level: str, message: str, *, origin: str = "penstock") -> None:
+        """Adds one line, whole or not at all; a full disk loses lines, not the sync."""
+        text = masked_text(message, self._secrets)
+        if len(text) > LARGEST_MESSAGE:
+            text = f"{text[:LARGEST_MESSAGE]}… ({len(text)} characters)"
+        record = LogRecord(at=at, level=level.upper(), message=text, origin=origin)
+        line = msgspec.json.encode(record) + b"\n"
+        with self._turn:
+            if self._written + len(line) > self._limit:
+                self._dropped += 1
+                return
+            self._put(line)
+
+    def close(self) -> None:
+        """Says what was dropped, and closes the file."""
+        with self._turn:
+            if self._dropped:
+                end = LogRecord(
+                    at=datetime.now().astimezone(),
+                    level="WARN",
+                    message=f"{self._dropped} further lines were left out of this log.",
+                )
+                self._put(msgspec.json.encode(end) + b"\n")
+            self._file.close()
+
+    def _put(self, line: bytes) -> None:
+        try:
+            self._file.write(line)
+            self._written += len(line)
+        except OSError as error:
+            self._dropped += 1
+            if not self._is_full:
+                logger.warning(
+                    "log cannot be written", extra={"path": str(self._path), "why": error.strerror}
+                )
+            self._is_full = True
+
+
+def read_log(path: Path, *, offset: int = 0, limit_bytes: int = 1 << 20) -> LogPart:
+    """Returns whole lines from an offset on; raises UnknownName when there is no such log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            block = file.read(limit_bytes)
+    except FileNotFoundError as error:
+        raise UnknownName(
+            "The log of this attempt is gone.",
+            remedy="It was removed for its age, or the attempt ran on another server.",
+        ) from error
+    whole = block[: block.rfind(b"\n") + 1]
+    return LogPart(records=tuple(_records(whole)), next_offset=offset + len(whole))
+
+
+def _records(block: bytes) -> Iterator[LogRecord]:
+    for line in block.splitlines():
+        try:
+            yield msgspec.json.decode(line, type=LogRecord)
+        except msgspec.DecodeError:  # the disk was full in the middle of it
+            yield LogRecord(
+                at=datetime.fromtimestamp(0).astimezone(), level="WARN", message="(damaged line)"
+            )

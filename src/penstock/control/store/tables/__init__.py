@@ -1,0 +1,75 @@
+"""The tables of the control plane, as SQLAlchemy Core values; `migrations` makes them."""
+
+from __future__ import annotations
+
+from penstock.control.store.tables.configured import (
+    applied_configs,
+    channels,
+    connection_tags,
+    connections,
+    connectors,
+    definitions,
+    instance,
+    secrets,
+    tags,
+    workspaces,
+)
+from penstock.control.store.tables.happened import (
+    attempts,
+    catalogs,
+    connection_marks,
+    deliveries,
+    due,
+    events,
+    probes,
+    receipts,
+    runs,
+    schema_changes,
+    servers,
+    stream_states,
+)
+from penstock.control.store.tables.people import (
+    applications,
+    audit,
+    idempotent_replies,
+    login_links,
+    permissions,
+    sessions,
+    tokens,
+    users,
+)
+from penstock.control.store.tables.shared import metadata
+
+__all__ = [
+    "applications",
+    "applied_configs",
+    "attempts",
+    "audit",
+    "catalogs",
+    "channels",
+    "connection_marks",
+    "connection_tags",
+    "connections",
+    "connectors",
+    "definitions",
+    "deliveries",
+    "due",
+    "events",
+    "idempotent_replies",
+    "instance",
+    "login_links",
+    "metadata",
+    "permissions",
+    "probes",
+    "receipts",
+    "runs",
+    "schema_changes",
+    "secrets",
+    "servers",
+    "sessions",
+    "stream_states",
+    "tags",
+    "tokens",
+    "users",
+    "workspaces",
+]

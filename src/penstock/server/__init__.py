@@ -1,0 +1,1 @@
+"""HTTP: penstock's own API, Airbyte's, and the pages."""

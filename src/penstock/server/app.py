@@ -1,0 +1,88 @@
+"""The HTTP application: everything the server answers, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from penstock.control.access import Access
+from penstock.control.service import ControlPlane
+from penstock.server import pages, problems
+from penstock.server.guard import LOOPBACK_NAMES, Guard
+from penstock.server.routes import (
+    connections,
+    connectors,
+    definitions,
+    events,
+    health,
+    probes,
+    runs,
+    session,
+)
+from penstock.server.site import Site
+
+API = "/api/v1"
+_DESCRIPTION = """\
+Everything the pages and the command line do. Lists are paged by `limit` and `after`; errors are
+problem documents (RFC 9457) with a `code` and a `remedy`. Send `Authorization: Bearer TOKEN`."""
+
+
+def create_app(
+    plane: ControlPlane,
+    *,
+    version: str,
+    hosts: Collection[str] = LOOPBACK_NAMES,
+    starts_plane: bool = True,
+) -> FastAPI:
+    """Returns the application over a control plane.
+
+    The plane is started with the application and stopped with it, unless `starts_plane` is False.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if starts_plane:
+            await run_in_threadpool(plane.start)
+        try:
+            yield
+        finally:
+            if starts_plane:
+                await run_in_threadpool(plane.stop)
+
+    app = FastAPI(
+        title="penstock",
+        version=version,
+        description=_DESCRIPTION,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+        separate_input_output_schemas=False,
+    )
+    app.state.site = Site(plane=plane, access=Access(plane.store), version=version)
+    problems.install(app)
+    own = APIRouter(prefix=API, responses={"default": {"model": problems.Problem}})
+    for subject in (
+        health,
+        session,
+        definitions,
+        connectors,
+        probes,
+        connections,
+        runs,
+        events,
+    ):
+        own.include_router(subject.router)
+    app.include_router(own)
+    pages.install(app)
+    app.add_middleware(Guard, hosts=hosts)
+    return app
+
+
+def _operation_id(route: Any) -> str:
+    return str(route.name)

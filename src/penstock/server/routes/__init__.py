@@ -1,0 +1,1 @@
+"""penstock's own API, one file a subject."""

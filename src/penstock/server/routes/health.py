@@ -1,0 +1,29 @@
+"""Whether the server works."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from penstock.control.store import workspaces
+from penstock.control.store.rows import Window
+from penstock.server.site import SiteNeeded
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class Health(BaseModel):
+    """The server answers, and so does its database."""
+
+    status: str
+    version: str
+    running: int
+    """Runs this server has under way."""
+
+
+@router.get("")
+def health(site: SiteNeeded) -> Health:
+    """Tells that the server and its database work; needs nobody to be signed in."""
+    with site.store.read() as tx:
+        workspaces.list_(tx, Window(limit=1))
+    return Health(status="ok", version=site.version, running=site.plane.running)

@@ -1,0 +1,328 @@
+"""Runs: their list, their proof, their logs as they grow, and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel
+
+from penstock.control.accounts import Role
+from penstock.control.history import (
+    Attempt,
+    AttemptStatus,
+    RefreshMode,
+    Run,
+    RunKind,
+    RunStatus,
+    Trigger,
+)
+from penstock.control.store import connections, runs
+from penstock.errors import UnknownName
+from penstock.server import live
+from penstock.server.routes.probes import FailureShown, failure_shown
+from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+class StreamShown(BaseModel):
+    """Where one stream of an attempt stands."""
+
+    name: str
+    namespace: str | None
+    status: str
+    rows_read: int
+    rows_sent: int
+    rows_committed: int
+    bytes_read: int
+    bytes_committed: int
+    estimated_rows: int | None
+    checkpoints: int
+
+
+class AttemptShown(BaseModel):
+    """One try at a run."""
+
+    number: int
+    status: AttemptStatus
+    streams: list[StreamShown]
+    rows_committed: int
+    bytes_committed: int
+    failure: FailureShown | None
+    started_at: datetime
+    heard_at: datetime
+    ended_at: datetime | None
+
+
+class RunShown(BaseModel):
+    """One run of a connection."""
+
+    id: int
+    connection_id: str
+    connection_name: str
+    workspace_id: str
+    kind: RunKind
+    refresh_mode: RefreshMode | None
+    streams: list[tuple[str | None, str]] | None
+    trigger: Trigger
+    requested_by: str | None
+    status: RunStatus
+    attempt: int
+    next_attempt_at: datetime | None
+    rows_committed: int
+    bytes_committed: int
+    failure: FailureShown | None
+    created_at: datetime
+    started_at: datetime | None
+    updated_at: datetime
+    ended_at: datetime | None
+    is_cancelling: bool
+
+
+class RunDetail(RunShown):
+    """A run with its attempts, the oldest first."""
+
+    attempts: list[AttemptShown]
+
+
+class Runs(BaseModel):
+    """A part of the list, the newest first."""
+
+    items: list[RunShown]
+    next: str | None
+
+
+class LogLine(BaseModel):
+    """One line of a log."""
+
+    at: datetime
+    level: str
+    message: str
+    origin: str
+
+
+class LogLines(BaseModel):
+    """Some lines of a log; `next_offset` is where the next ones begin."""
+
+    items: list[LogLine]
+    next_offset: int
+
+
+@router.get("")
+def list_runs(
+    actor: ActorNeeded,
+    site: SiteNeeded,
+    window: WindowAsked,
+    connection_id: Annotated[list[str] | None, Query()] = None,
+    workspace_id: str | None = None,
+    status: Annotated[list[RunStatus] | None, Query()] = None,
+    kind: Annotated[list[RunKind] | None, Query()] = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+) -> Runs:
+    """Lists runs, the newest first."""
+    workspaces = (workspace_id,) if workspace_id else actor.workspace_ids()
+    for each in workspaces or ():
+        actor.require(Role.READER, each)
+    wanted = runs.Filter(
+        connection_ids=connection_id,
+        workspace_ids=workspaces,
+        statuses=status,
+        kinds=kind,
+        created_from=created_from,
+        created_to=created_to,
+    )
+    with site.store.read() as tx:
+        found = runs.list_(tx, window, wanted)
+        names = _names(site, found.items)
+    return Runs(items=[run_shown(run, names) for run in found.items], next=found.next)
+
+
+@router.get("/{run_id}")
+def get_run(run_id: int, actor: ActorNeeded, site: SiteNeeded) -> RunDetail:
+    """Returns a run and its attempts."""
+    run = _seen(site, run_id, actor, Role.READER)
+    with site.store.read() as tx:
+        attempts = runs.attempts_of(tx, [run_id])
+    shown = run_shown(run, _names(site, [run]))
+    return RunDetail(**shown.model_dump(), attempts=[_attempt_shown(each) for each in attempts])
+
+
+@router.post("/{run_id}/cancel")
+def cancel_run(run_id: int, actor: ActorNeeded, site: SiteNeeded) -> RunShown:
+    """Asks a run to end; what is committed stays, and the next one continues there."""
+    _seen(site, run_id, actor, Role.RUNNER)
+    run = site.plane.cancel(run_id, by=actor.name)
+    return run_shown(run, _names(site, [run]))
+
+
+@router.get("/{run_id}/follow")
+def follow_run(
+    run_id: int, request: Request, actor: ActorNeeded, site: SiteNeeded
+) -> StreamingResponse:
+    """Tells a run's figures as they change (server-sent events), until it is over."""
+    _seen(site, run_id, actor, Role.READER)
+
+    def look(last: str) -> list[tuple[str, str, object]]:
+        detail = get_run(run_id, actor, site)
+        heard = max((each.heard_at for each in detail.attempts), default=detail.updated_at)
+        stamp = f"{detail.updated_at.isoformat()}/{heard.isoformat()}/{detail.status}"
+        return [] if stamp == last else [(stamp, "run", detail.model_dump(mode="json"))]
+
+    def is_over() -> bool:
+        with site.store.read() as tx:
+            return not runs.get(tx, run_id).status.is_active
+
+    return live.follow(request, look, start="", is_over=is_over)
+
+
+@router.get("/{run_id}/receipt")
+def get_receipt(
+    run_id: int, actor: ActorNeeded, site: SiteNeeded, attempt: int | None = None
+) -> dict[str, Any]:
+    """Returns the proof: per stream rows read, sent and committed, as the runner wrote it."""
+    _seen(site, run_id, actor, Role.READER)
+    with site.store.read() as tx:
+        text = runs.receipt(tx, run_id, attempt)
+    if text is None:
+        raise UnknownName(
+            f"Run {run_id} has left no receipt (yet).",
+            remedy="It comes with the end of an attempt; the log tells of one that was killed.",
+        )
+    receipt: dict[str, Any] = msgspec.json.decode(text)
+    return receipt
+
+
+@router.get("/{run_id}/attempts/{number}/log")
+def get_log(
+    run_id: int,
+    number: int,
+    actor: ActorNeeded,
+    site: SiteNeeded,
+    offset: Annotated[int, Query(ge=0, description="In bytes; `next_offset` of before.")] = 0,
+    level: Annotated[list[str] | None, Query()] = None,
+    origin: Annotated[list[str] | None, Query()] = None,
+    q: Annotated[str | None, Query(description="A part of the message, in any case.")] = None,
+) -> LogLines:
+    """Returns a part of an attempt's log."""
+    _seen(site, run_id, actor, Role.READER)
+    part = site.plane.log(run_id, number, offset=offset)
+    levels = {each.upper() for each in level or ()}
+    needle = (q or "").lower()
+    items = [
+        LogLine(at=each.at, level=each.level, message=each.message, origin=each.origin)
+        for each in part.records
+        if (not levels or each.level in levels)
+        and (not origin or each.origin in origin)
+        and needle in each.message.lower()
+    ]
+    return LogLines(items=items, next_offset=part.next_offset)
+
+
+@router.get("/{run_id}/attempts/{number}/log/download")
+def download_log(run_id: int, number: int, actor: ActorNeeded, site: SiteNeeded) -> Response:
+    """Returns an attempt's log whole, as JSON lines."""
+    _seen(site, run_id, actor, Role.READER)
+    path = site.plane.log_path(run_id, number)
+    return FileResponse(
+        path, filename=f"run-{run_id}-attempt-{number}.jsonl", media_type="application/jsonl"
+    )
+
+
+@router.get("/{run_id}/attempts/{number}/log/follow")
+def follow_log(
+    run_id: int,
+    number: int,
+    request: Request,
+    actor: ActorNeeded,
+    site: SiteNeeded,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> StreamingResponse:
+    """Tells an attempt's log as it grows (server-sent events), from an offset on."""
+    _seen(site, run_id, actor, Role.READER)
+
+    def look(last: str) -> list[tuple[str, str, object]]:
+        part = site.plane.log(run_id, number, offset=int(last))
+        if not part.records:
+            return []
+        return [(str(part.next_offset), "lines", part.records)]
+
+    def is_over() -> bool:
+        with site.store.read() as tx:
+            return runs.attempt(tx, run_id, number).ended_at is not None
+
+    return live.follow(request, look, start=str(offset), is_over=is_over)
+
+
+def run_shown(run: Run, names: dict[str, str]) -> RunShown:
+    """Returns a run as the API shows it."""
+    return RunShown(
+        id=run.id,
+        connection_id=run.connection_id,
+        connection_name=names.get(run.connection_id, ""),
+        workspace_id=run.workspace_id,
+        kind=run.kind,
+        refresh_mode=run.refresh_mode,
+        streams=list(run.streams) if run.streams is not None else None,
+        trigger=run.trigger,
+        requested_by=run.requested_by,
+        status=run.status,
+        attempt=run.attempt,
+        next_attempt_at=run.not_before if run.status is RunStatus.WAITING else None,
+        rows_committed=run.rows_committed,
+        bytes_committed=run.bytes_committed,
+        failure=failure_shown(run.failure),
+        created_at=run.created_at,
+        started_at=run.started_at,
+        updated_at=run.updated_at,
+        ended_at=run.ended_at,
+        is_cancelling=run.cancel_requested_at is not None and run.status.is_active,
+    )
+
+
+def _names(site: Site, found: Iterable[Run]) -> dict[str, str]:
+    with site.store.read() as tx:
+        return {
+            each: connections.get(tx, each, with_deleted=True).name
+            for each in {run.connection_id for run in found}
+        }
+
+
+def _seen(site: Site, run_id: int, actor: ActorNeeded, role: Role) -> Run:
+    with site.store.read() as tx:
+        run = runs.get(tx, run_id)
+    actor.require(role, run.workspace_id)
+    return run
+
+
+def _attempt_shown(attempt: Attempt) -> AttemptShown:
+    return AttemptShown(
+        number=attempt.number,
+        status=attempt.status,
+        streams=[
+            StreamShown(
+                name=each.name,
+                namespace=each.namespace,
+                status=each.status,
+                rows_read=each.rows_read,
+                rows_sent=each.rows_sent,
+                rows_committed=each.rows_committed,
+                bytes_read=each.bytes_read,
+                bytes_committed=each.bytes_committed,
+                estimated_rows=each.estimated_rows,
+                checkpoints=each.checkpoints,
+            )
+            for each in attempt.streams
+        ],
+        rows_committed=attempt.rows_committed,
+        bytes_committed=attempt.bytes_committed,
+        failure=failure_shown(attempt.failure),
+        started_at=attempt.started_at,
+        heard_at=attempt.heard_at,
+        ended_at=attempt.ended_at,
+    )

@@ -1,0 +1,58 @@
+"""PostgreSQL keeps every promise of a destination."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from penstock.destinations.postgres import PostgresConfig, PostgresDestination
+from penstock.testing.destination_suite import DestinationSuite
+from penstock.testing.gaps import never
+from tests.servers.postgres import PostgresServer, server_near
+
+
+@pytest.mark.usefixtures("postgres_server")
+class TestPostgres(DestinationSuite):
+    destination = PostgresDestination
+    gaps = (
+        never(
+            "test_value_comes_back_exactly",
+            case="string: NUL",
+            reason="PostgreSQL's text has no U+0000; it becomes U+FFFD, and that is recorded",
+        ),
+        never(
+            "test_value_comes_back_exactly",
+            case="json: escaped NUL",
+            reason="PostgreSQL's jsonb has no U+0000; it becomes U+FFFD, and that is recorded",
+        ),
+    )
+
+    def config(self, place: Path) -> PostgresConfig:
+        return _config(server_near(place), place)
+
+    def wrong_config(self, place: Path) -> PostgresConfig:
+        server = server_near(place)
+        return _config(server, place, password="wrong")
+
+    def discard(self, place: Path) -> None:
+        server = server_near(place)
+        server.database("postgres").run(f'DROP SCHEMA IF EXISTS "{_schema(place)}" CASCADE')
+
+
+def _config(server: PostgresServer, place: Path, *, password: str | None = None) -> PostgresConfig:
+    """A schema of the place's own in one database: made quicker than a database."""
+    database = server.database("postgres")
+    return PostgresConfig(
+        host=database.host,
+        port=database.port,
+        database=database.name,
+        username=database.user,
+        password=password or database.password,
+        schema=_schema(place),
+    )
+
+
+def _schema(place: Path) -> str:
+    return "place_" + hashlib.sha256(str(place).encode()).hexdigest()[:16]
