@@ -132,7 +132,7 @@ class LimitOptions:
             show_default=True,
             help="Most bytes that wait between the source and the destination.",
         ),
-    ] = 64 << 20
+    ] = 32 << 20
 
 
 Json = Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Write JSON instead.")]
