@@ -22,6 +22,7 @@ from penstock.server.routes import (
     probes,
     runs,
     session,
+    streams,
 )
 from penstock.server.site import Site
 
@@ -72,6 +73,7 @@ def create_app(
         session,
         definitions,
         connectors,
+        streams,
         probes,
         connections,
         runs,

@@ -4,2977 +4,3080 @@
  */
 
 export interface paths {
-  "/api/v1/connections": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Connections
+         * @description Lists connections with their newest runs.
+         */
+        get: operations["list_connections"];
+        put?: never;
+        /**
+         * Create Connection
+         * @description Makes a connection and puts it on the schedule.
+         */
+        post: operations["create_connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Connections
-     * @description Lists connections with their newest runs.
-     */
-    get: operations["list_connections"];
-    put?: never;
-    /**
-     * Create Connection
-     * @description Makes a connection and puts it on the schedule.
-     */
-    post: operations["create_connection"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/connections/preview-schedule": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/connections/preview-schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Schedule
+         * @description Returns the next five starts of a schedule; says what is wrong with one that has none.
+         */
+        post: operations["preview_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Preview Schedule
-     * @description Returns the next five starts of a schedule; says what is wrong with one that has none.
-     */
-    post: operations["preview_schedule"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/connections/{connection_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/connections/{connection_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Connection
+         * @description Returns a connection.
+         */
+        get: operations["get_connection"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Connection
+         * @description Removes a connection; its tables stay as they are.
+         */
+        delete: operations["delete_connection"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Connection
+         * @description Changes a connection; what is left out stays.
+         */
+        patch: operations["change_connection"];
+        trace?: never;
     };
-    /**
-     * Get Connection
-     * @description Returns a connection.
-     */
-    get: operations["get_connection"];
-    put?: never;
-    post?: never;
-    /**
-     * Delete Connection
-     * @description Removes a connection; its tables stay as they are.
-     */
-    delete: operations["delete_connection"];
-    options?: never;
-    head?: never;
-    /**
-     * Change Connection
-     * @description Changes a connection; what is left out stays.
-     */
-    patch: operations["change_connection"];
-    trace?: never;
-  };
-  "/api/v1/connections/{connection_id}/runs": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/connections/{connection_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Run
+         * @description Asks for a run; it starts in a moment.
+         */
+        post: operations["start_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Start Run
-     * @description Asks for a run; it starts in a moment.
-     */
-    post: operations["start_run"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/connections/{connection_id}/schema-changes": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/connections/{connection_id}/schema-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Schema Changes
+         * @description Lists what has changed in the connection's source, the newest first.
+         */
+        get: operations["list_schema_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Schema Changes
-     * @description Lists what has changed in the connection's source, the newest first.
-     */
-    get: operations["list_schema_changes"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/connections/{connection_id}/states": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/connections/{connection_id}/states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List States
+         * @description Returns where each stream continues; the global state has no name.
+         */
+        get: operations["list_states"];
+        /**
+         * Set States
+         * @description Sets where the next run begins; streams that are not named keep theirs.
+         */
+        put: operations["set_states"];
+        post?: never;
+        /**
+         * Reset States
+         * @description Lets the next run read everything from the beginning; rows stay.
+         */
+        delete: operations["reset_states"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List States
-     * @description Returns where each stream continues; the global state has no name.
-     */
-    get: operations["list_states"];
-    /**
-     * Set States
-     * @description Sets where the next run begins; streams that are not named keep theirs.
-     */
-    put: operations["set_states"];
-    post?: never;
-    /**
-     * Reset States
-     * @description Lets the next run read everything from the beginning; rows stay.
-     */
-    delete: operations["reset_states"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/definitions": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Definitions
+         * @description Lists the connectors there are to choose from, by name.
+         */
+        get: operations["list_definitions"];
+        put?: never;
+        /**
+         * Add Definition
+         * @description Adds a connector: a Python package, an image, a low-code manifest or a program.
+         */
+        post: operations["add_definition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Definitions
-     * @description Lists the connectors there are to choose from, by name.
-     */
-    get: operations["list_definitions"];
-    put?: never;
-    /**
-     * Add Definition
-     * @description Adds a connector: a Python package, an image, a low-code manifest or a program.
-     */
-    post: operations["add_definition"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/definitions/{definition_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/definitions/{definition_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Definition
+         * @description Returns one connector of the gallery.
+         */
+        get: operations["get_definition"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Definition
+         * @description Removes a connector of one's own.
+         */
+        delete: operations["delete_definition"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Definition
-     * @description Returns one connector of the gallery.
-     */
-    get: operations["get_definition"];
-    put?: never;
-    post?: never;
-    /**
-     * Delete Definition
-     * @description Removes a connector of one's own.
-     */
-    delete: operations["delete_definition"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/definitions/{definition_id}/spec": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/definitions/{definition_id}/spec": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Spec
+         * @description Returns the settings a connector takes; the first time, the connector itself is asked.
+         */
+        get: operations["get_spec"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Spec
-     * @description Returns the settings a connector takes; the first time, the connector itself is asked.
-     */
-    get: operations["get_spec"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/destinations": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Destinations
+         * @description Lists those of a workspace, or of all one sees.
+         */
+        get: operations["list_destinations"];
+        put?: never;
+        /**
+         * Create Destination
+         * @description Makes one; its secrets are encrypted.
+         */
+        post: operations["create_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Destinations
-     * @description Lists those of a workspace, or of all one sees.
-     */
-    get: operations["list_destinations"];
-    put?: never;
-    /**
-     * Create Destination
-     * @description Makes one; its secrets are encrypted.
-     */
-    post: operations["create_destination"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/destinations/{connector_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/destinations/{connector_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Destination
+         * @description Returns one.
+         */
+        get: operations["get_destination"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Destination
+         * @description Removes one that no connection uses, and its secrets.
+         */
+        delete: operations["delete_destination"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Destination
+         * @description Changes one.
+         */
+        patch: operations["change_destination"];
+        trace?: never;
     };
-    /**
-     * Get Destination
-     * @description Returns one.
-     */
-    get: operations["get_destination"];
-    put?: never;
-    post?: never;
-    /**
-     * Delete Destination
-     * @description Removes one that no connection uses, and its secrets.
-     */
-    delete: operations["delete_destination"];
-    options?: never;
-    head?: never;
-    /**
-     * Change Destination
-     * @description Changes one.
-     */
-    patch: operations["change_destination"];
-    trace?: never;
-  };
-  "/api/v1/events": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Events
+         * @description Lists what happened to a connection or in a workspace, the newest first.
+         */
+        get: operations["list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Events
-     * @description Lists what happened to a connection or in a workspace, the newest first.
-     */
-    get: operations["list_events"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/events/follow": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/events/follow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Events
+         * @description Tells what happens from now on (server-sent events).
+         */
+        get: operations["follow_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Follow Events
-     * @description Tells what happens from now on (server-sent events).
-     */
-    get: operations["follow_events"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/health": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Health
+         * @description Tells that the server and its database work; needs nobody to be signed in.
+         */
+        get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Health
-     * @description Tells that the server and its database work; needs nobody to be signed in.
-     */
-    get: operations["health"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/probes/check": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/probes/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description Begins to prove that a connector works; `GET /probes/{id}` has the answer.
+         */
+        post: operations["check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Check
-     * @description Begins to prove that a connector works; `GET /probes/{id}` has the answer.
-     */
-    post: operations["check"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/probes/discover": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/probes/discover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discover
+         * @description Begins to ask a source what it has.
+         */
+        post: operations["discover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Discover
-     * @description Begins to ask a source what it has.
-     */
-    post: operations["discover"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/probes/{probe_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/probes/{probe_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Probe
+         * @description Returns a question and, when it has come, its answer.
+         */
+        get: operations["get_probe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Probe
-     * @description Returns a question and, when it has come, its answer.
-     */
-    get: operations["get_probe"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/runs": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description Lists runs, the newest first.
+         */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Runs
-     * @description Lists runs, the newest first.
-     */
-    get: operations["list_runs"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/runs/{run_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description Returns a run and its attempts.
+         */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Run
-     * @description Returns a run and its attempts.
-     */
-    get: operations["get_run"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/runs/{run_id}/attempts/{number}/log": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/runs/{run_id}/attempts/{number}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Log
+         * @description Returns a part of an attempt's log.
+         */
+        get: operations["get_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Log
-     * @description Returns a part of an attempt's log.
-     */
-    get: operations["get_log"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/runs/{run_id}/attempts/{number}/log/download": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/runs/{run_id}/attempts/{number}/log/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Log
+         * @description Returns an attempt's log whole, as JSON lines.
+         */
+        get: operations["download_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Download Log
-     * @description Returns an attempt's log whole, as JSON lines.
-     */
-    get: operations["download_log"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/runs/{run_id}/attempts/{number}/log/follow": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/runs/{run_id}/attempts/{number}/log/follow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Log
+         * @description Tells an attempt's log as it grows (server-sent events), from an offset on.
+         */
+        get: operations["follow_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Follow Log
-     * @description Tells an attempt's log as it grows (server-sent events), from an offset on.
-     */
-    get: operations["follow_log"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/runs/{run_id}/cancel": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/runs/{run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Run
+         * @description Asks a run to end; what is committed stays, and the next one continues there.
+         */
+        post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Cancel Run
-     * @description Asks a run to end; what is committed stays, and the next one continues there.
-     */
-    post: operations["cancel_run"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/runs/{run_id}/follow": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/runs/{run_id}/follow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Run
+         * @description Tells a run's figures as they change (server-sent events), until it is over.
+         */
+        get: operations["follow_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Follow Run
-     * @description Tells a run's figures as they change (server-sent events), until it is over.
-     */
-    get: operations["follow_run"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/runs/{run_id}/receipt": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/runs/{run_id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Receipt
+         * @description Returns the proof: per stream rows read, sent and committed, as the runner wrote it.
+         */
+        get: operations["get_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Receipt
-     * @description Returns the proof: per stream rows read, sent and committed, as the runner wrote it.
-     */
-    get: operations["get_receipt"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/session": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who
+         * @description Tells who is signed in.
+         */
+        get: operations["who"];
+        put?: never;
+        /**
+         * Sign In
+         * @description Opens a session; its cookie is for the browser only.
+         */
+        post: operations["sign_in"];
+        /**
+         * Sign Out
+         * @description Ends the session.
+         */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Who
-     * @description Tells who is signed in.
-     */
-    get: operations["who"];
-    put?: never;
-    /**
-     * Sign In
-     * @description Opens a session; its cookie is for the browser only.
-     */
-    post: operations["sign_in"];
-    /**
-     * Sign Out
-     * @description Ends the session.
-     */
-    delete: operations["sign_out"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sources": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sources
+         * @description Lists those of a workspace, or of all one sees.
+         */
+        get: operations["list_sources"];
+        put?: never;
+        /**
+         * Create Source
+         * @description Makes one; its secrets are encrypted.
+         */
+        post: operations["create_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Sources
-     * @description Lists those of a workspace, or of all one sees.
-     */
-    get: operations["list_sources"];
-    put?: never;
-    /**
-     * Create Source
-     * @description Makes one; its secrets are encrypted.
-     */
-    post: operations["create_source"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/v1/sources/{connector_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/v1/sources/{connector_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Source
+         * @description Returns one.
+         */
+        get: operations["get_source"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Source
+         * @description Removes one that no connection uses, and its secrets.
+         */
+        delete: operations["delete_source"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Source
+         * @description Changes one.
+         */
+        patch: operations["change_source"];
+        trace?: never;
     };
-    /**
-     * Get Source
-     * @description Returns one.
-     */
-    get: operations["get_source"];
-    put?: never;
-    post?: never;
-    /**
-     * Delete Source
-     * @description Removes one that no connection uses, and its secrets.
-     */
-    delete: operations["delete_source"];
-    options?: never;
-    head?: never;
-    /**
-     * Change Source
-     * @description Changes one.
-     */
-    patch: operations["change_source"];
-    trace?: never;
-  };
+    "/api/v1/sources/{connector_id}/streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Streams
+         * @description Lists the streams that the newest discovery of a source found.
+         */
+        get: operations["list_streams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /**
-     * AttemptShown
-     * @description One try at a run.
-     */
-    AttemptShown: {
-      /** Bytes Committed */
-      bytes_committed: number;
-      /** Ended At */
-      ended_at: string | null;
-      failure: components["schemas"]["FailureShown"] | null;
-      /**
-       * Heard At
-       * Format: date-time
-       */
-      heard_at: string;
-      /** Number */
-      number: number;
-      /** Rows Committed */
-      rows_committed: number;
-      /**
-       * Started At
-       * Format: date-time
-       */
-      started_at: string;
-      status: components["schemas"]["AttemptStatus"];
-      /** Streams */
-      streams: components["schemas"]["StreamShown"][];
+    schemas: {
+        /**
+         * AttemptShown
+         * @description One try at a run.
+         */
+        AttemptShown: {
+            /** Bytes Committed */
+            bytes_committed: number;
+            /** Ended At */
+            ended_at: string | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /**
+             * Heard At
+             * Format: date-time
+             */
+            heard_at: string;
+            /** Number */
+            number: number;
+            /** Rows Committed */
+            rows_committed: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            status: components["schemas"]["AttemptStatus"];
+            /** Streams */
+            streams: components["schemas"]["StreamShown"][];
+        };
+        /**
+         * AttemptStatus
+         * @description Where an attempt stands.
+         * @enum {string}
+         */
+        AttemptStatus: "running" | "succeeded" | "failed" | "cancelled";
+        /**
+         * ConnectionFields
+         * @description What can be set of a connection; what is left out keeps its value.
+         */
+        ConnectionFields: {
+            /** Backfills New Columns */
+            backfills_new_columns?: boolean | null;
+            /** Catalog Id */
+            catalog_id?: string | null;
+            /** Hooks */
+            hooks?: {
+                [key: string]: unknown;
+            }[] | null;
+            /** Name */
+            name?: string | null;
+            /** Namespace Format */
+            namespace_format?: string | null;
+            namespace_rule?: components["schemas"]["NamespaceRule"] | null;
+            /** Notifies Schema Changes */
+            notifies_schema_changes?: boolean | null;
+            /** Prefix */
+            prefix?: string | null;
+            /** Priority */
+            priority?: number | null;
+            schedule?: components["schemas"]["Schedule"] | null;
+            schema_policy?: components["schemas"]["SchemaPolicy"] | null;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+            status?: components["schemas"]["ConnectionStatus"] | null;
+            /** Stream Schedules */
+            stream_schedules?: components["schemas"]["Schedule"][] | null;
+            /** Streams */
+            streams?: components["schemas"]["StreamChoice"][] | null;
+            /** Tags */
+            tags?: string[] | null;
+        };
+        /**
+         * ConnectionShown
+         * @description A connection, and where it stands.
+         */
+        ConnectionShown: {
+            /** Backfills New Columns */
+            backfills_new_columns: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Destination Id */
+            destination_id: string;
+            /** Destination Name */
+            destination_name: string;
+            /** Failed Runs In Row */
+            failed_runs_in_row: number;
+            /** Has Breaking Change */
+            has_breaking_change: boolean;
+            /** Hooks */
+            hooks: {
+                [key: string]: unknown;
+            }[];
+            /** Id */
+            id: string;
+            last_run: components["schemas"]["RunShown"] | null;
+            /** Last Succeeded At */
+            last_succeeded_at: string | null;
+            /** Managed By */
+            managed_by: string | null;
+            /** Name */
+            name: string;
+            /** Namespace Format */
+            namespace_format: string | null;
+            namespace_rule: components["schemas"]["NamespaceRule"];
+            /** Next Run At */
+            next_run_at: string | null;
+            /** Notifies Schema Changes */
+            notifies_schema_changes: boolean;
+            /** Prefix */
+            prefix: string;
+            /** Priority */
+            priority: number;
+            schedule: components["schemas"]["Schedule"];
+            schema_policy: components["schemas"]["SchemaPolicy"];
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Source Id */
+            source_id: string;
+            /** Source Name */
+            source_name: string;
+            status: components["schemas"]["ConnectionStatus"];
+            /** Status Reason */
+            status_reason: string | null;
+            /** Stream Schedules */
+            stream_schedules: components["schemas"]["Schedule"][];
+            /** Streams */
+            streams: components["schemas"]["StreamChoice"][] | null;
+            /** Tags */
+            tags: string[];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * ConnectionStatus
+         * @description Whether a connection runs (Airbyte API, `ConnectionStatusEnum`).
+         * @enum {string}
+         */
+        ConnectionStatus: "active" | "inactive" | "deprecated" | "locked";
+        /**
+         * Connections
+         * @description A part of the list, the oldest first.
+         */
+        Connections: {
+            /** Items */
+            items: components["schemas"]["ConnectionShown"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * ConnectorChange
+         * @description What is to change; a masked secret stays as it is.
+         */
+        ConnectorChange: {
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            } | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * ConnectorKind
+         * @description Which end of a connection.
+         * @enum {string}
+         */
+        ConnectorKind: "source" | "destination";
+        /**
+         * ConnectorShown
+         * @description A source or destination; its secrets are masked as `**********`.
+         */
+        ConnectorShown: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Connections */
+            connections: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Definition Id */
+            definition_id: string;
+            /** Definition Title */
+            definition_title: string;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ConnectorKind"];
+            /** Managed By */
+            managed_by: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * Connectors
+         * @description A part of the list, the oldest first.
+         */
+        Connectors: {
+            /** Items */
+            items: components["schemas"]["ConnectorShown"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DefinitionShown
+         * @description One connector of the gallery.
+         */
+        DefinitionShown: {
+            /** Documentation Url */
+            documentation_url: string | null;
+            /** Id */
+            id: string;
+            /** Is Custom */
+            is_custom: boolean;
+            kind: components["schemas"]["ConnectorKind"];
+            /** Name */
+            name: string;
+            /** Origin */
+            origin: string;
+            /** Title */
+            title: string;
+            /** Version */
+            version: string | null;
+        };
+        /**
+         * Definitions
+         * @description A part of the gallery.
+         */
+        Definitions: {
+            /** Items */
+            items: components["schemas"]["DefinitionShown"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * EventShown
+         * @description Something that happened.
+         */
+        EventShown: {
+            /** Actor */
+            actor: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Connection Id */
+            connection_id: string | null;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Run Id */
+            run_id: number | null;
+            /** Workspace Id */
+            workspace_id: string | null;
+        };
+        /**
+         * Events
+         * @description A part of the list, the newest first.
+         */
+        Events: {
+            /** Items */
+            items: components["schemas"]["EventShown"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * FailureShown
+         * @description Why something failed, and what to do.
+         */
+        FailureShown: {
+            /** Code */
+            code: string;
+            /** Context */
+            context: {
+                [key: string]: unknown;
+            };
+            /** Failure Type */
+            failure_type: string;
+            /** Message */
+            message: string;
+            /** Origin */
+            origin: string;
+            /** Remedy */
+            remedy: string;
+        };
+        /**
+         * Health
+         * @description The server answers, and so does its database.
+         */
+        Health: {
+            /** Running */
+            running: number;
+            /** Status */
+            status: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * LogLine
+         * @description One line of a log.
+         */
+        LogLine: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Level */
+            level: string;
+            /** Message */
+            message: string;
+            /** Origin */
+            origin: string;
+        };
+        /**
+         * LogLines
+         * @description Some lines of a log; `next_offset` is where the next ones begin.
+         */
+        LogLines: {
+            /** Items */
+            items: components["schemas"]["LogLine"][];
+            /** Next Offset */
+            next_offset: number;
+        };
+        /**
+         * ModeName
+         * @description How a stream is read and written (Airbyte API, `ConnectionSyncModeEnum`).
+         * @enum {string}
+         */
+        ModeName: "full_refresh_overwrite" | "full_refresh_overwrite_deduped" | "full_refresh_append" | "full_refresh_update" | "full_refresh_soft_delete" | "incremental_append" | "incremental_deduped_history" | "incremental_update" | "incremental_soft_delete";
+        /**
+         * NamespaceRule
+         * @description Where tables go (Airbyte API, `NamespaceDefinitionEnum`).
+         * @enum {string}
+         */
+        NamespaceRule: "destination" | "source" | "custom_format";
+        /**
+         * NewCheck
+         * @description What to check: a connector that is kept, or settings that are not (yet).
+         */
+        NewCheck: {
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            } | null;
+            /** Connector Id */
+            connector_id?: string | null;
+            /** Definition Id */
+            definition_id?: string | null;
+            /** Workspace Id */
+            workspace_id?: string | null;
+        };
+        /**
+         * NewConnection
+         * @description What a connection is made of; without streams it takes all there are.
+         */
+        NewConnection: {
+            /** Backfills New Columns */
+            backfills_new_columns?: boolean | null;
+            /** Catalog Id */
+            catalog_id?: string | null;
+            /** Destination Id */
+            destination_id: string;
+            /** Hooks */
+            hooks?: {
+                [key: string]: unknown;
+            }[] | null;
+            /** Name */
+            name?: string | null;
+            /** Namespace Format */
+            namespace_format?: string | null;
+            namespace_rule?: components["schemas"]["NamespaceRule"] | null;
+            /** Notifies Schema Changes */
+            notifies_schema_changes?: boolean | null;
+            /** Prefix */
+            prefix?: string | null;
+            /** Priority */
+            priority?: number | null;
+            /**
+             * Runs Now
+             * @default false
+             */
+            runs_now: boolean;
+            schedule?: components["schemas"]["Schedule"] | null;
+            schema_policy?: components["schemas"]["SchemaPolicy"] | null;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** Source Id */
+            source_id: string;
+            status?: components["schemas"]["ConnectionStatus"] | null;
+            /** Stream Schedules */
+            stream_schedules?: components["schemas"]["Schedule"][] | null;
+            /** Streams */
+            streams?: components["schemas"]["StreamChoice"][] | null;
+            /** Tags */
+            tags?: string[] | null;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * NewConnector
+         * @description What a source or destination is made of.
+         */
+        NewConnector: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Definition Id */
+            definition_id: string;
+            /** Name */
+            name: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * NewDefinition
+         * @description A connector of one's own: exactly one way to get it.
+         */
+        NewDefinition: {
+            /** Documentation Url */
+            documentation_url?: string | null;
+            /** Executable */
+            executable?: string | null;
+            /** Image */
+            image?: string | null;
+            kind: components["schemas"]["ConnectorKind"];
+            /** Manifest */
+            manifest?: string | null;
+            /** Name */
+            name: string;
+            /** Pip Url */
+            pip_url?: string | null;
+            /** Title */
+            title: string;
+            /** Version */
+            version?: string | null;
+            /** Workspace Id */
+            workspace_id?: string | null;
+        };
+        /**
+         * NewDiscovery
+         * @description Which source to look at.
+         */
+        NewDiscovery: {
+            /** Max Age Seconds */
+            max_age_seconds?: number | null;
+            /** Source Id */
+            source_id: string;
+        };
+        /**
+         * NewRun
+         * @description What is asked of a connection.
+         */
+        NewRun: {
+            /** @default sync */
+            kind: components["schemas"]["RunKind"];
+            refresh_mode?: components["schemas"]["RefreshMode"] | null;
+            /** Streams */
+            streams?: [
+                string | null,
+                string
+            ][] | null;
+        };
+        /**
+         * NewStates
+         * @description States as connectors write them (`{"type": "STREAM", "stream": …}`).
+         */
+        NewStates: {
+            /** States */
+            states: {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
+         * ProbeKind
+         * @description A quick question to a connector.
+         * @enum {string}
+         */
+        ProbeKind: "spec" | "check" | "discover";
+        /**
+         * ProbeShown
+         * @description A question, and its answer when there is one.
+         */
+        ProbeShown: {
+            /** Catalog Id */
+            catalog_id: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ProbeKind"];
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            status: components["schemas"]["RunStatus"];
+        };
+        /**
+         * Problem
+         * @description An error as the API answers it (`application/problem+json`).
+         */
+        Problem: {
+            /** Code */
+            code: string;
+            /** Context */
+            context: {
+                [key: string]: string;
+            };
+            /** Detail */
+            detail: string;
+            /** Problems */
+            problems: components["schemas"]["WrongField"][];
+            /** Remedy */
+            remedy: string;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
+            /** Type */
+            type: string;
+        };
+        /**
+         * RefreshMode
+         * @description What becomes of the rows a refresh finds.
+         * @enum {string}
+         */
+        RefreshMode: "merge" | "truncate";
+        /**
+         * Role
+         * @description What somebody may do, each more than the one before.
+         * @enum {string}
+         */
+        Role: "reader" | "runner" | "editor" | "admin";
+        /**
+         * RunDetail
+         * @description A run with its attempts, the oldest first.
+         */
+        RunDetail: {
+            /** Attempt */
+            attempt: number;
+            /** Attempts */
+            attempts: components["schemas"]["AttemptShown"][];
+            /** Bytes Committed */
+            bytes_committed: number;
+            /** Connection Id */
+            connection_id: string;
+            /** Connection Name */
+            connection_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Id */
+            id: number;
+            /** Is Cancelling */
+            is_cancelling: boolean;
+            kind: components["schemas"]["RunKind"];
+            /** Next Attempt At */
+            next_attempt_at: string | null;
+            refresh_mode: components["schemas"]["RefreshMode"] | null;
+            /** Requested By */
+            requested_by: string | null;
+            /** Rows Committed */
+            rows_committed: number;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["RunStatus"];
+            /** Streams */
+            streams: [
+                string | null,
+                string
+            ][] | null;
+            trigger: components["schemas"]["Trigger"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * RunKind
+         * @description What a run does (Airbyte API, `JobTypeEnum`).
+         * @enum {string}
+         */
+        RunKind: "sync" | "refresh" | "clear" | "reset";
+        /**
+         * RunShown
+         * @description One run of a connection.
+         */
+        RunShown: {
+            /** Attempt */
+            attempt: number;
+            /** Bytes Committed */
+            bytes_committed: number;
+            /** Connection Id */
+            connection_id: string;
+            /** Connection Name */
+            connection_name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Id */
+            id: number;
+            /** Is Cancelling */
+            is_cancelling: boolean;
+            kind: components["schemas"]["RunKind"];
+            /** Next Attempt At */
+            next_attempt_at: string | null;
+            refresh_mode: components["schemas"]["RefreshMode"] | null;
+            /** Requested By */
+            requested_by: string | null;
+            /** Rows Committed */
+            rows_committed: number;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["RunStatus"];
+            /** Streams */
+            streams: [
+                string | null,
+                string
+            ][] | null;
+            trigger: components["schemas"]["Trigger"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * RunStatus
+         * @description Where a run stands.
+         * @enum {string}
+         */
+        RunStatus: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
+        /**
+         * Runs
+         * @description A part of the list, the newest first.
+         */
+        Runs: {
+            /** Items */
+            items: components["schemas"]["RunShown"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * Schedule
+         * @description When a connection, or some streams of it, run by themselves.
+         */
+        Schedule: {
+            /** After */
+            after?: string | null;
+            /** Cron */
+            cron?: string | null;
+            /** Interval Seconds */
+            interval_seconds?: number | null;
+            /**
+             * Jitter Seconds
+             * @default 0
+             */
+            jitter_seconds: number;
+            /** @default manual */
+            kind: components["schemas"]["ScheduleKind"];
+            /** Streams */
+            streams?: [
+                string | null,
+                string
+            ][] | null;
+            /**
+             * Time Zone
+             * @default UTC
+             */
+            time_zone: string;
+        };
+        /**
+         * ScheduleKind
+         * @description What starts a run by itself.
+         * @enum {string}
+         */
+        ScheduleKind: "manual" | "interval" | "cron" | "after";
+        /**
+         * SchemaChangeShown
+         * @description A difference between what a connection uses and what its source has.
+         */
+        SchemaChangeShown: {
+            /** Changes */
+            changes: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Found At
+             * Format: date-time
+             */
+            found_at: string;
+            /** Id */
+            id: number;
+            /** Is Applied */
+            is_applied: boolean;
+            /** Is Breaking */
+            is_breaking: boolean;
+        };
+        /**
+         * SchemaChanges
+         * @description A part of the list, the newest first.
+         */
+        SchemaChanges: {
+            /** Items */
+            items: components["schemas"]["SchemaChangeShown"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * SchemaPolicy
+         * @description What becomes of a changed source (Airbyte API, `NonBreakingSchemaUpdatesBehaviorEnum`).
+         *
+         *     A breaking change pauses the connection whatever the policy.
+         * @enum {string}
+         */
+        SchemaPolicy: "ignore" | "disable_connection" | "propagate_columns" | "propagate_fully";
+        /**
+         * SessionShown
+         * @description Who is signed in.
+         */
+        SessionShown: {
+            /** Csrf Token */
+            csrf_token: string | null;
+            /** Email */
+            email: string;
+            /** Is Admin */
+            is_admin: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Now
+             * Format: date-time
+             */
+            now: string;
+            /** User Id */
+            user_id: string;
+            /** Version */
+            version: string;
+            /** Workspaces */
+            workspaces: components["schemas"]["WorkspaceRole"][];
+        };
+        /**
+         * SignIn
+         * @description An e-mail address and its password, or the secret of a one-time link.
+         */
+        SignIn: {
+            /** Email */
+            email?: string | null;
+            /** Link */
+            link?: string | null;
+            /** Password */
+            password?: string | null;
+        };
+        /**
+         * Spec
+         * @description The settings a connector takes.
+         */
+        Spec: {
+            /** Connection Specification */
+            connection_specification: {
+                [key: string]: unknown;
+            };
+            /** Definition Id */
+            definition_id: string;
+            /** Documentation Url */
+            documentation_url: string | null;
+        };
+        /**
+         * StateShown
+         * @description Where one stream continues.
+         */
+        StateShown: {
+            /** Generation Id */
+            generation_id: number;
+            /** Is Override */
+            is_override: boolean;
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string | null;
+            /** State */
+            state: unknown;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * StreamChoice
+         * @description One chosen stream of a connection: how it is read, written and changed on the way.
+         */
+        StreamChoice: {
+            /**
+             * Cursor Field
+             * @default []
+             */
+            cursor_field: string[];
+            /** Destination Object Name */
+            destination_object_name?: string | null;
+            /**
+             * Include Files
+             * @default false
+             */
+            include_files: boolean;
+            /**
+             * Mappers
+             * @default []
+             */
+            mappers: {
+                [key: string]: unknown;
+            }[];
+            /** @default full_refresh_overwrite */
+            mode: components["schemas"]["ModeName"];
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace?: string | null;
+            /**
+             * Primary Key
+             * @default []
+             */
+            primary_key: string[][];
+            /** Selected Fields */
+            selected_fields?: string[][] | null;
+        };
+        /**
+         * StreamFound
+         * @description One stream of a source.
+         */
+        StreamFound: {
+            /** Default Cursor Field */
+            default_cursor_field: string[];
+            /** Fields */
+            fields: string[];
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string | null;
+            /** Source Defined Cursor */
+            source_defined_cursor: boolean;
+            /** Source Defined Primary Key */
+            source_defined_primary_key: string[][];
+            suggested: components["schemas"]["StreamChoice"];
+            /** Sync Modes */
+            sync_modes: components["schemas"]["SyncMode"][];
+        };
+        /**
+         * StreamShown
+         * @description Where one stream of an attempt stands.
+         */
+        StreamShown: {
+            /** Bytes Committed */
+            bytes_committed: number;
+            /** Bytes Read */
+            bytes_read: number;
+            /** Checkpoints */
+            checkpoints: number;
+            /** Estimated Rows */
+            estimated_rows: number | null;
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string | null;
+            /** Rows Committed */
+            rows_committed: number;
+            /** Rows Read */
+            rows_read: number;
+            /** Rows Sent */
+            rows_sent: number;
+            /** Status */
+            status: string;
+        };
+        /**
+         * StreamsFound
+         * @description A part of what a source has; `total` counts all that fit the search.
+         */
+        StreamsFound: {
+            /** Catalog Id */
+            catalog_id: string;
+            /**
+             * Discovered At
+             * Format: date-time
+             */
+            discovered_at: string;
+            /** Items */
+            items: components["schemas"]["StreamFound"][];
+            /** Next */
+            next: string | null;
+            /** Total */
+            total: number;
+        };
+        /**
+         * SyncMode
+         * @description How the source reads (Airbyte protocol, `SyncMode`).
+         * @enum {string}
+         */
+        SyncMode: "full_refresh" | "incremental";
+        /**
+         * Times
+         * @description When a schedule starts something next.
+         */
+        Times: {
+            /** Items */
+            items: string[];
+        };
+        /**
+         * Trigger
+         * @description What asked for a run.
+         * @enum {string}
+         */
+        Trigger: "manual" | "api" | "schedule" | "after" | "schema_change";
+        /**
+         * WorkspaceRole
+         * @description A workspace, and what one may do there.
+         */
+        WorkspaceRole: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            role: components["schemas"]["Role"];
+        };
+        /**
+         * WrongField
+         * @description One thing that is wrong, and where.
+         */
+        WrongField: {
+            /** Message */
+            message: string;
+            /** Path */
+            path: string;
+        };
     };
-    /**
-     * AttemptStatus
-     * @description Where an attempt stands.
-     * @enum {string}
-     */
-    AttemptStatus: "running" | "succeeded" | "failed" | "cancelled";
-    /**
-     * ConnectionFields
-     * @description What can be set of a connection; what is left out keeps its value.
-     */
-    ConnectionFields: {
-      /** Backfills New Columns */
-      backfills_new_columns?: boolean | null;
-      /** Catalog Id */
-      catalog_id?: string | null;
-      /** Hooks */
-      hooks?:
-        | {
-            [key: string]: unknown;
-          }[]
-        | null;
-      /** Name */
-      name?: string | null;
-      /** Namespace Format */
-      namespace_format?: string | null;
-      namespace_rule?: components["schemas"]["NamespaceRule"] | null;
-      /** Notifies Schema Changes */
-      notifies_schema_changes?: boolean | null;
-      /** Prefix */
-      prefix?: string | null;
-      /** Priority */
-      priority?: number | null;
-      schedule?: components["schemas"]["Schedule"] | null;
-      schema_policy?: components["schemas"]["SchemaPolicy"] | null;
-      /** Settings */
-      settings?: {
-        [key: string]: unknown;
-      } | null;
-      status?: components["schemas"]["ConnectionStatus"] | null;
-      /** Stream Schedules */
-      stream_schedules?: components["schemas"]["Schedule"][] | null;
-      /** Streams */
-      streams?: components["schemas"]["StreamChoice"][] | null;
-      /** Tags */
-      tags?: string[] | null;
-    };
-    /**
-     * ConnectionShown
-     * @description A connection, and where it stands.
-     */
-    ConnectionShown: {
-      /** Backfills New Columns */
-      backfills_new_columns: boolean;
-      /**
-       * Created At
-       * Format: date-time
-       */
-      created_at: string;
-      /** Destination Id */
-      destination_id: string;
-      /** Destination Name */
-      destination_name: string;
-      /** Failed Runs In Row */
-      failed_runs_in_row: number;
-      /** Has Breaking Change */
-      has_breaking_change: boolean;
-      /** Hooks */
-      hooks: {
-        [key: string]: unknown;
-      }[];
-      /** Id */
-      id: string;
-      last_run: components["schemas"]["RunShown"] | null;
-      /** Last Succeeded At */
-      last_succeeded_at: string | null;
-      /** Managed By */
-      managed_by: string | null;
-      /** Name */
-      name: string;
-      /** Namespace Format */
-      namespace_format: string | null;
-      namespace_rule: components["schemas"]["NamespaceRule"];
-      /** Next Run At */
-      next_run_at: string | null;
-      /** Notifies Schema Changes */
-      notifies_schema_changes: boolean;
-      /** Prefix */
-      prefix: string;
-      /** Priority */
-      priority: number;
-      schedule: components["schemas"]["Schedule"];
-      schema_policy: components["schemas"]["SchemaPolicy"];
-      /** Settings */
-      settings: {
-        [key: string]: unknown;
-      };
-      /** Source Id */
-      source_id: string;
-      /** Source Name */
-      source_name: string;
-      status: components["schemas"]["ConnectionStatus"];
-      /** Status Reason */
-      status_reason: string | null;
-      /** Stream Schedules */
-      stream_schedules: components["schemas"]["Schedule"][];
-      /** Streams */
-      streams: components["schemas"]["StreamChoice"][] | null;
-      /** Tags */
-      tags: string[];
-      /**
-       * Updated At
-       * Format: date-time
-       */
-      updated_at: string;
-      /** Workspace Id */
-      workspace_id: string;
-    };
-    /**
-     * ConnectionStatus
-     * @description Whether a connection runs (Airbyte API, `ConnectionStatusEnum`).
-     * @enum {string}
-     */
-    ConnectionStatus: "active" | "inactive" | "deprecated" | "locked";
-    /**
-     * Connections
-     * @description A part of the list, the oldest first.
-     */
-    Connections: {
-      /** Items */
-      items: components["schemas"]["ConnectionShown"][];
-      /** Next */
-      next: string | null;
-    };
-    /**
-     * ConnectorChange
-     * @description What is to change; a masked secret stays as it is.
-     */
-    ConnectorChange: {
-      /** Config */
-      config?: {
-        [key: string]: unknown;
-      } | null;
-      /** Name */
-      name?: string | null;
-    };
-    /**
-     * ConnectorKind
-     * @description Which end of a connection.
-     * @enum {string}
-     */
-    ConnectorKind: "source" | "destination";
-    /**
-     * ConnectorShown
-     * @description A source or destination; its secrets are masked as `**********`.
-     */
-    ConnectorShown: {
-      /** Config */
-      config: {
-        [key: string]: unknown;
-      };
-      /** Connections */
-      connections: number;
-      /**
-       * Created At
-       * Format: date-time
-       */
-      created_at: string;
-      /** Definition Id */
-      definition_id: string;
-      /** Definition Title */
-      definition_title: string;
-      /** Id */
-      id: string;
-      kind: components["schemas"]["ConnectorKind"];
-      /** Managed By */
-      managed_by: string | null;
-      /** Name */
-      name: string;
-      /**
-       * Updated At
-       * Format: date-time
-       */
-      updated_at: string;
-      /** Workspace Id */
-      workspace_id: string;
-    };
-    /**
-     * Connectors
-     * @description A part of the list, the oldest first.
-     */
-    Connectors: {
-      /** Items */
-      items: components["schemas"]["ConnectorShown"][];
-      /** Next */
-      next: string | null;
-    };
-    /**
-     * DefinitionShown
-     * @description One connector of the gallery.
-     */
-    DefinitionShown: {
-      /** Documentation Url */
-      documentation_url: string | null;
-      /** Id */
-      id: string;
-      /** Is Custom */
-      is_custom: boolean;
-      kind: components["schemas"]["ConnectorKind"];
-      /** Name */
-      name: string;
-      /** Origin */
-      origin: string;
-      /** Title */
-      title: string;
-      /** Version */
-      version: string | null;
-    };
-    /**
-     * Definitions
-     * @description A part of the gallery.
-     */
-    Definitions: {
-      /** Items */
-      items: components["schemas"]["DefinitionShown"][];
-      /** Next */
-      next: string | null;
-    };
-    /**
-     * EventShown
-     * @description Something that happened.
-     */
-    EventShown: {
-      /** Actor */
-      actor: string | null;
-      /**
-       * At
-       * Format: date-time
-       */
-      at: string;
-      /** Connection Id */
-      connection_id: string | null;
-      /** Data */
-      data: {
-        [key: string]: unknown;
-      };
-      /** Id */
-      id: number;
-      /** Kind */
-      kind: string;
-      /** Run Id */
-      run_id: number | null;
-      /** Workspace Id */
-      workspace_id: string | null;
-    };
-    /**
-     * Events
-     * @description A part of the list, the newest first.
-     */
-    Events: {
-      /** Items */
-      items: components["schemas"]["EventShown"][];
-      /** Next */
-      next: string | null;
-    };
-    /**
-     * FailureShown
-     * @description Why something failed, and what to do.
-     */
-    FailureShown: {
-      /** Code */
-      code: string;
-      /** Context */
-      context: {
-        [key: string]: unknown;
-      };
-      /** Failure Type */
-      failure_type: string;
-      /** Message */
-      message: string;
-      /** Origin */
-      origin: string;
-      /** Remedy */
-      remedy: string;
-    };
-    /**
-     * Health
-     * @description The server answers, and so does its database.
-     */
-    Health: {
-      /** Running */
-      running: number;
-      /** Status */
-      status: string;
-      /** Version */
-      version: string;
-    };
-    /**
-     * LogLine
-     * @description One line of a log.
-     */
-    LogLine: {
-      /**
-       * At
-       * Format: date-time
-       */
-      at: string;
-      /** Level */
-      level: string;
-      /** Message */
-      message: string;
-      /** Origin */
-      origin: string;
-    };
-    /**
-     * LogLines
-     * @description Some lines of a log; `next_offset` is where the next ones begin.
-     */
-    LogLines: {
-      /** Items */
-      items: components["schemas"]["LogLine"][];
-      /** Next Offset */
-      next_offset: number;
-    };
-    /**
-     * ModeName
-     * @description How a stream is read and written (Airbyte API, `ConnectionSyncModeEnum`).
-     * @enum {string}
-     */
-    ModeName:
-      | "full_refresh_overwrite"
-      | "full_refresh_overwrite_deduped"
-      | "full_refresh_append"
-      | "full_refresh_update"
-      | "full_refresh_soft_delete"
-      | "incremental_append"
-      | "incremental_deduped_history"
-      | "incremental_update"
-      | "incremental_soft_delete";
-    /**
-     * NamespaceRule
-     * @description Where tables go (Airbyte API, `NamespaceDefinitionEnum`).
-     * @enum {string}
-     */
-    NamespaceRule: "destination" | "source" | "custom_format";
-    /**
-     * NewCheck
-     * @description What to check: a connector that is kept, or settings that are not (yet).
-     */
-    NewCheck: {
-      /** Config */
-      config?: {
-        [key: string]: unknown;
-      } | null;
-      /** Connector Id */
-      connector_id?: string | null;
-      /** Definition Id */
-      definition_id?: string | null;
-      /** Workspace Id */
-      workspace_id?: string | null;
-    };
-    /**
-     * NewConnection
-     * @description What a connection is made of; without streams it takes all there are.
-     */
-    NewConnection: {
-      /** Backfills New Columns */
-      backfills_new_columns?: boolean | null;
-      /** Catalog Id */
-      catalog_id?: string | null;
-      /** Destination Id */
-      destination_id: string;
-      /** Hooks */
-      hooks?:
-        | {
-            [key: string]: unknown;
-          }[]
-        | null;
-      /** Name */
-      name?: string | null;
-      /** Namespace Format */
-      namespace_format?: string | null;
-      namespace_rule?: components["schemas"]["NamespaceRule"] | null;
-      /** Notifies Schema Changes */
-      notifies_schema_changes?: boolean | null;
-      /** Prefix */
-      prefix?: string | null;
-      /** Priority */
-      priority?: number | null;
-      /**
-       * Runs Now
-       * @default false
-       */
-      runs_now: boolean;
-      schedule?: components["schemas"]["Schedule"] | null;
-      schema_policy?: components["schemas"]["SchemaPolicy"] | null;
-      /** Settings */
-      settings?: {
-        [key: string]: unknown;
-      } | null;
-      /** Source Id */
-      source_id: string;
-      status?: components["schemas"]["ConnectionStatus"] | null;
-      /** Stream Schedules */
-      stream_schedules?: components["schemas"]["Schedule"][] | null;
-      /** Streams */
-      streams?: components["schemas"]["StreamChoice"][] | null;
-      /** Tags */
-      tags?: string[] | null;
-      /** Workspace Id */
-      workspace_id: string;
-    };
-    /**
-     * NewConnector
-     * @description What a source or destination is made of.
-     */
-    NewConnector: {
-      /** Config */
-      config: {
-        [key: string]: unknown;
-      };
-      /** Definition Id */
-      definition_id: string;
-      /** Name */
-      name: string;
-      /** Workspace Id */
-      workspace_id: string;
-    };
-    /**
-     * NewDefinition
-     * @description A connector of one's own: exactly one way to get it.
-     */
-    NewDefinition: {
-      /** Documentation Url */
-      documentation_url?: string | null;
-      /** Executable */
-      executable?: string | null;
-      /** Image */
-      image?: string | null;
-      kind: components["schemas"]["ConnectorKind"];
-      /** Manifest */
-      manifest?: string | null;
-      /** Name */
-      name: string;
-      /** Pip Url */
-      pip_url?: string | null;
-      /** Title */
-      title: string;
-      /** Version */
-      version?: string | null;
-      /** Workspace Id */
-      workspace_id?: string | null;
-    };
-    /**
-     * NewDiscovery
-     * @description Which source to look at.
-     */
-    NewDiscovery: {
-      /** Max Age Seconds */
-      max_age_seconds?: number | null;
-      /** Source Id */
-      source_id: string;
-    };
-    /**
-     * NewRun
-     * @description What is asked of a connection.
-     */
-    NewRun: {
-      /** @default sync */
-      kind: components["schemas"]["RunKind"];
-      refresh_mode?: components["schemas"]["RefreshMode"] | null;
-      /** Streams */
-      streams?: [string | null, string][] | null;
-    };
-    /**
-     * NewStates
-     * @description States as connectors write them (`{"type": "STREAM", "stream": …}`).
-     */
-    NewStates: {
-      /** States */
-      states: {
-        [key: string]: unknown;
-      }[];
-    };
-    /**
-     * ProbeKind
-     * @description A quick question to a connector.
-     * @enum {string}
-     */
-    ProbeKind: "spec" | "check" | "discover";
-    /**
-     * ProbeShown
-     * @description A question, and its answer when there is one.
-     */
-    ProbeShown: {
-      /** Catalog Id */
-      catalog_id: string | null;
-      /** Ended At */
-      ended_at: string | null;
-      failure: components["schemas"]["FailureShown"] | null;
-      /** Id */
-      id: string;
-      kind: components["schemas"]["ProbeKind"];
-      /**
-       * Started At
-       * Format: date-time
-       */
-      started_at: string;
-      status: components["schemas"]["RunStatus"];
-    };
-    /**
-     * Problem
-     * @description An error as the API answers it (`application/problem+json`).
-     */
-    Problem: {
-      /** Code */
-      code: string;
-      /** Context */
-      context: {
-        [key: string]: string;
-      };
-      /** Detail */
-      detail: string;
-      /** Problems */
-      problems: components["schemas"]["WrongField"][];
-      /** Remedy */
-      remedy: string;
-      /** Status */
-      status: number;
-      /** Title */
-      title: string;
-      /** Type */
-      type: string;
-    };
-    /**
-     * RefreshMode
-     * @description What becomes of the rows a refresh finds.
-     * @enum {string}
-     */
-    RefreshMode: "merge" | "truncate";
-    /**
-     * Role
-     * @description What somebody may do, each more than the one before.
-     * @enum {string}
-     */
-    Role: "reader" | "runner" | "editor" | "admin";
-    /**
-     * RunDetail
-     * @description A run with its attempts, the oldest first.
-     */
-    RunDetail: {
-      /** Attempt */
-      attempt: number;
-      /** Attempts */
-      attempts: components["schemas"]["AttemptShown"][];
-      /** Bytes Committed */
-      bytes_committed: number;
-      /** Connection Id */
-      connection_id: string;
-      /** Connection Name */
-      connection_name: string;
-      /**
-       * Created At
-       * Format: date-time
-       */
-      created_at: string;
-      /** Ended At */
-      ended_at: string | null;
-      failure: components["schemas"]["FailureShown"] | null;
-      /** Id */
-      id: number;
-      /** Is Cancelling */
-      is_cancelling: boolean;
-      kind: components["schemas"]["RunKind"];
-      /** Next Attempt At */
-      next_attempt_at: string | null;
-      refresh_mode: components["schemas"]["RefreshMode"] | null;
-      /** Requested By */
-      requested_by: string | null;
-      /** Rows Committed */
-      rows_committed: number;
-      /** Started At */
-      started_at: string | null;
-      status: components["schemas"]["RunStatus"];
-      /** Streams */
-      streams: [string | null, string][] | null;
-      trigger: components["schemas"]["Trigger"];
-      /**
-       * Updated At
-       * Format: date-time
-       */
-      updated_at: string;
-      /** Workspace Id */
-      workspace_id: string;
-    };
-    /**
-     * RunKind
-     * @description What a run does (Airbyte API, `JobTypeEnum`).
-     * @enum {string}
-     */
-    RunKind: "sync" | "refresh" | "clear" | "reset";
-    /**
-     * RunShown
-     * @description One run of a connection.
-     */
-    RunShown: {
-      /** Attempt */
-      attempt: number;
-      /** Bytes Committed */
-      bytes_committed: number;
-      /** Connection Id */
-      connection_id: string;
-      /** Connection Name */
-      connection_name: string;
-      /**
-       * Created At
-       * Format: date-time
-       */
-      created_at: string;
-      /** Ended At */
-      ended_at: string | null;
-      failure: components["schemas"]["FailureShown"] | null;
-      /** Id */
-      id: number;
-      /** Is Cancelling */
-      is_cancelling: boolean;
-      kind: components["schemas"]["RunKind"];
-      /** Next Attempt At */
-      next_attempt_at: string | null;
-      refresh_mode: components["schemas"]["RefreshMode"] | null;
-      /** Requested By */
-      requested_by: string | null;
-      /** Rows Committed */
-      rows_committed: number;
-      /** Started At */
-      started_at: string | null;
-      status: components["schemas"]["RunStatus"];
-      /** Streams */
-      streams: [string | null, string][] | null;
-      trigger: components["schemas"]["Trigger"];
-      /**
-       * Updated At
-       * Format: date-time
-       */
-      updated_at: string;
-      /** Workspace Id */
-      workspace_id: string;
-    };
-    /**
-     * RunStatus
-     * @description Where a run stands.
-     * @enum {string}
-     */
-    RunStatus: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
-    /**
-     * Runs
-     * @description A part of the list, the newest first.
-     */
-    Runs: {
-      /** Items */
-      items: components["schemas"]["RunShown"][];
-      /** Next */
-      next: string | null;
-    };
-    /**
-     * Schedule
-     * @description When a connection, or some streams of it, run by themselves.
-     */
-    Schedule: {
-      /** After */
-      after?: string | null;
-      /** Cron */
-      cron?: string | null;
-      /** Interval Seconds */
-      interval_seconds?: number | null;
-      /**
-       * Jitter Seconds
-       * @default 0
-       */
-      jitter_seconds: number;
-      /** @default manual */
-      kind: components["schemas"]["ScheduleKind"];
-      /** Streams */
-      streams?: [string | null, string][] | null;
-      /**
-       * Time Zone
-       * @default UTC
-       */
-      time_zone: string;
-    };
-    /**
-     * ScheduleKind
-     * @description What starts a run by itself.
-     * @enum {string}
-     */
-    ScheduleKind: "manual" | "interval" | "cron" | "after";
-    /**
-     * SchemaChangeShown
-     * @description A difference between what a connection uses and what its source has.
-     */
-    SchemaChangeShown: {
-      /** Changes */
-      changes: {
-        [key: string]: unknown;
-      }[];
-      /**
-       * Found At
-       * Format: date-time
-       */
-      found_at: string;
-      /** Id */
-      id: number;
-      /** Is Applied */
-      is_applied: boolean;
-      /** Is Breaking */
-      is_breaking: boolean;
-    };
-    /**
-     * SchemaChanges
-     * @description A part of the list, the newest first.
-     */
-    SchemaChanges: {
-      /** Items */
-      items: components["schemas"]["SchemaChangeShown"][];
-      /** Next */
-      next: string | null;
-    };
-    /**
-     * SchemaPolicy
-     * @description What becomes of a changed source (Airbyte API, `NonBreakingSchemaUpdatesBehaviorEnum`).
-     *
-     *     A breaking change pauses the connection whatever the policy.
-     * @enum {string}
-     */
-    SchemaPolicy: "ignore" | "disable_connection" | "propagate_columns" | "propagate_fully";
-    /**
-     * SessionShown
-     * @description Who is signed in.
-     */
-    SessionShown: {
-      /** Csrf Token */
-      csrf_token: string | null;
-      /** Email */
-      email: string;
-      /** Is Admin */
-      is_admin: boolean;
-      /** Name */
-      name: string;
-      /**
-       * Now
-       * Format: date-time
-       */
-      now: string;
-      /** User Id */
-      user_id: string;
-      /** Version */
-      version: string;
-      /** Workspaces */
-      workspaces: components["schemas"]["WorkspaceRole"][];
-    };
-    /**
-     * SignIn
-     * @description An e-mail address and its password, or the secret of a one-time link.
-     */
-    SignIn: {
-      /** Email */
-      email?: string | null;
-      /** Link */
-      link?: string | null;
-      /** Password */
-      password?: string | null;
-    };
-    /**
-     * Spec
-     * @description The settings a connector takes.
-     */
-    Spec: {
-      /** Connection Specification */
-      connection_specification: {
-        [key: string]: unknown;
-      };
-      /** Definition Id */
-      definition_id: string;
-      /** Documentation Url */
-      documentation_url: string | null;
-    };
-    /**
-     * StateShown
-     * @description Where one stream continues.
-     */
-    StateShown: {
-      /** Generation Id */
-      generation_id: number;
-      /** Is Override */
-      is_override: boolean;
-      /** Name */
-      name: string;
-      /** Namespace */
-      namespace: string | null;
-      /** State */
-      state: unknown;
-      /**
-       * Updated At
-       * Format: date-time
-       */
-      updated_at: string;
-    };
-    /**
-     * StreamChoice
-     * @description One chosen stream of a connection: how it is read, written and changed on the way.
-     */
-    StreamChoice: {
-      /**
-       * Cursor Field
-       * @default []
-       */
-      cursor_field: string[];
-      /** Destination Object Name */
-      destination_object_name?: string | null;
-      /**
-       * Include Files
-       * @default false
-       */
-      include_files: boolean;
-      /**
-       * Mappers
-       * @default []
-       */
-      mappers: {
-        [key: string]: unknown;
-      }[];
-      /** @default full_refresh_overwrite */
-      mode: components["schemas"]["ModeName"];
-      /** Name */
-      name: string;
-      /** Namespace */
-      namespace?: string | null;
-      /**
-       * Primary Key
-       * @default []
-       */
-      primary_key: string[][];
-      /** Selected Fields */
-      selected_fields?: string[][] | null;
-    };
-    /**
-     * StreamShown
-     * @description Where one stream of an attempt stands.
-     */
-    StreamShown: {
-      /** Bytes Committed */
-      bytes_committed: number;
-      /** Bytes Read */
-      bytes_read: number;
-      /** Checkpoints */
-      checkpoints: number;
-      /** Estimated Rows */
-      estimated_rows: number | null;
-      /** Name */
-      name: string;
-      /** Namespace */
-      namespace: string | null;
-      /** Rows Committed */
-      rows_committed: number;
-      /** Rows Read */
-      rows_read: number;
-      /** Rows Sent */
-      rows_sent: number;
-      /** Status */
-      status: string;
-    };
-    /**
-     * Times
-     * @description When a schedule starts something next.
-     */
-    Times: {
-      /** Items */
-      items: string[];
-    };
-    /**
-     * Trigger
-     * @description What asked for a run.
-     * @enum {string}
-     */
-    Trigger: "manual" | "api" | "schedule" | "after" | "schema_change";
-    /**
-     * WorkspaceRole
-     * @description A workspace, and what one may do there.
-     */
-    WorkspaceRole: {
-      /** Id */
-      id: string;
-      /** Name */
-      name: string;
-      role: components["schemas"]["Role"];
-    };
-    /**
-     * WrongField
-     * @description One thing that is wrong, and where.
-     */
-    WrongField: {
-      /** Message */
-      message: string;
-      /** Path */
-      path: string;
-    };
-  };
-  responses: never;
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-  list_connections: {
-    parameters: {
-      query?: {
-        workspace_id?: string | null;
-        /** @description A part of the name. */
-        q?: string | null;
-        status?: components["schemas"]["ConnectionStatus"][] | null;
-        source_id?: string[] | null;
-        destination_id?: string[] | null;
-        tag_id?: string[] | null;
-        /** @description At most so many items. */
-        limit?: number;
-        /** @description `next` of the page before. */
-        after?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Connections"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  create_connection: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["NewConnection"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectionShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  preview_schedule: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["Schedule"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Times"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_connection: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectionShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  delete_connection: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  change_connection: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["ConnectionFields"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectionShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  start_run: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["NewRun"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["RunShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  list_schema_changes: {
-    parameters: {
-      query?: {
-        /** @description At most so many items. */
-        limit?: number;
-        /** @description `next` of the page before. */
-        after?: string | null;
-      };
-      header?: never;
-      path: {
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["SchemaChanges"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  list_states: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["StateShown"][];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  set_states: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["NewStates"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  reset_states: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connection_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  list_definitions: {
-    parameters: {
-      query?: {
-        /** @description Only of this kind. */
-        kind?: components["schemas"]["ConnectorKind"] | null;
-        workspace_id?: string | null;
-        /** @description At most so many items. */
-        limit?: number;
-        /** @description `next` of the page before. */
-        after?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Definitions"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  add_definition: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["NewDefinition"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["DefinitionShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_definition: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        definition_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["DefinitionShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  delete_definition: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        definition_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_spec: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        definition_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Spec"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  list_destinations: {
-    parameters: {
-      query?: {
-        workspace_id?: string | null;
-        /** @description At most so many items. */
-        limit?: number;
-        /** @description `next` of the page before. */
-        after?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Connectors"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  create_destination: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["NewConnector"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectorShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_destination: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connector_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectorShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  delete_destination: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connector_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  change_destination: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connector_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["ConnectorChange"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectorShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  list_events: {
-    parameters: {
-      query?: {
-        connection_id?: string | null;
-        workspace_id?: string | null;
-        kind?: string[] | null;
-        /** @description At most so many items. */
-        limit?: number;
-        /** @description `next` of the page before. */
-        after?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Events"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  follow_events: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": unknown;
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  health: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Health"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  check: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["NewCheck"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      202: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ProbeShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  discover: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["NewDiscovery"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      202: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ProbeShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_probe: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        probe_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ProbeShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  list_runs: {
-    parameters: {
-      query?: {
-        connection_id?: string[] | null;
-        workspace_id?: string | null;
-        status?: components["schemas"]["RunStatus"][] | null;
-        kind?: components["schemas"]["RunKind"][] | null;
-        created_from?: string | null;
-        created_to?: string | null;
-        /** @description At most so many items. */
-        limit?: number;
-        /** @description `next` of the page before. */
-        after?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Runs"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_run: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        run_id: number;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["RunDetail"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_log: {
-    parameters: {
-      query?: {
-        /** @description In bytes; `next_offset` of before. */
-        offset?: number;
-        level?: string[] | null;
-        origin?: string[] | null;
-        /** @description A part of the message, in any case. */
-        q?: string | null;
-      };
-      header?: never;
-      path: {
-        run_id: number;
-        number: number;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["LogLines"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  download_log: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        run_id: number;
-        number: number;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": unknown;
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  follow_log: {
-    parameters: {
-      query?: {
-        offset?: number;
-      };
-      header?: never;
-      path: {
-        run_id: number;
-        number: number;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": unknown;
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  cancel_run: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        run_id: number;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["RunShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  follow_run: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        run_id: number;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": unknown;
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_receipt: {
-    parameters: {
-      query?: {
-        attempt?: number | null;
-      };
-      header?: never;
-      path: {
-        run_id: number;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            [key: string]: unknown;
-          };
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  who: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["SessionShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  sign_in: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["SignIn"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["SessionShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  sign_out: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  list_sources: {
-    parameters: {
-      query?: {
-        workspace_id?: string | null;
-        /** @description At most so many items. */
-        limit?: number;
-        /** @description `next` of the page before. */
-        after?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Connectors"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  create_source: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["NewConnector"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectorShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  get_source: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connector_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectorShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  delete_source: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connector_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
-  change_source: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        connector_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["ConnectorChange"];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["ConnectorShown"];
-        };
-      };
-      /** @description Default Response */
-      default: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": components["schemas"]["Problem"];
-        };
-      };
-    };
-  };
+    list_connections: {
+        parameters: {
+            query?: {
+                workspace_id?: string | null;
+                /** @description A part of the name. */
+                q?: string | null;
+                status?: components["schemas"]["ConnectionStatus"][] | null;
+                source_id?: string[] | null;
+                destination_id?: string[] | null;
+                tag_id?: string[] | null;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connections"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConnection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Schedule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Times"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionFields"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRun"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_schema_changes: {
+        parameters: {
+            query?: {
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaChanges"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_states: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StateShown"][];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_states: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStates"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_states: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_definitions: {
+        parameters: {
+            query?: {
+                /** @description Only of this kind. */
+                kind?: components["schemas"]["ConnectorKind"] | null;
+                workspace_id?: string | null;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Definitions"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDefinition"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                definition_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                definition_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_spec: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                definition_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Spec"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_destinations: {
+        parameters: {
+            query?: {
+                workspace_id?: string | null;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connectors"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConnector"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectorShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connector_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectorShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connector_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connector_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectorChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectorShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_events: {
+        parameters: {
+            query?: {
+                connection_id?: string | null;
+                workspace_id?: string | null;
+                kind?: string[] | null;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Events"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCheck"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProbeShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDiscovery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProbeShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_probe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                probe_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProbeShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_runs: {
+        parameters: {
+            query?: {
+                connection_id?: string[] | null;
+                workspace_id?: string | null;
+                status?: components["schemas"]["RunStatus"][] | null;
+                kind?: components["schemas"]["RunKind"][] | null;
+                created_from?: string | null;
+                created_to?: string | null;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Runs"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_log: {
+        parameters: {
+            query?: {
+                /** @description In bytes; `next_offset` of before. */
+                offset?: number;
+                level?: string[] | null;
+                origin?: string[] | null;
+                /** @description A part of the message, in any case. */
+                q?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLines"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_log: {
+        parameters: {
+            query?: {
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                run_id: number;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_receipt: {
+        parameters: {
+            query?: {
+                attempt?: number | null;
+            };
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    who: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sources: {
+        parameters: {
+            query?: {
+                workspace_id?: string | null;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connectors"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConnector"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectorShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connector_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectorShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connector_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connector_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectorChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectorShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_streams: {
+        parameters: {
+            query?: {
+                /** @description A part of the name. */
+                q?: string | null;
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of before. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                connector_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamsFound"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
 }
