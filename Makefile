@@ -7,7 +7,7 @@ VENV := .venv/bin
 PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
 
-.PHONY: help setup demo test check bench chaos docs ui clean
+.PHONY: help setup demo test check bench chaos docs ui ui-check clean
 
 help:
 	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
@@ -17,6 +17,7 @@ help:
 	@echo "make chaos   kill syncs at random moments and compare (long)"
 	@echo "make docs    write the generated pages anew"
 	@echo "make ui      build the pages that penstock up serves"
+	@echo "make ui-check  types, lint, tests and size of the pages"
 	@echo "make setup   only .venv"
 
 setup:
@@ -31,7 +32,7 @@ check: setup
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 
-test: check
+test: check ui-check
 	$(VENV)/pytest -n $(PYTEST_JOBS) $(PYTEST_ARGS)
 
 bench: setup
@@ -43,6 +44,11 @@ chaos: setup
 
 docs: setup
 	$(VENV)/python scripts/generate_docs.py
+
+ui-check: setup
+	cd ui && npm ci --no-audit --no-fund && npx tsc --noEmit && npx eslint . && npx vitest run
+	@$(or $(PYTHON),python3) scripts/build_ui.py
+	@$(VENV)/python scripts/ui_budget.py
 
 ui:
 	@$(or $(PYTHON),python3) scripts/build_ui.py
