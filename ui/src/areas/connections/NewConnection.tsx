@@ -346,11 +346,11 @@ function Streams(props: {
                       size="xs"
                       aria-label={`How ${stream.name} moves`}
                       data={modesOf(stream).map(({ value, label }) => ({ value, label }))}
-                      value={modes.get(key) ?? stream.suggested.mode ?? null}
+                      value={modes.get(key) ?? stream.suggested.mode}
                       allowDeselect={false}
                       disabled={left.has(key)}
                       onChange={(mode) => {
-                        if (mode) onMode(key, mode as Mode);
+                        if (mode) onMode(key, mode);
                       }}
                     />
                   </Table.Td>
