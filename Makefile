@@ -7,7 +7,7 @@ VENV := .venv/bin
 PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
 
-.PHONY: help setup demo test check bench chaos docs clean
+.PHONY: help setup demo test check bench chaos docs ui ui-check clean
 
 help:
 	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
@@ -16,6 +16,8 @@ help:
 	@echo "make bench   measure against the peers (long)"
 	@echo "make chaos   kill syncs at random moments and compare (long)"
 	@echo "make docs    write the generated pages anew"
+	@echo "make ui      build the pages that penstock up serves"
+	@echo "make ui-check  types, lint, tests and size of the pages"
 	@echo "make setup   only .venv"
 
 setup:
@@ -30,7 +32,7 @@ check: setup
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 
-test: check
+test: check ui-check
 	$(VENV)/pytest -n $(PYTEST_JOBS) $(PYTEST_ARGS)
 
 bench: setup
@@ -42,6 +44,13 @@ chaos: setup
 
 docs: setup
 	$(VENV)/python scripts/generate_docs.py
+
+ui-check: setup
+	@$(VENV)/python scripts/build_ui.py --check
+	@$(VENV)/python scripts/ui_budget.py
+
+ui: setup
+	@$(VENV)/python scripts/build_ui.py
 
 clean:
 	rm -rf .venv .cache demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

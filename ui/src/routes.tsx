@@ -1,0 +1,60 @@
+// Every address and its page; a page's code is loaded when it is first shown.
+
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from "@tanstack/react-router";
+
+import { Frame } from "./App";
+import { root as base } from "./api/client";
+import { EmptyState, ErrorNotice, Waiting } from "./parts/Notice";
+
+const root = createRootRoute({
+  component: Frame,
+  notFoundComponent: () => (
+    <EmptyState icon={null} title="There is no such page" text="The menu shows those there are." />
+  ),
+  errorComponent: ({ error }) => <ErrorNotice error={error} />,
+  pendingComponent: Waiting,
+});
+
+const at = <P extends string>(path: P, load: () => Promise<object>, name: string) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    component: lazyRouteComponent(load as never, name as never),
+  });
+
+const home = () => import("./areas/home/Home");
+const connectors = () => import("./areas/connectors/pages");
+const connections = () => import("./areas/connections/pages");
+
+const tree = root.addChildren([
+  at("/", home, "Home"),
+  at("/sources", connectors, "SourceList"),
+  at("/sources/new", connectors, "SourceGallery"),
+  at("/sources/new/$definitionId", connectors, "NewSource"),
+  at("/sources/$connectorId", connectors, "EditSource"),
+  at("/destinations", connectors, "DestinationList"),
+  at("/destinations/new", connectors, "DestinationGallery"),
+  at("/destinations/new/$definitionId", connectors, "NewDestination"),
+  at("/destinations/$connectorId", connectors, "EditDestination"),
+  at("/connections", connections, "ConnectionList"),
+  at("/connections/new", connections, "NewConnection"),
+  at("/connections/$connectionId", connections, "ConnectionPage"),
+  at("/connections/$connectionId/runs/$runId", connections, "RunPage"),
+]);
+
+export const router = createRouter({
+  routeTree: tree,
+  basepath: base || "/",
+  defaultPreload: "intent",
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
