@@ -149,3 +149,19 @@ def test_check_tells_a_bucket_that_is_not_there(s3: dict[str, Any]) -> None:
 def test_nothing_is_written_to_the_web() -> None:
     with pytest.raises(ConfigError, match="Nothing can be written"):
         FilesDestination(FilesConfig(path="https://example.org/x")).check()
+
+
+def test_a_commit_after_another_connection_changed_the_columns_is_refused(tmp_path: Path) -> None:
+    destination = FilesDestination(FilesConfig(path=str(tmp_path)))
+    other = plan_for(VISITS, {"id": Kind.STRING}, WriteMode.APPEND)
+    other = replace(other, connection="other")
+    written(destination, APPEND, 1)
+    with destination.open(APPEND) as writer:
+        writer.write(batch_of(APPEND, simple_rows(2)))
+        with destination.open(other) as second:
+            second.write(batch_of(other, [{"id": "007"}]))
+            second.finish(None)
+        with pytest.raises(ResourceBusy, match="changed the columns"):
+            writer.commit(state_at(APPEND, 2))
+    written(destination, APPEND, 3)
+    assert ids_in(destination) == ["007", "1", "3"]

@@ -23,7 +23,7 @@ from penstock.sdk.destination import StoredState, StreamPlan
 
 _KEPT_VERSIONS: Final = 20
 _ATTEMPTS: Final = 50
-_VERSION: Final = re.compile(r"/v(\d{12})\.json$")
+_VERSION: Final = re.compile(r"/versions/v(\d{12})\.json$")
 _FORMAT: Final = 1
 
 
@@ -165,11 +165,11 @@ class Book:
         )
 
     def _versions(self) -> list[int]:
-        found = (_VERSION.search(name) for name in self._store.names(self.folder))
+        found = (_VERSION.search(name) for name in self._store.names(f"{self.folder}/versions"))
         return sorted(int(match.group(1)) for match in found if match)
 
     def _path(self, number: int) -> str:
-        return f"{self.folder}/v{number:012d}.json"
+        return f"{self.folder}/versions/v{number:012d}.json"
 
 
 def _is_whole(versions: list[int], since: int) -> bool:

@@ -25,7 +25,7 @@ from penstock.destinations.files.manifest import (
 )
 from penstock.destinations.files.parts import Part, Parts
 from penstock.destinations.files.store import Store, remove_spool
-from penstock.errors import BugError
+from penstock.errors import BugError, ResourceBusy
 from penstock.protocol.state import State
 from penstock.sdk.destination import StreamPlan, TableName
 from penstock.sdk.stored_columns import fitted_kinds, landed_in, planned_kinds, refitted
@@ -80,8 +80,11 @@ class FilesWriter:
 
     def claim(self) -> None:
         """Makes this writer the only one of its stream; raises ResourceBusy for a stale attempt."""
+        before = self._own_files()
         manifest = self._book.change(self._claimed)
-        self._clear(manifest)
+        known = _files_in(manifest, self._folder, self._book.folder)
+        self._store.delete([name for name in before if name not in known])
+        self._drop_garbage(manifest)
         self._kinds = self._target(manifest).columns
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -113,7 +116,7 @@ class FilesWriter:
 
         manifest = self._book.change(change)
         self._is_over = True
-        self._clear(manifest)
+        self._drop_garbage(manifest)
         return sum(file.rows for file in files)
 
     def close(self) -> None:
@@ -129,7 +132,8 @@ class FilesWriter:
             if plan.resumes:
                 require_staging(manifest, plan)
             else:
-                manifest = begun_anew(manifest, plan)
+                staged = _staged_in(manifest, self._book.folder)
+                manifest = _with_garbage(begun_anew(manifest, plan), staged)
         table = (plan.table.schema, plan.table.name)
         manifest = msgspec.structs.replace(manifest, table=table)
         return self._fitted(manifest)
@@ -150,8 +154,7 @@ class FilesWriter:
             files = self._moved_in(parts.take())
         finally:
             remove_spool(spool)
-        garbage = tuple(self._path_of(file.path) for file in old.files)
-        manifest = msgspec.structs.replace(manifest, garbage=(*manifest.garbage, *garbage))
+        manifest = _with_garbage(manifest, {self._path_of(file.path) for file in old.files})
         return self._with_target(manifest, Content(columns=kinds, files=files))
 
     def _taken(self) -> tuple[DataFile, ...]:
@@ -186,9 +189,9 @@ class FilesWriter:
         target = self._target(manifest)
         if target.columns != self._kinds:
             self._is_over = True
-            raise BugError(
-                f"The columns of {self._plan.table} changed while it was being written.",
-                remedy="Sync again, one connection into this table at a time.",
+            raise ResourceBusy(
+                f"Another sync changed the columns of {self._plan.table} meanwhile.",
+                remedy="Sync again; let one connection at a time write into this table.",
                 stream=self._plan.stream,
             )
         grown = msgspec.structs.replace(target, files=(*target.files, *files))
@@ -202,35 +205,33 @@ class FilesWriter:
         for file in new.files:
             self._store.copy(self._path_of(file.path), f"{self._folder}/{file.path}")
         old = manifest.content.files if manifest.content else ()
-        garbage = tuple(f"{self._folder}/{file.path}" for file in old)
-        return msgspec.structs.replace(
-            manifest, content=new, staging={}, garbage=(*manifest.garbage, *garbage)
-        )
+        garbage = {f"{self._folder}/{file.path}" for file in old}
+        garbage |= _staged_in(manifest, self._book.folder)
+        manifest = msgspec.structs.replace(manifest, content=new, staging={})
+        return _with_garbage(manifest, garbage)
 
-    def _clear(self, manifest: Manifest) -> None:
-        """Removes replaced files, and those of this stream that no manifest names."""
-        own = [
-            name
-            for name in self._store.names(self._folder)
-            if name.rsplit("/", 1)[-1].startswith(f"{self._owner}-")
-        ]
-        files = manifest.content.files if manifest.content else ()
-        known = {f"{self._folder}/{file.path}" for file in files}
-        for generation, content in manifest.staging.items():
-            staged = f"{self._book.folder}/staging/{generation}"
-            known |= {f"{staged}/{file.path}" for file in content.files}
-        staging = self._store.names(f"{self._book.folder}/staging")
+    def _own_files(self) -> list[str]:
+        """Returns this stream's files, listed before the claim.
+
+        Those that the claimed manifest does not name are of attempts that can commit no more;
+        a list made later could hold the files of an attempt that is newer than this one.
+        """
         spools = self._store.names(f"{self._book.folder}/open")
-        left = [name for name in spools if f"/open/{self._owner}-" in name]
-        left += [name for name in (*own, *staging, *manifest.garbage) if name not in known]
-        self._store.delete(left)
-        if manifest.garbage:
-            gone = set(manifest.garbage)
-            self._book.change(
-                lambda newest: msgspec.structs.replace(
-                    newest, garbage=tuple(g for g in newest.garbage if g not in gone)
-                )
+        data = self._store.names(self._folder) + self._store.names(f"{self._book.folder}/staging")
+        return [name for name in spools if f"/open/{self._owner}-" in name] + [
+            name for name in data if name.rsplit("/", 1)[-1].startswith(f"{self._owner}-")
+        ]
+
+    def _drop_garbage(self, manifest: Manifest) -> None:
+        if not manifest.garbage:
+            return
+        gone = set(manifest.garbage)
+        self._store.delete(sorted(gone))
+        self._book.change(
+            lambda newest: msgspec.structs.replace(
+                newest, garbage=tuple(g for g in newest.garbage if g not in gone)
             )
+        )
 
     def _refuse_if_over(self) -> None:
         if self._is_over:
@@ -239,3 +240,22 @@ class FilesWriter:
                 remedy="Report it with the log of this sync.",
                 stream=self._plan.stream,
             )
+
+
+def _staged_in(manifest: Manifest, book: str) -> set[str]:
+    return {
+        f"{book}/staging/{generation}/{file.path}"
+        for generation, content in manifest.staging.items()
+        for file in content.files
+    }
+
+
+def _files_in(manifest: Manifest, folder: str, book: str) -> set[str]:
+    """Returns the paths in the store of all files that a manifest names."""
+    files = manifest.content.files if manifest.content else ()
+    return {f"{folder}/{file.path}" for file in files} | _staged_in(manifest, book)
+
+
+def _with_garbage(manifest: Manifest, paths: set[str]) -> Manifest:
+    garbage = tuple(sorted({*manifest.garbage, *paths}))
+    return msgspec.structs.replace(manifest, garbage=garbage)

@@ -1,0 +1,78 @@
+"""A bucket keeps every promise of a destination, SIGKILL included."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from penstock.destinations.files import FilesConfig, FilesDestination
+from penstock.testing.destination_suite import DestinationSuite, cases_of
+from penstock.testing.lab import Lab
+
+_ADDRESS_FILE = "moto-address"
+_BUCKET = "lake"
+
+
+@pytest.fixture(scope="session")
+def _s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Starts a server whose address any process finds from the folder of a test."""
+    import s3fs  # noqa: PLC0415 (an extra)
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    (tmp_path_factory.getbasetemp() / _ADDRESS_FILE).write_text(address)
+    s3fs.S3FileSystem(key="testing", secret="testing", endpoint_url=address).mkdir(_BUCKET)
+    yield
+    server.stop()
+
+
+class S3Suite(DestinationSuite):
+    """Run by chosen cases: the whole suite, which a folder passes, takes minutes in a bucket."""
+
+    destination = FilesDestination
+
+    def config(self, place: Path) -> FilesConfig:
+        return _config(place, _BUCKET)
+
+
+_CHOSEN = {
+    "test_value_comes_back_exactly": "string: new lines",
+    "test_old_table_stays_visible_until_finish": "overwrite",
+    "test_a_resumed_generation_keeps_its_committed_rows": "overwrite",
+    "test_reader_during_overwrite_sees_the_old_or_the_new_table": "overwrite",
+    "test_two_streams_are_written_by_two_threads": "append",
+    "test_an_attempt_overtaken_while_open_is_refused": "overwrite",
+    "test_forgetting_removes_what_is_named_and_nothing_else": None,
+    "test_failing_between_any_two_calls_and_continuing_equals_one_clean_run": "overwrite",
+    "test_killed_at_random_moments_and_repeated_equals_one_clean_run": "append",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("_s3")
+@pytest.mark.parametrize("test", list(_CHOSEN))
+def test_a_bucket_keeps_a_promise(test: str, tmp_path: Path) -> None:
+    cases = [c for c in cases_of(S3Suite) if (c.test, c.name) == (test, _CHOSEN[test])]
+    suite = S3Suite()
+    [case] = cases
+    case.run(suite, Lab(suite=suite, place=tmp_path, rounds=1, seed=0))
+
+
+def _config(place: Path, bucket: str) -> FilesConfig:
+    address = next(
+        file.read_text()
+        for file in (folder / _ADDRESS_FILE for folder in place.parents)
+        if file.exists()
+    )
+    prefix = hashlib.sha256(str(place).encode()).hexdigest()[:16]
+    return FilesConfig(
+        path=f"s3://{bucket}/{prefix}",
+        storage_options={"key": "testing", "secret": "testing", "endpoint_url": address},
+    )
