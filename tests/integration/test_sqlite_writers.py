@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,6 +59,20 @@ def test_streams_written_side_by_side_all_arrive(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(write, [f"t{n}" for n in range(4)])) == [5 * _ROWS] * 4
+
+
+def test_a_file_that_another_program_writes_the_old_way_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "w.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE theirs (a)")
+    other.execute("BEGIN IMMEDIATE")
+    ending = threading.Timer(0.5, lambda: other.execute("COMMIT"))
+    ending.start()
+    target = SQLiteDestination(SQLiteConfig(path=str(path), busy_seconds=30))
+    with target.open(_plan("t", WriteMode.APPEND)) as writer:
+        assert writer.commit(None) == 0
+    ending.join()
+    other.close()
 
 
 def test_a_file_that_another_program_keeps_locked_is_told_as_busy(tmp_path: Path) -> None:
