@@ -56,6 +56,7 @@ AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
+        "files": "penstock.destinations.files:FilesDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
         "sqlite": "penstock.destinations.sqlite:SQLiteDestination",
     }
@@ -63,6 +64,7 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "destination-duckdb": "DuckDB",
+        "destination-files": "Files",
         "destination-postgres": "PostgreSQL",
         "destination-sqlite": "SQLite",
         "source-avni": "Avni",
