@@ -48,7 +48,7 @@ def _made(path: Path, rows: int) -> SQLiteSourceConfig:
             for number in range(1, rows + 1)
         ),
     )
-    connection.execute("CREATE TABLE notes (word TEXT PRIMARY KEY, note) WITHOUT ROWID")
+    connection.execute("CREATE TABLE notes (word TEXT PRIMARY KEY, note)")
     connection.executemany(
         "INSERT INTO notes VALUES (?, ?)", ((f"w{n:04d}", n or None) for n in range(rows))
     )

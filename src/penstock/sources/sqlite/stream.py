@@ -82,7 +82,8 @@ class SQLiteStream:
     def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
         """Yields rows and positions: the row's number, behind the cursor's value if there is one.
 
-        Incremental reads what lies behind the last position. Neither sees rows that were deleted.
+        Incremental reads what lies behind the last position: without a cursor, rows of larger
+        numbers, which are the new ones where rows are only added. Deleted rows are not seen.
         """
         cursor = self._cursor(request)
         position = _position(request.state, self.name)
@@ -162,14 +163,20 @@ class SQLiteStream:
     def _cursor(self, request: ReadRequest) -> RelationColumn | None:
         if request.mode is SyncMode.FULL_REFRESH:
             return None
-        path = request.cursor or ()
+        if request.cursor is None:
+            if self.relation.row_id is not None:
+                return None
+            raise ConfigError(
+                f"{self.name} has no row numbers to tell its new rows by: it is a view, or a table"
+                " WITHOUT ROWID.",
+                remedy="Choose a cursor for the stream, or read it in full.",
+                stream=self.name,
+            )
+        path = request.cursor
         column = self.relation.column(path[0]) if len(path) == 1 else None
         if column is None:
-            wrong = ".".join(path)
             raise ConfigError(
-                f"{self.name} has no column {wrong!r} for a cursor."
-                if wrong
-                else f"{self.name} needs a cursor: a file does not tell when its rows changed.",
+                f"{self.name} has no column {'.'.join(path)!r} for a cursor.",
                 remedy="Choose one of: " + ", ".join(c.name for c in self.relation.columns),
                 stream=self.name,
             )
