@@ -109,7 +109,7 @@ def messages(
         size, data = pgconn.get_copy_data(1)
         if size > 0:
             heard = time.monotonic()
-            kind = data[:1]
+            kind = bytes(data[:1])
             if kind == b"w":
                 yield Sent(bytes(data[25:]))
                 if heard - asked < _ASK_SECONDS:
