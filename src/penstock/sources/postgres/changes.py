@@ -59,8 +59,12 @@ class TableChanges:
         places = {name: place for place, name in enumerate(described.columns)}
         self._places = [places.get(column.name) for column in self.relation.columns]
 
-    def add(self, change: Change, *, lsn: int, micros: int) -> None:
-        """Takes one change; an update of the key is a deletion and an insertion."""
+    def add(self, change: Change, *, lsn: int, micros: int, is_known: bool = False) -> None:
+        """Takes one change; an update of the key is a deletion and an insertion.
+
+        Of a change that the first reading knows of, only the deletion is taken: a first reading
+        that was interrupted may have sent the row.
+        """
         if change.new is None:
             self._append(self._of(change.old or []), lsn, micros, is_deleted=True)
             return
@@ -71,7 +75,8 @@ class TableChanges:
                 new = [o if n is UNSENT else n for o, n in zip(old, new, strict=True)]
             if self._key(old) != self._key(new):
                 self._append(old, lsn, micros, is_deleted=True)
-        self._append(new, lsn, micros, is_deleted=False)
+        if not is_known:
+            self._append(new, lsn, micros, is_deleted=False)
 
     def batch(self, connection: Connection) -> pa.RecordBatch:
         """Returns the changes as rows, and forgets them."""

@@ -255,9 +255,12 @@ class _Log:
 
     def _take(self, change: Change, transaction: Begin) -> None:
         stream = self._streams.get(change.oid)
-        if stream is None or transaction.lsn < self.places[stream]:
+        if stream is None:
             return
-        self._tables[stream].add(change, lsn=transaction.lsn, micros=transaction.micros)
+        is_known = transaction.lsn < self.places[stream]
+        self._tables[stream].add(
+            change, lsn=transaction.lsn, micros=transaction.micros, is_known=is_known
+        )
         self._rows += 1
 
     def _describe(self, described: Described) -> Iterator[Said]:
