@@ -18,9 +18,9 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 def filled(terminal: Terminal) -> tuple[Path, str]:
     """Makes a database with one secret in it, and returns its file and the secret's id."""
     terminal.run("db", "upgrade")
-    file = terminal.home / "penstock.db"
+    file = terminal.home / "server" / "penstock.db"
     store = Store.of_file(file)
-    keys = load_keys(terminal.home / "secrets.key", makes_file=True)
+    keys = load_keys(terminal.home / "server" / "secrets.key", makes_file=True)
     with store.write() as tx:
         workspaces.create(tx, Workspace(id="w", name="Team", created_at=NOW))
         secret = SecretStore(keys).seal(tx, "canary", workspace_id="w", now=NOW)
@@ -46,7 +46,7 @@ def test_a_database_is_copied_to_postgresql_and_its_secrets_open_there(
         assert workspaces.get(tx, "w").name == "Team"
         sealed = secrets.find(tx, [secret])[secret]
     store.close()
-    keys = load_keys(terminal.home / "secrets.key", makes_file=False)
+    keys = load_keys(terminal.home / "server" / "secrets.key", makes_file=False)
     assert SecretStore(keys).open(sealed) == "canary"
     again = terminal.run("db", "copy", f"sqlite:///{file}", postgres.url)
     assert again.status == 2
@@ -55,7 +55,7 @@ def test_a_database_is_copied_to_postgresql_and_its_secrets_open_there(
 
 def test_a_new_key_replaces_the_old_one(terminal: Terminal) -> None:
     file, secret = filled(terminal)
-    key_file = terminal.home / "secrets.key"
+    key_file = terminal.home / "server" / "secrets.key"
     (old,) = key_file.read_text().split()
     done = terminal.run("secrets", "rotate", "--drop-old")
     assert "1 secrets are encrypted under the key" in done.out, done.err

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from penstock.errors import AccessDenied, ConfigError
 from penstock.sdk.config import Flag, config_of_flags, flags_of
@@ -159,38 +158,14 @@ def _called(name: str) -> str:
     return "Standard input" if name == "-" else f"The file {name}"
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML 1.2's core rules, and no key twice (yaml's own are those of version 1.1)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 (yaml's signature)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'"{key.value}" is there twice', key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-_PlainLoader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("tag:yaml.org,2002:bool", r"(?:true|True|TRUE|false|False|FALSE)", "tTfF"),
-    ("tag:yaml.org,2002:null", r"(?:~|null|Null|NULL|)", ["~", "n", "N", ""]),
-    ("tag:yaml.org,2002:int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
-    (
-        "tag:yaml.org,2002:float",
-        r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?",
-        "-+0123456789",
-    ),
-):
-    _PlainLoader.add_implicit_resolver(_tag, re.compile(f"^{_pattern}$"), list(_first))
-
-
 def _yaml(text: bytes, name: str) -> Any:
     """Returns what YAML says; its errors are told without the text, which may hold secrets."""
+    import yaml  # noqa: PLC0415 (30 ms, and flags and JSON never need it)
+
+    from penstock.cli.plain_yaml import PlainLoader  # noqa: PLC0415
+
     try:
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(text, Loader=PlainLoader)  # noqa: S506 (a SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""

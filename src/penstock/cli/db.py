@@ -19,7 +19,7 @@ from penstock.engine.home import data_home
 db = App(name="db", help="Bring the control plane's database up to date, or copy it.")
 
 DataDir = Annotated[
-    Path | None, Parameter(help="Folder of the server's files; ~/.penstock by default.")
+    Path | None, Parameter(help="Folder of the server's files, as given to `penstock up`.")
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -86,4 +86,11 @@ def copy(
 
 def opened(data_dir: Path | None, database_url: str | None) -> Store:
     """Returns the store that a server with these options would use."""
-    return open_store(data_dir or data_home(), database_url)
+    folder = server_folder(data_dir)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return open_store(folder, database_url)
+
+
+def server_folder(data_dir: Path | None) -> Path:
+    """Returns the folder of the server's database, key and logs."""
+    return data_dir or data_home() / "server"

@@ -20,7 +20,7 @@ from penstock.engine.references import resolved_config
 from penstock.engine.registry import destination_runner, list_sources, source_runner
 from penstock.engine.runners.destinations import DestinationRunner
 from penstock.engine.runners.program import RunOptions
-from penstock.engine.runners.runner import SourceRunner
+from penstock.engine.runners.runner import SourceRunner, ValidatesConfig
 from penstock.engine.settings import ConnectorRef
 from penstock.errors import ConfigError, PenstockError
 from penstock.protocol.catalog import Catalog, DestinationSyncMode
@@ -105,7 +105,10 @@ def ready_source(name: str, options: SourceOptions | None, screen: Screen) -> Re
     config = _assembled(given, spec, screen)
     resolved = resolved_config(config, lambda: spec)
     with _naming(f"Source {ref.name}"):
-        validate_against_spec(resolved, spec)
+        if isinstance(runner, ValidatesConfig):
+            runner.validate_config(resolved)
+        else:
+            validate_against_spec(resolved, spec)
     return ReadySource(
         ref=msgspec.structs.replace(ref, config=config), runner=runner, spec=spec, config=resolved
     )

@@ -7,8 +7,6 @@ import sys
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-import msgspec
-
 from penstock.errors import PenstockError
 
 _WIDTH_OF_FILES = 120
@@ -18,6 +16,8 @@ _WIDTH_OF_FILES = 120
 def say_error(error: PenstockError, *, as_json: bool = False) -> None:
     """Writes one error on standard error: what happened, then what to do."""
     if as_json:
+        import msgspec  # noqa: PLC0415 (`penstock --help` does without)
+
         document = msgspec.json.encode({"error": error.as_document()})
         sys.stderr.write(document.decode() + "\n")
         return
@@ -71,6 +71,8 @@ class Screen:
 
     def write_json(self, value: Any) -> None:
         """Writes one JSON document on a line; decimals keep every digit."""
+        import msgspec  # noqa: PLC0415 (`penstock --help` does without)
+
         encoder = msgspec.json.Encoder(decimal_format="number")
         self.out_file.write(encoder.encode(value).decode() + "\n")
         self.out_file.flush()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from cyclopts import App
 
-from penstock.cli.db import DatabaseUrl, DataDir, opened
+from penstock.cli.db import DatabaseUrl, DataDir, opened, server_folder
 from penstock.cli.screen import Screen
 from penstock.control.secrets import (
     KEY_VARIABLE,
@@ -19,7 +19,6 @@ from penstock.control.secrets import (
 )
 from penstock.control.service import KEY_FILE
 from penstock.control.store import Store, servers
-from penstock.engine.home import data_home
 from penstock.errors import ConfigError, ResourceBusy
 
 secrets = App(name="secrets", help="Change the key that secrets are encrypted under.")
@@ -35,7 +34,7 @@ def rotate(
     --drop-old removes them. With PENSTOCK_SECRET_KEY put the new key before the old one, with a
     comma between, and run this. Stop the server first.
     """
-    folder = data_dir or data_home()
+    folder = server_folder(data_dir)
     file = folder / KEY_FILE
     store = opened(data_dir, database_url)
     try:

@@ -12,7 +12,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from penstock.cli.screen import Screen
-from penstock.engine.home import data_home
 from penstock.engine.registry import list_destinations, list_sources
 from penstock.errors import ConfigError, ResourceBusy
 from penstock.version import __version__
@@ -58,6 +57,7 @@ def up(
     """
     import uvicorn  # noqa: PLC0415 (of no use to other commands)
 
+    from penstock.cli.db import server_folder  # noqa: PLC0415
     from penstock.control.builtin import Offer, first_workspace, offer  # noqa: PLC0415
     from penstock.control.model import ConnectorKind  # noqa: PLC0415
     from penstock.control.service import Setup, open_control_plane  # noqa: PLC0415
@@ -65,7 +65,7 @@ def up(
     from penstock.server.guard import LOOPBACK_NAMES  # noqa: PLC0415
 
     screen = Screen(is_quiet=False)
-    folder = data_dir or data_home() / "server"
+    folder = server_folder(data_dir)
     listening = _socket(host, port)
     plane = open_control_plane(
         Setup(data_dir=folder, database_url=database_url, version=__version__, migrates=migrate)
@@ -87,8 +87,7 @@ def up(
             listening.close()
             raise ConfigError(
                 f"The server would be reachable at {host} while nobody has a password.",
-                remedy="Set one first: penstock up on this machine, then Settings, Users; or"
-                " penstock user password admin@localhost.",
+                remedy="Set one first: penstock user password, with the same --data-dir.",
             )
         secret = access.new_link(user, now)
         link = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}/login#{secret}"
@@ -114,6 +113,7 @@ def _socket(host: str, port: int) -> socket.socket:
         listening = socket.socket(found[0], found[1])
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(found[4])
+        listening.listen()  # whoever reads the address may connect at once
     except socket.gaierror as error:
         raise ConfigError(
             f"There is no address {host!r}.", remedy="Write one this machine has: 127.0.0.1."

@@ -101,6 +101,14 @@ class Actor:
                 remedy="Ask an administrator for the role, or use a token with a wider scope.",
             )
 
+    def require_whole(self) -> None:
+        """Raises AccessDenied for a token of some scopes: it could make itself a wider one."""
+        if self.scopes:
+            raise AccessDenied(
+                "A token with scopes may not make tokens or applications.",
+                remedy="Sign in, or use a token without scopes.",
+            )
+
     def workspace_ids(self) -> tuple[str, ...] | None:
         """Returns the workspaces the actor sees; None for all."""
         if any(each.workspace_id is None for each in self.permissions):
@@ -361,15 +369,15 @@ class Access:
 
     def _by_grant(self, secret: str, now: datetime) -> Actor:
         body, _, signature = secret.removeprefix(_GRANT_PREFIX).partition(".")
-        if hmac.compare_digest(self._signature(body), signature):
+        if hmac.compare_digest(self._signature(body).encode(), signature.encode()):
             application_id, expires = msgspec.json.decode(
                 base64.urlsafe_b64decode(body), type=tuple[str, int]
             )
             if datetime.fromtimestamp(expires, UTC) > now:
                 with self._store.read() as tx:
-                    application = people.application(tx, application_id)
-                    actor = self._actor(tx, application.user_id, via="application")
-                if actor is not None:
+                    application = people.find_application(tx, application_id)
+                    actor = application and self._actor(tx, application.user_id, via="application")
+                if actor:
                     return actor
         raise NotSignedIn(
             "The access token is not valid, or has expired.",

@@ -40,6 +40,11 @@ def definition_id(name: str) -> str:
     return _AIRBYTE_IDS.get(name) or str(uuid.uuid5(_NAMESPACE, name))
 
 
+def is_airbytes(definition: Definition) -> bool:
+    """Tells whether Airbyte has the connector too, with the same settings and more."""
+    return _AIRBYTE_IDS.get(definition.name) == definition.id
+
+
 def offer(store: Store, offers: Iterable[Offer], *, now: datetime) -> None:
     """Keeps the connectors there are; those kept already get their new titles."""
     with store.write() as tx:

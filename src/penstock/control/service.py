@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from penstock.control import discovery, enqueuing, outcomes, probing
+from penstock.control.administering import Administering
 from penstock.control.configuring import Configuring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
@@ -74,6 +75,7 @@ class ControlPlane:
         self.setup = setup
         self.upgraded = upgraded
         self.configuring = Configuring(house, wake=self.wake)
+        self.administering = Administering(house, self.configuring)
         now = house.clock()
         self._server = Server(
             id=house.server_id,

@@ -50,6 +50,11 @@ def _encoded(stream: StreamDescriptor, batch: pa.RecordBatch) -> bytes:
         meta = pc.binary_join_element_wise(',"meta":{"changes":', changes, "}", "")
         parts.append(meta.fill_null(""))
     parts.append("}}\n")
+    return _joined(parts)
+
+
+def _joined(parts: list[Any]) -> bytes:
+    """Returns texts and columns of texts put together row by row."""
     scalars = [
         pa.scalar(p, pa.large_string()) if isinstance(p, str) else p.cast(pa.large_string())
         for p in parts
@@ -61,17 +66,30 @@ def _encoded(stream: StreamDescriptor, batch: pa.RecordBatch) -> bytes:
 
 
 def _data_parts(batch: pa.RecordBatch) -> list[Any]:
-    names = [name for name in batch.schema.names if name not in (EXTRACTED_AT, CHANGES)]
-    if names == [DATA_COLUMN.name]:
-        return [_value_texts(batch.column(0))]
+    own = [name for name in batch.schema.names if name not in (EXTRACTED_AT, CHANGES)]
+    if own == [DATA_COLUMN.name]:
+        return [value_texts(batch.column(0))]
+    return _object_parts(batch, own)
+
+
+def _object_parts(batch: pa.RecordBatch, names: list[str]) -> list[Any]:
     parts: list[Any] = []
     for position, name in enumerate(names):
         parts.append(("," if position else "{") + orjson.dumps(name).decode() + ":")
-        parts.append(_value_texts(batch.column(position)).fill_null("null"))
+        parts.append(value_texts(batch.column(position)).fill_null("null"))
     return [*parts, "}" if names else "{}"]
 
 
-def _value_texts(array: pa.Array) -> pa.Array:
+def object_lines(batch: pa.RecordBatch) -> Iterator[bytes]:
+    """Yields the rows of any batch as lines of JSON objects, as exact as `encode_batch`."""
+    if not batch.num_rows:
+        return
+    size = max(1, batch.num_rows * _PART_BYTES // max(1, batch.nbytes))
+    for start in range(0, batch.num_rows, size):
+        yield _joined([*_object_parts(batch.slice(start, size), batch.schema.names), "\n"])
+
+
+def value_texts(array: pa.Array) -> pa.Array:
     """Returns the JSON text of each value, null for null."""
     kind = kind_of_arrow(array.type)
     return _WRITERS[kind](array.storage if kind is Kind.JSON else array)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -135,7 +136,16 @@ class StreamAccount:
             low = low if pc.less(low, old_low).as_py() else old_low
             high = high if pc.greater(high, old_high).as_py() else old_high
         self._cursor_range = (low, high)
-        self.first_cursor, self.last_cursor = str(low), str(high)
+        self.first_cursor, self.last_cursor = _text_of(low), _text_of(high)
+
+
+def _text_of(scalar: pa.Scalar) -> str:
+    """Returns a cursor as people read it; instants past Arrow's own way, which imports pandas."""
+    kind = scalar.type
+    if not pa.types.is_timestamp(kind) or kind.unit != "us" or kind.tz not in (None, "UTC"):
+        return str(scalar)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC if kind.tz else None)
+    return str(epoch + timedelta(microseconds=scalar.value))
 
 
 class Ledger:

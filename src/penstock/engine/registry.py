@@ -46,6 +46,7 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
         "postgres": "penstock.sources.postgres:PostgresSource",
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
+        "sqlite": "penstock.sources.sqlite:SQLiteSource",
     }
 )
 AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -55,13 +56,17 @@ AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
+        "files": "penstock.destinations.files:FilesDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
+        "sqlite": "penstock.destinations.sqlite:SQLiteDestination",
     }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "destination-duckdb": "DuckDB",
+        "destination-files": "Files",
         "destination-postgres": "PostgreSQL",
+        "destination-sqlite": "SQLite",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
         "source-faker": "Faker",
@@ -69,6 +74,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "source-google-analytics": "Google Analytics 4",
         "source-postgres": "PostgreSQL",
         "source-smartsheet": "Smartsheet",
+        "source-sqlite": "SQLite",
     }
 )
 """Titles of native connectors, so that listing them imports none; a test compares them."""

@@ -12,16 +12,23 @@ from starlette.concurrency import run_in_threadpool
 from penstock.control.access import Access
 from penstock.control.service import ControlPlane
 from penstock.server import pages, problems
+from penstock.server.airbyte_api import config, public, tokens
 from penstock.server.guard import LOOPBACK_NAMES, Guard
 from penstock.server.routes import (
+    administration,
     connections,
     connectors,
     definitions,
     events,
     health,
+    home,
     probes,
     runs,
     session,
+    streams,
+)
+from penstock.server.routes import (
+    tokens as own_tokens,
 )
 from penstock.server.site import Site
 
@@ -76,9 +83,17 @@ def create_app(
         connections,
         runs,
         events,
+        own_tokens,
+        administration,
+        home,
+        streams,
     ):
         own.include_router(subject.router)
+    app.include_router(tokens.router)
+    app.include_router(public.router)
+    app.include_router(config.router)
     app.include_router(own)
+    app.include_router(home.metrics_router)
     pages.install(app)
     app.add_middleware(Guard, hosts=hosts)
     return app

@@ -14,6 +14,8 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 MAX_BODY_BYTES: Final = 50 << 20
 """As Airbyte's server: a catalogue of ten thousand streams fits."""
 
+_PROGRAMS: Final = ("/api/", "/v1/", "/applications/")
+
 POLICY: Final = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; font-src 'self' data:; object-src 'none'; base-uri 'none';"
@@ -46,6 +48,10 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = scope["path"]
+        if path.startswith(_PROGRAMS) and path.endswith("/"):
+            # Prefect's and Kestra's clients write one, and do not follow a redirect.
+            scope = {**scope, "path": path.rstrip("/")}
         headers = Headers(scope=scope)
         refusal = self._refusal(headers)
         if refusal is not None:

@@ -494,3 +494,14 @@ def test_validating_names_the_choices_of_an_unknown_branch() -> None:
 
 def test_a_valid_configuration_validates() -> None:
     validate_against_spec({"auth": TOKEN, "rows": 3}, spec_of(Settings, documentation_url="x"))
+
+
+def test_a_required_setting_given_by_its_alias_is_given() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Place:
+        path: str = setting(title="Path", alias=["destination_path"])
+
+    spec = spec_of(Place, documentation_url="x")
+    validate_against_spec({"destination_path": "x"}, spec)
+    with pytest.raises(ConfigError, match="path: is required"):
+        validate_against_spec({"other": "x"}, spec)

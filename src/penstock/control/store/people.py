@@ -131,10 +131,15 @@ def create_application(tx: Transaction, application: Application) -> None:
     rows.put(tx, applications, application)
 
 
+def find_application(tx: Transaction, application_id: str) -> Application | None:
+    """Returns an application; None without one."""
+    query = select(applications).where(applications.c.id == application_id)
+    return rows.one(tx, Application, query)
+
+
 def application(tx: Transaction, application_id: str) -> Application:
     """Returns an application; raises UnknownName without one."""
-    query = select(applications).where(applications.c.id == application_id)
-    found = rows.one(tx, Application, query)
+    found = find_application(tx, application_id)
     if found is None:
         raise rows.unknown("application", application_id)
     return found

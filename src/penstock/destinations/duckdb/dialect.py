@@ -74,11 +74,11 @@ class DuckDBDialect:
     def add_column(self, table: TableName, name: str, kind: Kind) -> str:
         return f"ALTER TABLE {self.table(table)} ADD COLUMN {quoted(name)} {_TYPES[kind]}"
 
-    def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> str:
+    def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> Sequence[str]:
         target = TableColumn(name=name, type_name=_TYPES[new], kind=new)
         return (
             f"ALTER TABLE {self.table(table)} ALTER COLUMN {quoted(name)}"
-            f" SET DATA TYPE {_TYPES[new]} USING {converted(quoted(name), old, target)}"
+            f" SET DATA TYPE {_TYPES[new]} USING {converted(quoted(name), old, target)}",
         )
 
     def survives(self, name: str, old: Kind, new: Kind) -> str:

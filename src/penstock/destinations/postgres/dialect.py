@@ -100,11 +100,11 @@ class PostgresDialect:
     def add_column(self, table: TableName, name: str, kind: Kind) -> str:
         return f"ALTER TABLE {self.table(table)} ADD COLUMN {quoted(name)} {_TYPES[kind]}"
 
-    def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> str:
+    def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> Sequence[str]:
         target = TableColumn(name=name, type_name=_TYPES[new], kind=new)
         return (
             f"ALTER TABLE {self.table(table)} ALTER COLUMN {quoted(name)}"
-            f" TYPE {_TYPES[new]} USING {_sure(quoted(name), old, target)}"
+            f" TYPE {_TYPES[new]} USING {_sure(quoted(name), old, target)}",
         )
 
     def survives(self, name: str, old: Kind, new: Kind) -> str:  # noqa: ARG002 (numbers alone ask)

@@ -27,6 +27,7 @@ from penstock.errors import BugError
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog, StreamDescriptor
 from penstock.protocol.spec import ConnectorSpec
 from penstock.protocol.state import State
+from penstock.sdk.config import parse_config
 from penstock.sdk.entrypoint import source_spec
 from penstock.sdk.live_config import LiveConfig
 from penstock.sdk.reading import Page, ReadItem, connector_error, read_streams
@@ -69,6 +70,10 @@ class InProcessRunner:
     def spec(self) -> ConnectorSpec:
         """Returns the specification derived from the source's configuration class."""
         return source_spec(self._source_class)
+
+    def validate_config(self, config: Mapping[str, Any]) -> None:
+        """Raises one ConfigError with every setting the configuration class does not take."""
+        parse_config(self._source_class.Config, config)
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Returns when the source can be read; else raises what `Source.check` raises."""

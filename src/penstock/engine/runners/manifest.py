@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from penstock.data.items import LogLine
 from penstock.engine.fetch import cache_root, fetch, write_whole
@@ -164,6 +163,8 @@ def _path_of(request: ManifestRequest, folder: Path, on_log: OnLog) -> Path:
 
 
 def _parse(content: bytes, shown: str) -> Mapping[str, Any]:
+    import yaml  # noqa: PLC0415 (30 ms, and only manifests need it)
+
     what = f"The manifest {shown}" if _is_reference(shown) else "The manifest"
     remedy = "Correct it; Airbyte's Connector Builder writes manifests that are right."
     try:

@@ -19,6 +19,7 @@ from penstock.data.items import ConfigChange, ErrorTrace, Item, LogLine
 from penstock.engine.kept_config import KeptConfigs
 from penstock.engine.runners.child import Child, Exit
 from penstock.engine.runners.failure import Account
+from penstock.engine.runners.kept_spec import KeptSpec
 from penstock.engine.runners.masking import Masker
 from penstock.engine.runners.pipe import BlockReader
 from penstock.engine.runners.program_writing import ProgramWriting
@@ -152,14 +153,19 @@ class ProgramRunner:
         *,
         options: RunOptions | None = None,
         spec: ConnectorSpec | None = None,
+        kept_spec: KeptSpec | None = None,
     ) -> None:
-        """`spec` is given where the program itself is not to be asked for it."""
+        """`spec` is given where the program itself is not to be asked for it.
+
+        `kept_spec` keeps what it answers, for a program that never changes.
+        """
         self._name = name
         self._program = program
         self._description = description
         self._options = options or RunOptions()
         self._limits = self._options.limits
-        self._spec = spec
+        self._kept_spec = kept_spec
+        self._spec = spec or (kept_spec.load() if kept_spec is not None else None)
 
     @property
     def name(self) -> str:
@@ -177,7 +183,7 @@ class ProgramRunner:
         return False
 
     def spec(self) -> ConnectorSpec:
-        """Returns the program's specification; asks it once.
+        """Returns the program's specification; asks it once, or never when its answer is kept.
 
         Raises ConnectorFailed when it gives none, TransientError when it takes too long.
         """
@@ -189,6 +195,8 @@ class ProgramRunner:
                     "spec", answer.exit, answer.tail, cause=_unless_bad(answer, "gave no spec")
                 )
             self._spec = found[-1]
+            if self._kept_spec is not None:
+                self._kept_spec.save(self._spec)
         return self._spec
 
     def check(self, config: Mapping[str, Any]) -> None:

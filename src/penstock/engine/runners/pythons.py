@@ -6,13 +6,15 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from packaging.specifiers import SpecifierSet
+from typing import TYPE_CHECKING
 
 from penstock.data.items import LogLine
 from penstock.engine.runners.uv import UvFailed, call_uv
 from penstock.engine.runners.uv_program import OnLog
 from penstock.errors import ConfigError
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 PREFERRED_PYTHONS = ("3.11", "3.12", "3.10", "3.13", "3.14", "3.9", "3.8")
 """Airbyte's own base image runs its Python connectors on 3.11, so that is where they were tried."""
@@ -42,6 +44,8 @@ def choose_python(wanted: str | None, package: Package, work: Path, log: OnLog) 
 
     Raises ConfigError when there is none, or the package does not allow the one that is wanted.
     """
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 (20 ms: only to install)
+
     allowed = SpecifierSet(package.requires_python)
     if wanted is not None:
         return _given_python(wanted, package, allowed, work, log)

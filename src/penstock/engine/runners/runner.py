@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from penstock.data.items import Item
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog
@@ -74,4 +74,13 @@ class SourceRunner(Protocol):
 
         `is_raw` asks for batches with one JSON column `_airbyte_data` instead of typed ones.
         """
+        ...
+
+
+@runtime_checkable
+class ValidatesConfig(Protocol):
+    """The optional power to judge a configuration without asking the source or reading its spec."""
+
+    def validate_config(self, config: Mapping[str, Any]) -> None:
+        """Raises one ConfigError with every problem of the configuration."""
         ...

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from penstock.data.items import LogLine
 from penstock.engine.fetch import cache_root
+from penstock.engine.runners.kept_spec import KeptSpec
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions, to_log
 from penstock.engine.runners.pythons import Package, Python, choose_python
@@ -30,6 +31,8 @@ from penstock.errors import ConfigError, ConnectorFailed, PenstockError, Resourc
 
 STAMP = "penstock.json"
 """Written last into a venv; one without it is never used."""
+_SPEC = "spec.json"
+"""What the connector answered to `spec`; the version is in the folder's name."""
 NEWEST_PYTHON = "3.14"
 _OLD_SETUPTOOLS = "setuptools<81"
 """Connectors on airbyte-cdk 0.x import pkg_resources, which 81 announced the end of, undeclared."""
@@ -158,7 +161,13 @@ def venv_runner(
 
     def prepare() -> ProgramRunner:
         venv = store.ensure(request)
-        return ProgramRunner(request.name, program_of(venv), venv.description, options=options)
+        return ProgramRunner(
+            request.name,
+            program_of(venv),
+            venv.description,
+            options=options,
+            kept_spec=KeptSpec(venv.folder / _SPEC),
+        )
 
     found = store.find(request)
     description = found.description if found else f"{mask_url(request.requirement)} (to install)"

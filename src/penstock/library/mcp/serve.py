@@ -41,6 +41,7 @@ def over_http(server: MCPServer[Any], port: int, *, announce: Callable[[str], No
     app = _TokenRequired(server.streamable_http_app(host=_HOST), token)
     config = uvicorn.Config(app, host=_HOST, port=port, log_level="warning")
     listening = config.bind_socket()
+    listening.listen()  # whoever reads the announcement may connect at once
     address = f"http://{_HOST}:{listening.getsockname()[1]}/mcp"
     shown = f"the token of {TOKEN_VARIABLE}" if given else f"token {token}"
     announce(f"MCP server at {address}, Authorization: Bearer with {shown}")

@@ -15,7 +15,7 @@ from penstock.sdk.config.mask import branches_of
 from penstock.sdk.config.parse import Problem, config_error, did_you_mean, kind_of, nearest
 
 
-def validate_against_spec(config: Mapping[str, Any], spec: ConnectorSpec) -> None:
+def check_schema(config: Mapping[str, Any], spec: ConnectorSpec) -> None:
     """Raises one ConfigError with every place where `config` breaks the connector's schema.
 
     The values themselves are never in the error: any of them may be a secret. A pattern that
@@ -29,7 +29,7 @@ def validate_against_spec(config: Mapping[str, Any], spec: ConnectorSpec) -> Non
 def _problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Problem]:
     validator_class = jsonschema.validators.validator_for(schema, jsonschema.Draft7Validator)
     checked: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]  # stubs lack it
-        validator_class, {"pattern": _pattern}
+        validator_class, {"pattern": _pattern, "required": _required}
     )
     errors = checked(schema).iter_errors(config)
     seen: set[Problem] = set()
@@ -53,6 +53,25 @@ def _pattern(
         yield ValidationError("does not match")
 
 
+def _required(
+    validator: Validator, required: Any, instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object") and any(_missing(required, instance, schema)):
+        yield ValidationError("is required")
+
+
+def _missing(
+    required: Any, instance: Mapping[str, Any], schema: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yields the required settings that are given neither by name nor by an alias."""
+    known = schema.get("properties") or {}
+    for name in required:
+        about = known.get(name)
+        aliases = about.get("aliases") or () if isinstance(about, Mapping) else ()
+        if not any(each in instance for each in (name, *aliases)):
+            yield name
+
+
 def _told(error: ValidationError) -> Iterator[Problem]:
     path = _path(error)
     wanted: Any = error.validator_value
@@ -61,9 +80,8 @@ def _told(error: ValidationError) -> Iterator[Problem]:
         case "oneOf" | "anyOf" if error.context:
             yield from _alternatives(error)
         case "required":
-            for name in wanted:
-                if name not in instance:
-                    yield Problem(_below(path, name), "is required")
+            for name in _missing(wanted, instance, _schema(error)):
+                yield Problem(_below(path, name), "is required")
         case "additionalProperties" if wanted is False:
             known = [str(name) for name in _schema(error).get("properties", {})]
             for name in instance:

@@ -60,6 +60,7 @@ class Merge:
     columns: tuple[str, ...]
     key: tuple[str, ...]
     cursor: str | None
+    cursor_kind: Kind | None
     sequence: str
     deleted_at: str | None
     """A row of `batch` with a value here removes the row of its key."""
@@ -99,7 +100,7 @@ class SqlDialect(Protocol):
 
     def add_column(self, table: TableName, name: str, kind: Kind) -> str: ...
 
-    def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> str:
+    def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> Sequence[str]:
         """Changes the type of a column, its values converted as `survives` says."""
         ...
 

@@ -159,7 +159,7 @@ class StateTable:
                     stream=StreamDescriptor(name, namespace or None) if scope == _STREAM else None,
                     state=_parsed(state) if is_there else None,
                     generation_id=generation_id,
-                    is_complete=is_complete,
+                    is_complete=bool(is_complete),
                     fence=fence,
                 )
             )

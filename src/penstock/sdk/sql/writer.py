@@ -256,7 +256,8 @@ class SqlWriter:
             )
             if lost[0][0] > 0:
                 new = Kind.STRING
-        self._session.execute(self._dialect.widen_column(table, change.name, change.old, new))
+        for statement in self._dialect.widen_column(table, change.name, change.old, new):
+            self._session.execute(statement)
 
     def _planned(self) -> tuple[PlannedColumn, ...]:
         planned = [PlannedColumn(name=column.name, kind=column.kind) for column in self._columns]
@@ -329,17 +330,19 @@ class SqlWriter:
 
     def _merge(self) -> Merge:
         pairs = zip(self._columns, self._load_plan.columns, strict=True)
-        stored = {column.name: loaded.target.name for column, loaded in pairs}
+        stored = {column.name: loaded.target for column, loaded in pairs}
+        cursor = stored[self._plan.cursor] if self._plan.cursor else None
         deleted = next((c.name for c in self._columns if c.source == CDC_DELETED_AT), None)
         columns = [c.name for c in self._gathered() if c.name != _SEQUENCE]
         return Merge(
             table=self._target,
             batch=_GATHERED,
             columns=tuple(columns),
-            key=tuple(stored[name] for name in self._plan.primary_key),
-            cursor=stored[self._plan.cursor] if self._plan.cursor else None,
+            key=tuple(stored[name].name for name in self._plan.primary_key),
+            cursor=cursor.name if cursor else None,
+            cursor_kind=cursor.kind if cursor else None,
             sequence=_SEQUENCE,
-            deleted_at=stored[deleted] if deleted else None,
+            deleted_at=stored[deleted].name if deleted else None,
         )
 
     def _save(self, state: State | None, *, is_complete: bool) -> None:

@@ -16,6 +16,8 @@ class Health(BaseModel):
     """The server answers, and so does its database."""
 
     status: str
+    available: bool
+    """The same in the words of Airbyte's Config API, which has this address too."""
     version: str
     running: int
     """Runs this server has under way."""
@@ -26,4 +28,4 @@ def health(site: SiteNeeded) -> Health:
     """Tells that the server and its database work; needs nobody to be signed in."""
     with site.store.read() as tx:
         workspaces.list_(tx, Window(limit=1))
-    return Health(status="ok", version=site.version, running=site.plane.running)
+    return Health(status="ok", available=True, version=site.version, running=site.plane.running)

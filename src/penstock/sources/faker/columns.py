@@ -38,7 +38,13 @@ def digits(values: Numbers, *, width: int = 0) -> pa.Array:
 
 def joined(*parts: pa.Array | str) -> pa.Array:
     """Returns the parts of each row as one string; null if any part is null."""
-    return pc.binary_join_element_wise(*parts, "")
+    texts = [_text(part) if isinstance(part, str) else part for part in parts]
+    return pc.binary_join_element_wise(*texts, _text(""))
+
+
+@cache
+def _text(text: str) -> pa.Scalar:
+    return of_values([text], pa.string())[0]
 
 
 def json_of(*parts: pa.Array | str) -> pa.Array:

@@ -215,9 +215,11 @@ def _fits(column: ColumnFacts, index: int) -> str:
 
 
 def _is_double(text: str) -> str:
+    # Nothing but a number begins with one of the characters from '-' to '9'.
     return (
-        f"(left({text}, 1) between '-' and '9' and (contains({text}, '.') or contains({text}, 'e')"
-        f" or abs(try_cast({text} as double)) <= 9007199254740992))"
+        f"(case when not ({text} >= '-' and {text} < ':') then false"
+        f" when contains({text}, '.') or contains({text}, 'e') then true"
+        f" else coalesce(abs(try_cast({text} as double)) <= 9007199254740992, false) end)"
     )
 
 

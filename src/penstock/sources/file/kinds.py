@@ -35,9 +35,12 @@ _SHORTEST = (
     "rtrim(ltrim(regexp_replace(regexp_replace(try_cast({x} as double)::varchar, '[eE].*$', ''),"
     " '[-.]', '', 'g'), '0'), '0')"
 )
+SHORT_NUMBER: Final = 15
+"""Characters of a number that a double always holds: sixteen digits may be one too many."""
+
 _EXACT_DOUBLE = f"""case
     when strlen({{x}}) > {_LONGEST_NUMBER} or not regexp_full_match({{x}}, '{_REAL}') then false
-    when strlen({{x}}) <= 16 and not contains(lower({{x}}), 'e') then true
+    when strlen({{x}}) <= {SHORT_NUMBER} and not contains(lower({{x}}), 'e') then true
     when not isfinite(try_cast({{x}} as double)) then false
     when {_DIGITS} = '' then true
     when abs(try_cast({{x}} as double)) < 1e-300 then false
@@ -45,22 +48,29 @@ _EXACT_DOUBLE = f"""case
     else strlen({_DIGITS}) <= 17 and {_DIGITS} in ({_SHORTEST}, {_WRITTEN})
 end"""
 
+
+def _when(first: str, then: str) -> str:
+    """Returns both conditions as one; the second is worked out only where the first is true.
+
+    Elsewhere than in a CASE, DuckDB works out both sides of an AND for every value.
+    """
+    return f"case when {first} then {then} else false end"
+
+
 TEXT_RULES: Final[Mapping[Kind, str]] = {
     Kind.BOOLEAN: "{x} in ('true', 'false', 'True', 'False', 'TRUE', 'FALSE')",
-    Kind.INTEGER: "try_cast(left({x}, 40) as bigint)::varchar = {x}",
-    Kind.BIG_INTEGER: "try_cast(left({x}, 40) as decimal(38, 0))::varchar = {x}",
+    Kind.INTEGER: _when("strlen({x}) <= 40", "try_cast({x} as bigint)::varchar = {x}"),
+    Kind.BIG_INTEGER: _when("strlen({x}) <= 40", "try_cast({x} as decimal(38, 0))::varchar = {x}"),
     Kind.NUMBER: _EXACT_DOUBLE,
     Kind.DECIMAL: r"regexp_full_match({x}, '-?(0|[1-9][0-9]{0,28})(\.[0-9]{1,9}0*)?')",
-    Kind.DATE: "strlen({x}) = 10 and try_cast(left({x}, 10) as date)::varchar = {x}",
-    Kind.TIMESTAMP: (
-        f"regexp_full_match({{x}}, '{_MOMENT}')"
-        " and strlen({x}) <= 60 and {x} >= '0001'"
-        " and try_cast(left({x}, 60) as timestamp) is not null"
+    Kind.DATE: _when("strlen({x}) = 10", "try_cast({x} as date)::varchar = {x}"),
+    Kind.TIMESTAMP: _when(
+        f"strlen({{x}}) <= 60 and {{x}} >= '0001' and regexp_full_match({{x}}, '{_MOMENT}')",
+        "try_cast({x} as timestamp) is not null",
     ),
-    Kind.TIMESTAMP_TZ: (
-        f"regexp_full_match({{x}}, '{_MOMENT_TZ}')"
-        " and strlen({x}) <= 60 and {x} >= '0001'"
-        " and try_cast(left({x}, 60) as timestamptz) is not null"
+    Kind.TIMESTAMP_TZ: _when(
+        f"strlen({{x}}) <= 60 and {{x}} >= '0001' and regexp_full_match({{x}}, '{_MOMENT_TZ}')",
+        "try_cast({x} as timestamptz) is not null",
     ),
     Kind.TIME: f"regexp_full_match({{x}}, '{_TIME_OF_DAY}')",
 }
@@ -72,12 +82,14 @@ first kind that fits all values of a column wins; none fits: STRING.
 """
 
 SHORT_NUMBER_RULE: Final = (
-    "strlen({x}) <= 16 and regexp_full_match({x}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?')"
+    f"strlen({{x}}) <= {SHORT_NUMBER} and regexp_full_match({{x}}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?')"
 )
 """What most columns of numbers pass, at a fraction of the cost of the full rule."""
 
 WRITTEN_NUMBER_RULE: Final = (
-    f"({SHORT_NUMBER_RULE} or try_cast({_SHORT} as double)::varchar = {{x}})"
+    "case when strlen({x}) <= 40 and try_cast({x} as double)::varchar = {x}"
+    " and isfinite(try_cast({x} as double)) then true"
+    f" else {SHORT_NUMBER_RULE} end"
 )
 """The same for columns of full doubles: a text that the double itself is written as is exact."""
 

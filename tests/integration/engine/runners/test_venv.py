@@ -94,6 +94,23 @@ def test_a_package_is_installed_and_run_on_a_python_it_allows(
     assert json.loads((folder / STAMP).read_text())["python_version"] == "3.11"
 
 
+def test_an_installed_connector_is_asked_for_its_spec_once(index: Index, store: VenvStore) -> None:
+    index.add("1.0.0")
+    first = spec_of(tiny(), store)
+    (folder,) = store.root.glob("source-tiny-1.0.0-*")
+    (folder / "bin" / "source-tiny").write_text("#!/bin/sh\nexit 1\n")
+    assert spec_of(tiny(), store) == first
+
+
+def test_a_kept_spec_that_is_damaged_is_asked_for_again(index: Index, store: VenvStore) -> None:
+    index.add("1.0.0")
+    first = spec_of(tiny(), store)
+    (kept,) = store.root.glob("source-tiny-1.0.0-*/spec.json")
+    kept.write_text('{"connectionSpecification": [')
+    assert spec_of(tiny(), store) == first
+    assert json.loads(kept.read_text())["connectionSpecification"] == first
+
+
 def test_the_newest_version_is_taken_and_one_that_is_pinned_is_kept_apart(
     index: Index, store: VenvStore
 ) -> None:

@@ -1,0 +1,1 @@
+"""Airbyte's HTTP interfaces, for the programs that were written for them."""
