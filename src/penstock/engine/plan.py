@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from penstock.engine.clearing import without_streams
 from penstock.engine.settings import SyncSettings
 from penstock.engine.shaping.streams import Shaping
 from penstock.engine.state_store import StoredCheckpoint
@@ -177,9 +178,15 @@ def plan_streams(
 
 
 def source_states(tasks: Sequence[StreamTask], stored: Stored) -> tuple[State, ...]:
-    """Returns what the source continues from: the global state if there is one, else per stream."""
+    """Returns what the source continues from: the global state if there is one, else per stream.
+
+    A stream that is read anew to replace its table is left out of it.
+    """
     incremental = [task for task in tasks if not task.is_full_refresh]
     shared = stored.shared.state if stored.shared else None
+    anew = [t.stream for t in incremental if t.plan.mode.is_overwrite and not t.plan.resumes]
+    if shared is not None and anew:
+        shared = without_streams(shared, anew)
     if shared is not None and incremental and not _is_empty_global(shared):
         return (shared,)
     return tuple(task.state for task in tasks if task.state is not None)

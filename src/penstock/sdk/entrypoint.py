@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from penstock.data.items import Checkpoint, StatusChange
+from penstock.data.items import Checkpoint, LogLine, StatusChange
 from penstock.data.json_rows import JsonRows
 from penstock.errors import AccessDenied, ConfigError, PenstockError
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog, DestinationSyncMode, SyncMode
@@ -192,6 +192,8 @@ def _write_items(
                 counted = sum(claim.counted for claim in item.claims)
                 stats = StateStats(record_count=float(counted))
                 output.state(msgspec.structs.replace(item.state, source_stats=stats))
+            case LogLine():
+                output.log(item.level, item.message)
             case Page():
                 _write_page(item, output, encoder)
 

@@ -10,9 +10,11 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from penstock.data.items import Checkpoint, Claim, StatusChange
+import msgspec
+
+from penstock.data.items import Checkpoint, Claim, LogLine, StatusChange
 from penstock.errors import (
     ConfigError,
     ConnectorFailed,
@@ -20,15 +22,21 @@ from penstock.errors import (
     ProtocolError,
     UnknownName,
 )
-from penstock.protocol.catalog import ConfiguredCatalog, ConfiguredStream, SyncMode
+from penstock.protocol.catalog import (
+    ConfiguredCatalog,
+    ConfiguredStream,
+    StreamDescriptor,
+    SyncMode,
+)
 from penstock.protocol.codec import stream_state_of
 from penstock.protocol.messages import StreamStatusKind
+from penstock.protocol.state import GlobalState, StateType, StreamState, stream_state
 from penstock.protocol.state import State as StateMessage
-from penstock.protocol.state import StateType, stream_state
 from penstock.sdk.config import masked_text
 from penstock.sdk.config.parse import nearest
 from penstock.sdk.source import Source
 from penstock.sdk.stream import ReadRequest, State, Stream, descriptor_of
+from penstock.sdk.together import ReadsTogether, Rows, Said, SharedRequest, SharedState
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,7 +67,7 @@ class Page:
         return len(self.rows)
 
 
-ReadItem = StatusChange | Page | Checkpoint
+ReadItem = StatusChange | Page | Checkpoint | LogLine
 
 
 def read_streams(
@@ -78,10 +86,15 @@ def read_streams(
     A ConfigError (AccessDenied, UnknownName) ends the reading at once; any other error makes its
     stream INCOMPLETE, the other streams are read, and the first error is raised at the end. When
     `should_stop` becomes true, the reading ends before the next page, without an error.
-    What `secrets` returns is masked in what a foreign exception says.
+    What `secrets` returns is masked in what a foreign exception says. Streams that share a position
+    (`ReadsTogether`) come last, all at once, with global states.
     """
     failures: list[PenstockError] = []
-    for stream, configured in _chosen(source, catalog):
+    chosen = _chosen(source, catalog)
+    together = _together(source, chosen)
+    for stream, configured in chosen:
+        if configured.descriptor in together:
+            continue
         descriptor = configured.descriptor
         try:
             is_whole = yield from _read_one(stream, configured, states, should_stop)
@@ -96,6 +109,9 @@ def read_streams(
         else:
             if not is_whole:
                 return
+    if together and isinstance(source, ReadsTogether):
+        reading = _SharedReading(source, together)
+        yield from reading.items(states, should_stop, secrets)
     if failures:
         others = ", ".join(failure.message for failure in failures[1:])
         failures[0].context.update({"other_failures": others} if others else {})
@@ -167,6 +183,116 @@ def _read_one(
         yield _checkpoint(configured, _final_state(configured, request, newest), counted)
     yield StatusChange(stream=descriptor, status=StreamStatusKind.COMPLETE)
     return True
+
+
+def _together(
+    source: Source, chosen: Sequence[tuple[Stream, ConfiguredStream]]
+) -> dict[StreamDescriptor, tuple[Stream, ConfiguredStream]]:
+    """Returns the streams that are read in one go."""
+    if not isinstance(source, ReadsTogether) or not source.reads_together:
+        return {}
+    return {
+        configured.descriptor: (stream, configured)
+        for stream, configured in chosen
+        if _mode(stream, configured) is SyncMode.INCREMENTAL
+    }
+
+
+class _SharedReading:
+    """The streams that share one position, from STARTED to COMPLETE."""
+
+    def __init__(
+        self,
+        source: ReadsTogether,
+        streams: dict[StreamDescriptor, tuple[Stream, ConfiguredStream]],
+    ) -> None:
+        self._source = source
+        self._streams = streams
+        self._running: set[StreamDescriptor] = set()
+        self._counted = 0
+
+    def items(
+        self,
+        states: Sequence[StateMessage],
+        should_stop: Callable[[], bool],
+        secrets: Callable[[], frozenset[str]],
+    ) -> Iterator[ReadItem]:
+        yield from self._statuses(StreamStatusKind.STARTED)
+        request = SharedRequest(streams=tuple(self._streams), state=_shared_state(states))
+        try:
+            with ExitStack() as stack:
+                items = self._source.read_together(request)
+                if isinstance(items, Generator):
+                    stack.callback(items.close)
+                for item in items:
+                    if should_stop():
+                        return
+                    yield from self._item(item)
+        except Exception as error:
+            failure = connector_error(error, "The reading of the log", secrets=secrets())
+            yield from self._statuses(StreamStatusKind.INCOMPLETE, failure.message)
+            raise failure from error
+        if not should_stop():
+            yield from self._statuses(StreamStatusKind.COMPLETE)
+
+    def _item(self, item: Rows | SharedState | Said) -> Iterator[ReadItem]:
+        match item:
+            case Rows():
+                if not len(item.rows):
+                    return
+                if item.stream not in self._running:
+                    self._running.add(item.stream)
+                    yield StatusChange(stream=item.stream, status=StreamStatusKind.RUNNING)
+                stream, configured = self._streams[item.stream]
+                self._counted += len(item.rows)
+                yield Page(configured=configured, stream=stream, rows=item.rows)
+            case SharedState():
+                claim = Claim(claimed=float(self._counted), counted=self._counted)
+                self._counted = 0
+                yield Checkpoint(state=_global_state(item), claims=(claim,))
+            case Said():
+                yield LogLine(level=item.level, message=item.message)
+            case _:
+                assert_never(item)
+
+    def _statuses(
+        self, status: StreamStatusKind, reason: str | None = None
+    ) -> Iterator[StatusChange]:
+        for stream in self._streams:
+            yield StatusChange(stream=stream, status=status, reason=reason)
+
+
+def _global_state(state: SharedState) -> StateMessage:
+    inner = GlobalState(
+        shared_state=msgspec.Raw(msgspec.json.encode(state.value)),
+        stream_states=tuple(
+            StreamState(
+                stream_descriptor=stream, stream_state=msgspec.Raw(msgspec.json.encode(value))
+            )
+            for stream, value in state.streams.items()
+        ),
+    )
+    return StateMessage(type=StateType.GLOBAL, global_=inner)
+
+
+def _shared_state(states: Sequence[StateMessage]) -> SharedState | None:
+    """Returns the newest global state; those of single streams say nothing of a log."""
+    found = next((each.global_ for each in reversed(states) if each.global_ is not None), None)
+    if found is None:
+        return None
+    value = msgspec.json.decode(found.shared_state)
+    if not isinstance(value, dict):
+        raise ConfigError(
+            "The global state is not an object that this source wrote.",
+            remedy="Reset the state of the connection, and the next sync begins anew.",
+        )
+    inner = {
+        each.stream_descriptor: msgspec.json.decode(each.stream_state)
+        for each in found.stream_states
+    }
+    return SharedState(
+        value=value, streams={s: v for s, v in inner.items() if isinstance(v, dict) and v}
+    )
 
 
 def _request(

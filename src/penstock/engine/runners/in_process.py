@@ -15,6 +15,7 @@ from penstock.data.items import (
     Checkpoint,
     ConfigChange,
     Item,
+    LogLine,
     StatusChange,
     Undeclared,
 )
@@ -203,7 +204,7 @@ class _Batches:
 
     def add(self, item: ReadItem) -> Iterator[Item]:
         """Takes what comes next; yields what is due."""
-        if isinstance(item, StatusChange):
+        if isinstance(item, StatusChange | LogLine):
             yield from self.flush()
             yield item
         elif isinstance(item, Checkpoint):

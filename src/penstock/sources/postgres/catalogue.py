@@ -15,7 +15,8 @@ from penstock.sdk.postgres.copy_out import WireColumn
 _SYSTEM_SCHEMAS: Final = r"^(pg_|information_schema$)"
 
 _RELATIONS: Final = """
-SELECT c.oid, n.nspname, c.relname, c.relkind::text
+SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relreplident::text,
+       c.relpersistence = 'p'
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
    AND c.relpersistence <> 't' AND n.nspname !~ %s
@@ -73,6 +74,10 @@ class Relation:
     kind: RelationKind
     columns: tuple[RelationColumn, ...]
     primary_key: tuple[str, ...]
+    identity: str
+    """`pg_class.relreplident`: what the log keeps of a row that is gone."""
+    is_permanent: bool
+    """False for unlogged tables, whose changes are in no log."""
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
@@ -92,6 +97,13 @@ class Relation:
     def has_transactions(self) -> bool:
         """Tells whether every row says which transaction wrote it."""
         return self.kind in (RelationKind.TABLE, RelationKind.PARTITIONED)
+
+    @property
+    def is_logged(self) -> bool:
+        """Tells whether the log says which row every change is of."""
+        is_table = self.kind in (RelationKind.TABLE, RelationKind.PARTITIONED)
+        is_known = self.identity == "f" or (self.identity == "d" and bool(self.primary_key))
+        return is_table and self.is_permanent and is_known
 
     def column(self, name: str) -> RelationColumn | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -116,8 +128,10 @@ def relations(
             kind=RelationKind(kind),
             columns=tuple(columns.get(oid, ())),
             primary_key=_readable(keys.get(oid, []), columns.get(oid, [])),
+            identity=identity,
+            is_permanent=is_permanent,
         )
-        for oid, schema, name, kind in found
+        for oid, schema, name, kind, identity, is_permanent in found
         if columns.get(oid)
     )
 

@@ -2,15 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from penstock.data.types import Kind
-from penstock.errors import ConfigError, MissingDriver
+from penstock.errors import BugError, ConfigError, MissingDriver
 from penstock.sdk.config import setting
 from penstock.sdk.postgres.address import Address, Prefer, Protection
-from penstock.sdk.stream import Stream
+from penstock.sdk.stream import Stream, descriptor_of
+from penstock.sdk.together import Rows, Said, SharedRequest, SharedState
+
+if TYPE_CHECKING:
+    from penstock.sources.postgres.stream import PostgresStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xmin:
+    """By the transaction that wrote a row, or a cursor of the user's choice: no deletions."""
+
+    title: ClassVar[str] = "By transaction or cursor"
+    method: Literal["Xmin"] = "Xmin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cdc:
+    """From the server's log by logical replication: every change, deletions too."""
+
+    title: ClassVar[str] = "Change data capture"
+    method: Literal["CDC"] = "CDC"
+    replication_slot: str = setting(
+        default="penstock",
+        title="Replication slot",
+        description="The server keeps its log until this slot's reader confirms it. One for each"
+        " connection.",
+        pattern="^[a-z0-9_]{1,63}$",
+    )
+    publication: str = setting(
+        default="penstock",
+        title="Publication",
+        description="The tables whose changes are sent.",
+    )
+    setup: Literal["make", "check"] = setting(
+        default="make",
+        title="Setup",
+        description="Whether a missing slot or publication is made, or is an error that tells the"
+        " SQL to run.",
+    )
+    truncates: Literal["refuse", "skip"] = setting(
+        default="refuse",
+        title="Truncated tables",
+        description="TRUNCATE names no rows: end the sync with an error, or leave the rows where"
+        " they are and say so.",
+        advanced=True,
+    )
+    heartbeat_action_query: str | None = setting(
+        default=None,
+        title="Heartbeat",
+        description="SQL run before the log is read, such as an UPDATE of a published table.",
+        advanced=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +95,11 @@ class PostgresSourceConfig:
         default=Prefer(),
         title="TLS",
         description="How the connection is protected; only verify-full is safe from impostors.",
+    )
+    replication_method: Xmin | Cdc = setting(
+        default=Xmin(),
+        title="How changes are found",
+        description="What an incremental sync reads.",
     )
     wide_numerics: Literal["text", "decimal"] = setting(
         default="text",
@@ -89,6 +145,12 @@ class PostgresSource:
 
         Raises AccessDenied, ConfigError, ConnectionFailed or ResourceBusy.
         """
+        method = self._config.replication_method
+        if isinstance(method, Cdc):
+            _driver()
+            from penstock.sources.postgres.log import check_log  # noqa: PLC0415 (loads psycopg)
+
+            check_log(self._address, method)
         if not self.streams():
             raise ConfigError(
                 f"{self._address}: {self._config.username} may read no table"
@@ -100,13 +162,30 @@ class PostgresSource:
 
     def streams(self) -> Sequence[Stream]:
         """Returns a stream for each table and view that the user may read."""
-        try:
-            import psycopg  # noqa: F401, PLC0415 (is it there?)
-        except ModuleNotFoundError as error:
-            raise MissingDriver(
-                "PostgreSQL needs the package psycopg.",
-                remedy='Install it: pip install "penstock[postgres]".',
-            ) from error
+        return self._streams()
+
+    @property
+    def reads_together(self) -> bool:
+        """True when changes come from the log."""
+        return isinstance(self._config.replication_method, Cdc)
+
+    def read_together(self, request: SharedRequest) -> Iterator[Rows | SharedState | Said]:
+        """Yields the first reading of tables that need one, then all changes up to now."""
+        method = self._config.replication_method
+        if not isinstance(method, Cdc):
+            raise BugError(
+                "The log was asked for, and is not configured.",
+                remedy="Report it with the command that was run.",
+            )
+        streams = self._streams()
+        from penstock.sources.postgres.log import LogReading  # noqa: PLC0415 (loads psycopg)
+
+        relations = {descriptor_of(each): each.relation for each in streams}
+        wanted = {stream: relations[stream] for stream in request.streams}
+        yield from LogReading(self._address, method, wanted).items(request.state)
+
+    def _streams(self) -> list[PostgresStream]:
+        _driver()
         from penstock.sdk.postgres.connection import connected  # noqa: PLC0415 (loads psycopg)
         from penstock.sources.postgres.catalogue import (  # noqa: PLC0415 (loads psycopg)
             missing_schemas,
@@ -128,6 +207,21 @@ class PostgresSource:
                 )
             found = relations(connection, config.schemas, wide_as=wide_as)
         return [
-            PostgresStream(address=self._address, relation=each, page_blocks=config.page_blocks)
+            PostgresStream(
+                address=self._address,
+                relation=each,
+                page_blocks=config.page_blocks,
+                is_logged=self.reads_together,
+            )
             for each in found
         ]
+
+
+def _driver() -> None:
+    try:
+        import psycopg  # noqa: F401, PLC0415 (is it there?)
+    except ModuleNotFoundError as error:
+        raise MissingDriver(
+            "PostgreSQL needs the package psycopg.",
+            remedy='Install it: pip install "penstock[postgres]".',
+        ) from error

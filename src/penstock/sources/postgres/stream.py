@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.types import Column, Kind, stream_schema
-from penstock.errors import ConfigError
+from penstock.errors import BugError, ConfigError
 from penstock.protocol.catalog import PropertyPath, SyncMode
 from penstock.sdk.postgres.address import Address
 from penstock.sdk.postgres.connection import (
@@ -27,6 +27,7 @@ from penstock.sdk.postgres.connection import (
 from penstock.sdk.postgres.copy_out import Form, WireColumn
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.postgres.catalogue import Relation, RelationColumn
+from penstock.sources.postgres.changes import CDC_COLUMNS, LSN
 from penstock.sources.postgres.position import (
     CursorPosition,
     PagePosition,
@@ -67,6 +68,8 @@ class PostgresStream:
     address: Address
     relation: Relation
     page_blocks: int
+    is_logged: bool = False
+    """True when incremental reads are the log's: then all streams are read together."""
 
     @property
     def name(self) -> str:
@@ -79,7 +82,8 @@ class PostgresStream:
     @property
     def json_schema(self) -> Mapping[str, Any]:
         columns = self.relation.columns
-        schema = stream_schema(tuple(Column(name=c.name, kind=c.wire.kind) for c in columns))
+        kinds = tuple(Column(name=c.name, kind=c.wire.kind) for c in columns)
+        schema = stream_schema((*kinds, *(CDC_COLUMNS if self.is_logged else ())))
         for column in columns:
             if column.wire.form is Form.BYTES:
                 schema["properties"][column.name]["contentEncoding"] = "base64"
@@ -91,16 +95,18 @@ class PostgresStream:
 
     @property
     def cursor(self) -> PropertyPath | None:
-        return None
+        return (LSN,) if self.is_logged and self.relation.is_logged else None
 
     @property
     def modes(self) -> tuple[SyncMode, ...]:
+        if self.is_logged and not self.relation.is_logged:
+            return (SyncMode.FULL_REFRESH,)
         return (SyncMode.FULL_REFRESH, SyncMode.INCREMENTAL)
 
     @property
     def tracks_changes(self) -> bool:
-        """True where rows tell the transaction that wrote them, so that no cursor is needed."""
-        return self.relation.has_transactions
+        """True where the log or the rows tell what changed, so that no cursor is needed."""
+        return self.relation.is_logged if self.is_logged else self.relation.has_transactions
 
     @property
     def is_resumable(self) -> bool:
@@ -112,6 +118,11 @@ class PostgresStream:
         Incremental without a cursor reads what other transactions wrote since the last sync;
         with one, what lies above the last value. Neither sees rows that were deleted.
         """
+        if self.is_logged and request.mode is SyncMode.INCREMENTAL:
+            raise BugError(
+                f"Changes of {self.relation} are read with those of all tables.",
+                remedy="Report it with the command that was run.",
+            )
         cursor = self._cursor_column(request)
         position = position_of(request.state, str(self.relation))
         with connected(self.address) as connection:

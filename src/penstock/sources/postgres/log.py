@@ -1,0 +1,308 @@
+"""Change data capture: the first reading of each table, then the log, up to the present.
+
+Tables are first read in the snapshot of a temporary slot, which is made after the lasting one: the
+snapshot holds exactly what was committed before its place in the log. Changes of a table before
+that place are passed over. So a table that is added later, or whose first reading was interrupted,
+takes the same way.
+
+The lasting slot is confirmed up to the position that a sync starts from, and no further: that one
+came back from the destination, so that its rows are durable.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock.errors import ConfigError
+from penstock.protocol.catalog import StreamDescriptor
+from penstock.sdk.postgres.address import Address
+from penstock.sdk.postgres.connection import (
+    Connection,
+    bound,
+    connected,
+    copy_out,
+    rows_of,
+)
+from penstock.sdk.together import Rows, Said, SharedState
+from penstock.sources.postgres.catalogue import Relation
+from penstock.sources.postgres.changes import TableChanges, snapshot_batch
+from penstock.sources.postgres.pgoutput import (
+    Begin,
+    Change,
+    Commit,
+    Described,
+    Truncation,
+    decoded,
+)
+from penstock.sources.postgres.replication import (
+    Reached,
+    lsn_of,
+    messages,
+    replicating,
+    snapshot,
+    system_of,
+    text_of_lsn,
+)
+from penstock.sources.postgres.slot import (
+    Slot,
+    check_server,
+    find_slot,
+    make_slot,
+    missing_slot,
+    publish,
+)
+
+if TYPE_CHECKING:
+    from penstock.sources.postgres.source import Cdc
+
+_BATCH_ROWS: Final = 20_000
+_BATCH_BYTES: Final = 16 << 20
+_STATE_SECONDS: Final = 5.0
+
+Item = Rows | SharedState | Said
+
+
+def check_log(address: Address, method: Cdc) -> None:
+    """Refuses a server, user or slot that changes cannot be read with."""
+    with connected(address) as connection:
+        check_server(connection, address)
+        slot = find_slot(connection, method.replication_slot, address)
+        if slot is None and method.setup == "check":
+            raise missing_slot(address, method.replication_slot)
+
+
+class LogReading:
+    """One sync's reading of the streams that share the log."""
+
+    def __init__(
+        self, address: Address, method: Cdc, relations: Mapping[StreamDescriptor, Relation]
+    ) -> None:
+        self._address = address
+        self._method = method
+        self._relations = relations
+        self._places: dict[StreamDescriptor, int] = {}
+        """Where each stream's first reading stands in the log."""
+        self._system = ""
+
+    def items(self, state: SharedState | None) -> Iterator[Item]:
+        """Yields rows and states, from a state to what is committed by now."""
+        with connected(self._address) as connection:
+            check_server(connection, self._address)
+            with replicating(self._address) as replication:
+                self._system = system_of(replication)
+            start, slot = self._begin(connection, state)
+            level = "WARN" if slot.is_in_danger else "INFO"
+            yield Said(level=level, message=str(slot))
+            yield from self._first(start)
+            until = self._until(connection)
+            with replicating(self._address) as replication:
+                log = _Log(self._method, self._relations, self._places)
+                for item in log.items(connection, replication, start=start, until=until):
+                    yield self._state(item) if isinstance(item, int) else item
+
+    def _state(self, lsn: int) -> SharedState:
+        value = {
+            "lsn": text_of_lsn(lsn),
+            "slot": self._method.replication_slot,
+            "system": self._system,
+        }
+        streams = {name: {"lsn": text_of_lsn(place)} for name, place in self._places.items()}
+        return SharedState(value=value, streams=streams)
+
+    def _begin(self, connection: Connection, state: SharedState | None) -> tuple[int, Slot]:
+        """Returns where the log is read from, with the slot; both fit what was read before."""
+        method = self._method
+        slot = find_slot(connection, method.replication_slot, self._address)
+        start = None if state is None else self._start(state, slot)
+        fresh = publish(
+            connection,
+            method.publication,
+            list(self._relations.values()),
+            makes=method.setup == "make",
+            is_new=state is None,
+        )
+        if slot is None:
+            if method.setup == "check":
+                raise missing_slot(self._address, method.replication_slot)
+            slot = make_slot(connection, method.replication_slot, self._address)
+        for stream, value in state.streams.items() if state else ():
+            relation = self._relations.get(stream)
+            is_fresh = relation is not None and (relation.schema, relation.name) in fresh
+            if not is_fresh:
+                self._places[stream] = _place(value)
+        return slot.confirmed if start is None else start, slot
+
+    def _start(self, state: SharedState, slot: Slot | None) -> int:
+        start, system = _place(state.value), state.value.get("system")
+        if slot is None:
+            raise self._refused(
+                f"the replication slot {self._method.replication_slot} is gone, and with it the"
+                f" changes since {text_of_lsn(start)}"
+            )
+        if system != self._system:
+            raise self._refused(f"the state is of another server ({system}, not {self._system})")
+        if slot.confirmed > start:
+            raise self._refused(
+                f"the slot {slot.name} was moved to {text_of_lsn(slot.confirmed)}, past"
+                f" {text_of_lsn(start)}, where the last sync ended: another reader has used it,"
+                " or it was made anew"
+            )
+        return start
+
+    def _refused(self, why: str) -> ConfigError:
+        return ConfigError(
+            f"{self._address}: {why}.",
+            remedy="Run the sync once with --full-refresh: the tables are read and replaced, and a"
+            " slot is made. Give every connection a slot of its own.",
+            field="replication_method.replication_slot",
+        )
+
+    def _first(self, start: int) -> Iterator[Item]:
+        """Yields the tables that were never read to their end, all as of one moment."""
+        new = [stream for stream in self._relations if stream not in self._places]
+        if not new:
+            return
+        with connected(self._address) as connection:
+            with replicating(self._address) as replication:
+                lsn, name = snapshot(replication, f"penstock_{uuid.uuid4().hex[:16]}")
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                connection.execute(bound(connection, "SET TRANSACTION SNAPSHOT %s", (name,)))
+            micros = int(time.time() * 1_000_000)
+            for stream in new:
+                relation = self._relations[stream]
+                asked = ", ".join(column.asked for column in relation.columns)
+                query = f"SELECT {asked} FROM {relation.sql}"  # noqa: S608 (identifiers are quoted)
+                for batch in copy_out(connection, query, [c.wire for c in relation.columns]):
+                    rows = snapshot_batch(batch, lsn=lsn, micros=micros)
+                    yield Rows(stream=stream, rows=rows)
+                self._places[stream] = lsn
+                yield self._state(start)
+            connection.execute("COMMIT")
+
+    def _until(self, connection: Connection) -> int:
+        query = self._method.heartbeat_action_query
+        if query:
+            connection.execute(query)
+        return lsn_of(rows_of(connection, "SELECT pg_current_wal_flush_lsn()::text")[0][0])
+
+
+def _place(value: Mapping[str, Any]) -> int:
+    try:
+        return lsn_of(value["lsn"])
+    except (KeyError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            "The global state is not one that this source wrote.",
+            remedy="Reset the connection's state (`penstock state reset`).",
+        ) from error
+
+
+@dataclass(slots=True)
+class _Log:
+    """The log as rows of the tables that are wanted, and places up to which they are whole."""
+
+    method: Cdc
+    relations: Mapping[StreamDescriptor, Relation]
+    places: Mapping[StreamDescriptor, int]
+    _streams: dict[int, StreamDescriptor] = field(default_factory=dict)
+    """By the number that the log gives a table."""
+    _tables: dict[StreamDescriptor, TableChanges] = field(default_factory=dict)
+    _rows: int = 0
+    _bytes: int = 0
+
+    def items(
+        self, connection: Connection, replication: Connection, *, start: int, until: int
+    ) -> Iterator[Rows | Said | int]:
+        """Yields rows, and a place in the log wherever everything before it was yielded."""
+        transaction: Begin | None = None
+        end, told_at = start, time.monotonic()
+        for item in messages(
+            replication, self.method.replication_slot, self.method.publication, start=start
+        ):
+            if isinstance(item, Reached):
+                if transaction is None and item.lsn >= until:
+                    yield from self._flushed(connection)
+                    yield max(end, item.lsn)
+                    return
+                continue
+            self._bytes += len(item.payload)
+            match decoded(item.payload):
+                case Change() as change if transaction is not None:
+                    self._take(change, transaction)
+                    if self._rows >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
+                        yield from self._flushed(connection)
+                case Begin() as begin:
+                    transaction = begin
+                case Commit() as commit:
+                    transaction, end = None, commit.end
+                    now = time.monotonic()
+                    is_last = end >= until
+                    if is_last or self._rows >= _BATCH_ROWS or now - told_at > _STATE_SECONDS:
+                        yield from self._flushed(connection)
+                        yield end
+                        told_at = now
+                    if is_last:
+                        return
+                case Described() as described:
+                    yield from self._describe(described)
+                case Truncation() as truncation if transaction is not None:
+                    yield from self._truncated(truncation, transaction)
+                case _:
+                    pass
+
+    def _take(self, change: Change, transaction: Begin) -> None:
+        stream = self._streams.get(change.oid)
+        if stream is None:
+            return
+        is_known = transaction.lsn < self.places[stream]
+        self._tables[stream].add(
+            change, lsn=transaction.lsn, micros=transaction.micros, is_known=is_known
+        )
+        self._rows += 1
+
+    def _describe(self, described: Described) -> Iterator[Said]:
+        self._streams.pop(described.oid, None)
+        stream = StreamDescriptor(described.name, described.schema)
+        relation = self.relations.get(stream)
+        if relation is None:
+            return
+        self._streams[described.oid] = stream
+        table = self._tables.get(stream)
+        if table is None:
+            self._tables[stream] = TableChanges(relation, described)
+        else:
+            table.describe(described)
+        had = set(described.columns)
+        has = {column.name for column in relation.columns}
+        if had - has:
+            gone = ", ".join(sorted(had - has))
+            yield Said(
+                level="WARN",
+                message=f"{relation}: the log has columns that the table or this user no longer"
+                f" has: {gone}. They are left out.",
+            )
+
+    def _truncated(self, truncation: Truncation, transaction: Begin) -> Iterator[Said]:
+        for oid in truncation.oids:
+            stream = self._streams.get(oid)
+            if stream is None or transaction.lsn < self.places[stream]:
+                continue
+            relation = self.relations[stream]
+            what = f"{relation} was truncated at {text_of_lsn(transaction.lsn)}"
+            if self.method.truncates == "refuse":
+                raise ConfigError(
+                    f"{what}: the log does not say which rows are gone.",
+                    remedy="Run the sync once with --full-refresh, or set"
+                    ' `replication_method.truncates` to "skip" to keep them.',
+                    stream=str(relation),
+                )
+            yield Said(level="WARN", message=f"{what}; its rows are kept, as `truncates` says.")
+
+    def _flushed(self, connection: Connection) -> Iterator[Rows]:
+        for stream, table in self._tables.items():
+            if table.rows:
+                yield Rows(stream=stream, rows=table.batch(connection))
+        self._rows = self._bytes = 0
