@@ -13,7 +13,7 @@ import {
   TextInput,
   Title,
 } from "@mantine/core";
-import { IconCheck } from "@tabler/icons-react";
+import { IconAlertTriangle, IconCheck } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
@@ -23,23 +23,11 @@ import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
 import { Status } from "../../parts/Status";
 import { at, bytes, count, duration } from "../../parts/format";
+import { verdictOf, type Proof } from "./proof";
 
 // The chosen streams, pairs in the document, come through the client as lists.
 type Run = Omit<Schemas["RunDetail"], "streams">;
 const ACTIVE = ["queued", "running", "waiting"];
-
-interface Proof {
-  seconds: number;
-  streams?: {
-    table: string;
-    stream: { name: string; namespace?: string };
-    status: string;
-    rows_read?: number;
-    rows_filtered?: number;
-    rows_sent?: number;
-    rows_committed?: number;
-  }[];
-}
 
 export function RunPage() {
   const { runId = "" } = useParams({ strict: false });
@@ -150,17 +138,16 @@ function Figures({ run }: { run: Run }) {
                   </Text>
                   <Text size="sm">{count(each.rows_read)} rows</Text>
                 </Group>
-                <Progress
-                  aria-label={`Progress of ${each.name}`}
-                  animated={each.status !== "complete"}
-                  value={
-                    each.estimated_rows
-                      ? Math.min(100, (100 * each.rows_read) / each.estimated_rows)
-                      : each.status === "complete"
-                        ? 100
-                        : 50
-                  }
-                />
+                {each.estimated_rows ? (
+                  <Progress
+                    aria-label={`Progress of ${each.name}`}
+                    animated={each.status !== "complete"}
+                    value={Math.min(100, (100 * each.rows_read) / each.estimated_rows)}
+                  />
+                ) : (
+                  // How much is to come is not known: a part of a bar would be made up.
+                  <Status value={each.status} />
+                )}
               </div>
             ))}
           </Stack>
@@ -181,12 +168,17 @@ function ProofOf({ runId }: { runId: number }) {
   });
   if (receipt.isPending) return <Waiting text="Fetching the receipt" />;
   if (receipt.isError) return <ErrorNotice error={receipt.error} />;
+  const verdict = verdictOf(receipt.data);
   return (
     <Paper withBorder p="lg">
       <Group mb="sm" gap="xs">
-        <IconCheck color="var(--mantine-color-green-7)" />
+        {verdict.isProved ? (
+          <IconCheck color="var(--mantine-color-green-7)" />
+        ) : (
+          <IconAlertTriangle color="var(--mantine-color-red-7)" />
+        )}
         <Title order={2} size="h4">
-          Proved complete: read = sent = committed
+          {verdict.words}
         </Title>
       </Group>
       <Table.ScrollContainer minWidth={520}>
