@@ -38,26 +38,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such path: {', '.join(unknown)}")
     adopt_orphans()
     conditions, started_at = machine(), now()
-    tables: list[Table] = []
-    for name in given.paths or PATHS:
-        tables.extend(PATHS[name].tables(quick=given.quick))
     short, is_dirty = commit()
     words = sys.argv[1:] if arguments is None else arguments
-    report = Report(
-        started_at=started_at,
-        commit=short,
-        is_dirty=is_dirty,
-        quick=given.quick,
-        command=shlex.join(["python", "-m", "benchmarks", *words]),
-        machine=conditions,
-        environments=tuple(environment(install(name)) for name in peers()),
-        tables=tuple(tables),
-    )
-    print(markdown(report))
-    if not given.no_write:
-        say(f"written: {write(report)}")
-        if not given.quick and not given.paths:
-            paste(report)
+    tables: list[Table] = []
+    report: Report | None = None
+    for name in given.paths or PATHS:
+        tables.extend(PATHS[name].tables(quick=given.quick))
+        report = Report(
+            started_at=started_at,
+            commit=short,
+            is_dirty=is_dirty,
+            quick=given.quick,
+            command=shlex.join(["python", "-m", "benchmarks", *words]),
+            machine=conditions,
+            environments=tuple(environment(install(each)) for each in peers()),
+            tables=tuple(tables),
+        )
+        # After each path: what was measured stays, also when the run is stopped.
+        if not given.no_write:
+            say(f"written: {write(report)}")
+            if not given.quick and not given.paths:
+                paste(report)
+    if report is not None:
+        print(markdown(report))
     return 1 if any(_is_ours_and_wrong(table) for table in tables) else 0
 
 
