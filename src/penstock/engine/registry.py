@@ -44,6 +44,7 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
         "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
+        "mysql": "penstock.sources.mysql:MySQLSource",
         "postgres": "penstock.sources.postgres:PostgresSource",
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
         "sqlite": "penstock.sources.sqlite:SQLiteSource",
@@ -57,6 +58,7 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
         "files": "penstock.destinations.files:FilesDestination",
+        "mysql": "penstock.destinations.mysql:MySQLDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
         "sqlite": "penstock.destinations.sqlite:SQLiteDestination",
     }
@@ -65,6 +67,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "destination-duckdb": "DuckDB",
         "destination-files": "Files",
+        "destination-mysql": "MySQL",
         "destination-postgres": "PostgreSQL",
         "destination-sqlite": "SQLite",
         "source-avni": "Avni",
@@ -72,6 +75,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "source-faker": "Faker",
         "source-file": "Files",
         "source-google-analytics": "Google Analytics 4",
+        "source-mysql": "MySQL",
         "source-postgres": "PostgreSQL",
         "source-smartsheet": "Smartsheet",
         "source-sqlite": "SQLite",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
 from penstock.data.types import Kind
 from penstock.sdk.destination import TableName
@@ -159,3 +159,35 @@ class SqlSession(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class CommitsDdl(Protocol):
+    """Optional power of a session: its database commits at every CREATE, ALTER, RENAME and DROP.
+
+    `SqlWriter` then publishes in steps: it commits rows and state as those of staging, lets
+    `publish` put staging in place, and stores completion in a transaction of its own. The session
+    must be able to tell by `publish`'s traces which steps an interrupted attempt had done.
+    """
+
+    def create_staging(
+        self, staging: TableName, table: TableName, columns: Sequence[TableColumn]
+    ) -> None:
+        """Creates a table that is marked as staging from its first moment on."""
+        ...
+
+    def index_key(self, table: TableName, key: Sequence[str]) -> None:
+        """Makes the key quick to look up before a transaction merges by it."""
+        ...
+
+    def drop_temporary(self, table: TableName) -> None:
+        """Drops a temporary table without ending the transaction."""
+        ...
+
+    def publish(self, staging: TableName, table: TableName) -> None:
+        """Puts staging in the place of a table (which may not exist), for all readers at once."""
+        ...
+
+    def settle(self, table: TableName) -> None:
+        """Removes the traces of `publish`, after completion is stored."""
+        ...

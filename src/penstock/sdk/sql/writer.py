@@ -35,6 +35,7 @@ from penstock.sdk.destination import ColumnPlan, Normalisation, StreamPlan, Tabl
 from penstock.sdk.sql.batches import BatchQueue
 from penstock.sdk.sql.dialect import (
     CDC_DELETED_AT,
+    CommitsDdl,
     Load,
     LoadColumn,
     Merge,
@@ -128,6 +129,8 @@ class SqlWriter:
     def finish(self, state: State | None) -> int:
         """Commits what is left, swaps staging in and marks the generation complete, at once."""
         self._refuse_if_over()
+        if self._staging is not None and isinstance(self._session, CommitsDdl):
+            return self._finish_in_steps(self._session, self._staging, state)
         with self._ending():
             self._load_all()
             if self._staging is not None:
@@ -138,6 +141,21 @@ class SqlWriter:
                     self._state.clear(self._plan)
             self._save(state, is_complete=True)
             self._session.commit()
+        self._is_over = True
+        return self._take_count()
+
+    def _finish_in_steps(self, session: CommitsDdl, staging: TableName, state: State | None) -> int:
+        with self._ending():
+            self._load_all()
+            if state is None and not self._covers_target:
+                self._state.clear(self._plan)
+            self._save(state, is_complete=False)
+            self._session.commit()
+            session.publish(staging, self._table)
+            self._session.begin()
+            self._save(None, is_complete=True)
+            self._session.commit()
+            session.settle(self._table)
         self._is_over = True
         return self._take_count()
 
@@ -183,6 +201,8 @@ class SqlWriter:
             else:
                 self._begin_staging(self._staging, row)
             self._fit(self._target)
+            if self._plan.mode.is_dedup and isinstance(self._session, CommitsDdl):
+                self._session.index_key(self._target, self._stored_key())
             self._load_plan = self._planned_load(_GATHERED if self._plan.mode.is_dedup else None)
             self._session.commit()
 
@@ -213,9 +233,11 @@ class SqlWriter:
                 remedy=f"Rename or drop table {staging}, or choose another table prefix.",
                 table=staging,
             )
-        self._session.execute(
-            self._dialect.create_table(staging, [self._new(c) for c in self._planned()])
-        )
+        columns = [self._new(column) for column in self._planned()]
+        if isinstance(self._session, CommitsDdl):
+            self._session.create_staging(staging, self._table, columns)
+            return
+        self._session.execute(self._dialect.create_table(staging, columns))
         for statement in self._dialect.mark_staging(staging, self._table):
             self._session.execute(statement)
 
@@ -316,9 +338,17 @@ class SqlWriter:
             return
         for statement in self._dialect.merge(self._merge()):
             self._session.execute(statement)
-        gathered = self._dialect.table(_GATHERED, is_temporary=True)
-        self._session.execute(f"DROP TABLE {gathered}")
+        if isinstance(self._session, CommitsDdl):
+            self._session.drop_temporary(_GATHERED)
+        else:
+            gathered = self._dialect.table(_GATHERED, is_temporary=True)
+            self._session.execute(f"DROP TABLE {gathered}")
         self._is_gathering = False
+
+    def _stored_key(self) -> list[str]:
+        found = self._session.columns(self._target) or ()
+        stored = {column.name.lower(): column.name for column in found}
+        return [stored[name.lower()] for name in self._plan.primary_key]
 
     def _gathered(self) -> list[TableColumn]:
         """The table's own columns, in its types, and the order of arrival."""
