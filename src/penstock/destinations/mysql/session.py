@@ -123,12 +123,12 @@ class MySQLSession:
 
     def columns(self, table: TableName) -> tuple[TableColumn, ...] | None:
         rows = self.rows(
+            # Both parts name the table, so that MariaDB opens that one and no other.
             "SELECT c.column_name, c.column_type, c.column_comment"
-            " FROM information_schema.columns AS c JOIN information_schema.tables AS t"
-            " ON t.table_schema = c.table_schema AND t.table_name = c.table_name"
-            " WHERE c.table_schema = %s AND c.table_name = %s AND t.table_type = 'BASE TABLE'"
-            " ORDER BY c.ordinal_position",
-            (self._schema(table), table.name),
+            " FROM information_schema.columns AS c, information_schema.tables AS t"
+            " WHERE c.table_schema = %s AND c.table_name = %s AND t.table_schema = %s"
+            " AND t.table_name = %s AND t.table_type = 'BASE TABLE' ORDER BY c.ordinal_position",
+            (self._schema(table), table.name) * 2,
         )
         if not rows:
             return None
