@@ -182,7 +182,7 @@ class MySQLSession:
         if self.columns(table) is None:
             self.execute(f"RENAME TABLE {new} TO {name}")
             return
-        aside = identifier(self._schema(table), _aside(table))
+        aside = identifier(self._schema(table), aside_name(table))
         self.execute(f"DROP TABLE IF EXISTS {aside}")
         self.execute(f"ALTER TABLE {name} COMMENT = {literal(replaced_mark(table))}")
         self.execute(f"RENAME TABLE {name} TO {aside}, {new} TO {name}")
@@ -192,8 +192,8 @@ class MySQLSession:
         name = self._dialect.table(table)
         marked = dict(self._marked(table))
         is_marked = table.name in marked
-        if marked.get(_aside(table)) == replaced_mark(table):
-            aside = identifier(self._schema(table), _aside(table))
+        if marked.get(aside_name(table)) == replaced_mark(table):
+            aside = identifier(self._schema(table), aside_name(table))
             if self.columns(table) is None:
                 self.execute(f"RENAME TABLE {aside} TO {name}")
                 is_marked = True
@@ -210,7 +210,7 @@ class MySQLSession:
     def has_marks(self, table: TableName) -> bool:
         """Tells whether a publication of this table was begun and not settled."""
         names = {name for name, _ in self._marked(table)}
-        return bool(names & {table.name, _aside(table)})
+        return bool(names & {table.name, aside_name(table)})
 
     def _marked(self, table: TableName) -> list[tuple[str, str]]:
         rows = self.rows(
@@ -305,7 +305,7 @@ def _plain(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _aside(table: TableName) -> str:
+def aside_name(table: TableName) -> str:
     """Returns the name that a table has between being replaced and being dropped."""
     return f"_penstock_old_{hashlib.sha256(table.name.encode()).hexdigest()[:16]}"
 
