@@ -27,8 +27,9 @@ INSERT INTO visits SELECT seq, lpad(seq, 5, '0'), seq / 100, seq / 7, seq / 4, s
     18446744073709551615 - seq, 1 + seq % 2, seq % 8, json_object('i', seq, 'name', 'पुणे'),
     unhex(md5(seq)), seq, point(seq, 1) FROM seq_1_to_{rows}
 """
-_NOTES = "CREATE TABLE notes (n int, note text)"
-_NOTE_ROWS = "INSERT INTO notes SELECT seq, repeat('x', seq) FROM seq_1_to_{rows}"
+_NOTES = "CREATE TABLE notes (n int, part varchar(9), note text, PRIMARY KEY (part, n))"
+_NOTE_ROWS = """
+INSERT INTO notes SELECT seq, concat("it's ", seq % 3), repeat('x', seq) FROM seq_1_to_{rows}"""
 
 
 @pytest.mark.usefixtures("mariadb_server")

@@ -41,7 +41,7 @@ def position_of(state: Mapping[str, Any] | None, stream: str) -> Position:
         return KeyPosition()
     if state.keys() == {"key", "after"}:
         columns, values = state["key"], state["after"]
-        if _are_texts(columns) and _are_texts(values) and len(columns) == len(values):
+        if _are_texts(columns) and _are_texts(values) and len(values) in (0, len(columns)):
             return KeyPosition(columns=tuple(columns), values=tuple(values))
     if state.keys() == {"cursor", "value"}:
         cursor, value = state["cursor"], state["value"]

@@ -78,10 +78,12 @@ class MySQLStream:
     def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
         """Yields rows and positions: all rows, or those from the last value of the cursor on.
 
-        Incremental reads see no deletions, and read rows with the last value again.
+        Incremental reads see no deletions, and read rows with the last value again. Without a
+        cursor they read rows of larger keys only: for tables that are only ever added to.
         """
-        if request.mode is SyncMode.FULL_REFRESH:
-            yield from self._full(request)
+        by_key = not self.is_logged and request.cursor is None and bool(self.table.key)
+        if request.mode is SyncMode.FULL_REFRESH or by_key:
+            yield from self._by_key(request)
         elif self.is_logged:
             raise BugError(
                 f"Changes of {self.table} are read with those of all tables.",
@@ -90,16 +92,16 @@ class MySQLStream:
         else:
             yield from self._from_cursor(request, self._cursor_column(request))
 
-    def _full(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
-        """Yields the table in the order of its key, with a state behind each batch."""
+    def _by_key(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
+        """Yields rows in the order of their key, with a state behind each batch."""
         key = self.table.key
         position = position_of(request.state, str(self.table))
         names = tuple(column.name for column in key)
-        if not isinstance(position, KeyPosition) or not position.values:
+        if request.state is None:
             position = KeyPosition(columns=names)
-        if position.columns != names:
+        if not isinstance(position, KeyPosition) or position.columns != names:
             raise ConfigError(
-                f"The primary key of {self.table} has changed since a reading was interrupted.",
+                f"The state of {self.table} is of another primary key, or of a cursor.",
                 remedy="Reset the stream's state (`penstock state reset`), and it is read anew.",
                 stream=str(self.table),
             )
@@ -115,7 +117,10 @@ class MySQLStream:
                     yield batch
                     if key:
                         values = tuple(_last(batch, column) or "" for column in key)
-                        yield KeyPosition(columns=names, values=values).state()
+                        position = KeyPosition(columns=names, values=values)
+                        yield position.state()
+        if request.mode is SyncMode.INCREMENTAL:
+            yield position.state()
 
     def _from_cursor(
         self, request: ReadRequest, cursor: TableColumn
