@@ -23,6 +23,7 @@ from penstock.control.housekeeping import Retention
 from penstock.control.launchers.launcher import Launcher
 from penstock.control.launchers.local import LocalLauncher
 from penstock.control.logs import LogPart, read_log
+from penstock.control.looking import Looking
 from penstock.control.model import DiscoveredCatalog
 from penstock.control.opening import opened
 from penstock.control.retries import RetryLimits
@@ -76,6 +77,7 @@ class ControlPlane:
         self.upgraded = upgraded
         self.configuring = Configuring(house, wake=self.wake)
         self.administering = Administering(house, self.configuring)
+        self.looking = Looking(house)
         now = house.clock()
         self._server = Server(
             id=house.server_id,
