@@ -146,11 +146,23 @@ class ControlPlane:
         self.wake()
         return run
 
-    def log(self, run_id: int, attempt: int, *, offset: int = 0) -> LogPart:
-        """Returns the part of an attempt's log after an offset; UnknownName when it is gone."""
+    def log(
+        self,
+        run_id: int,
+        attempt: int,
+        *,
+        offset: int = 0,
+        before: int | None = None,
+        limit_bytes: int = 1 << 20,
+    ) -> LogPart:
+        """Returns the part of an attempt's log after an offset, or the one that ends at `before`.
+
+        Raises UnknownName when the log is gone.
+        """
         with self.store.read() as tx:
             name = runs.attempt(tx, run_id, attempt).log_name
-        return read_log(self.house.log_folder / name, offset=offset)
+        path = self.house.log_folder / name
+        return read_log(path, offset=offset, before=before, limit_bytes=limit_bytes)
 
     def log_path(self, run_id: int, attempt: int) -> Path:
         """Returns the file of an attempt's log, for handing it out whole."""
