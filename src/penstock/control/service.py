@@ -15,6 +15,7 @@ from typing import IO, Any
 from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.administering import Administering
 from penstock.control.configuring import Configuring
+from penstock.control.declared.declaring import Declaring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
 from penstock.control.history import ProbeKind, Run
@@ -76,6 +77,7 @@ class ControlPlane:
         self.setup = setup
         self.upgraded = upgraded
         self.configuring = Configuring(house, wake=self.wake)
+        self.declaring = Declaring(house, self.configuring)
         self.administering = Administering(house, self.configuring)
         self.looking = Looking(house)
         now = house.clock()
