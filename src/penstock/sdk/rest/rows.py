@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.data.json_rows import JsonRows
+from penstock.data.lines import RecordTexts
 from penstock.errors import DataError
 from penstock.sdk.record_lines import json_bytes
 from penstock.sdk.rest.body import Path, Records
@@ -46,7 +47,7 @@ class Shaping:
         odd = records.not_objects()
         if odd:
             raise DataError(
-                f"The stream {self.stream} has {len(odd)} records that are not JSON objects.",
+                f"The stream {self.stream} has {odd} records that are not JSON objects.",
                 remedy="Report it to the connector's author.",
                 stream=self.stream,
             )
@@ -61,16 +62,18 @@ class Shaping:
             rows = [made for row in rows for made in self.expand(row)]
         return rows
 
-    def _texts(self, records: Records, parent: Row) -> list[bytes]:
+    def _texts(self, records: Records, parent: Row) -> RecordTexts:
         """Returns the records' texts; properties that are added stand behind the others."""
         texts = records.spelled_plainly()
         if not self.carry and self.deleted is None:
             return texts
         behind = [json_bytes(added)[1:] for added in self._added(records, parent)]
-        return [
-            text[:-1] + (b"," if len(text) > 2 else b"") + added
-            for text, added in zip(texts, behind, strict=True)
-        ]
+        return RecordTexts.of(
+            [
+                text[:-1] + (b"," if len(text) > 2 else b"") + added
+                for text, added in zip(texts, behind, strict=True)
+            ]
+        )
 
     def _added(self, records: Records, parent: Row) -> list[Row]:
         """Returns, for each record, the properties it gets beside its own."""
