@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 import msgspec
 
@@ -21,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 LARGEST_LOG_BYTES: Final = 100 << 20
 LARGEST_MESSAGE: Final = 32 << 10
+_LONGEST_LINE: Final = 1 << 20
+_LOOKED_THROUGH: Final = 16 << 20
+"""Of a log that is searched, at one time."""
+_MOST_FOUND: Final = 1_000
 
 
 class LogRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,13 +42,11 @@ class LogPart:
 
     records: tuple[LogRecord, ...]
     offsets: tuple[int, ...]
-    """Where each line begins, in bytes: what names it for good, since a log only grows."""
-    offset: int
-    """Where the first line begins."""
+    """Where each of them begins, in bytes."""
     next_offset: int
     """In bytes; equal to the offset asked for when nothing more was there."""
     size: int
-    """Of the whole log, in bytes."""
+    """Bytes the log has now."""
 
 
 class AttemptLog:
@@ -120,49 +121,62 @@ class AttemptLog:
 
 
 def read_log(
-    path: Path, *, offset: int = 0, before: int | None = None, limit_bytes: int = 1 << 20
+    path: Path,
+    *,
+    offset: int = 0,
+    limit_bytes: int = 1 << 20,
+    wanted: Callable[[LogRecord], bool] | None = None,
 ) -> LogPart:
-    """Returns whole lines from an offset on, or those that end just before one.
+    """Returns whole lines from an offset on; raises UnknownName when there is no such log.
 
-    An offset within a line begins with the next one. Raises UnknownName when there is no such log.
+    An offset within a line begins with the next one. With `wanted` the lines it says True of, up
+    to a thousand; some further megabytes are looked through where there are few.
     """
+    records: list[LogRecord] = []
+    offsets: list[int] = []
     try:
         with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            end = size if before is None else min(before, size)
-            begin = offset if before is None else max(0, end - limit_bytes)
-            begin = min(begin, end)
-            block = _read(file, begin, min(limit_bytes, end - begin))
-            is_cut = begin > 0 and _read(file, begin - 1, 1) != b"\n"
+            size = path.stat().st_size
+            position = _beginning(file, offset)
+            end = position + (limit_bytes if wanted is None else _LOOKED_THROUGH)
+            while position < end and len(records) < _MOST_FOUND:
+                file.seek(position)
+                block = file.read(limit_bytes)
+                whole = block[: block.rfind(b"\n") + 1]
+                if not whole:
+                    break
+                for start, record in _records(whole, position):
+                    if wanted is None or wanted(record):
+                        records.append(record)
+                        offsets.append(start)
+                position += len(whole)
     except FileNotFoundError as error:
         raise UnknownName(
             "The log of this attempt is gone.",
             remedy="It was removed for its age, or the attempt ran on another server.",
         ) from error
-    if is_cut:
-        cut = block.find(b"\n") + 1 or len(block)
-        begin, block = begin + cut, block[cut:]
-    whole = block[: block.rfind(b"\n") + 1]
-    lines = whole.splitlines(keepends=True)
-    ends = tuple(accumulate((len(line) for line in lines), initial=begin))
-    return LogPart(
-        records=tuple(_record(line) for line in lines),
-        offsets=ends[:-1],
-        offset=begin,
-        next_offset=ends[-1],
-        size=size,
-    )
+    return LogPart(records=tuple(records), offsets=tuple(offsets), next_offset=position, size=size)
 
 
-def _read(file: BinaryIO, offset: int, length: int) -> bytes:
-    file.seek(offset)
-    return file.read(length)
+def _beginning(file: IO[bytes], offset: int) -> int:
+    """Returns where the first whole line at or after an offset begins."""
+    if offset <= 0:
+        return 0
+    file.seek(offset - 1)
+    before = file.read(1)
+    if before in (b"\n", b""):
+        return offset
+    file.readline(_LONGEST_LINE)
+    return file.tell()
 
 
-def _record(line: bytes) -> LogRecord:
-    try:
-        return msgspec.json.decode(line, type=LogRecord)
-    except msgspec.DecodeError:  # the disk was full in the middle of it
-        return LogRecord(
-            at=datetime.fromtimestamp(0).astimezone(), level="WARN", message="(damaged line)"
-        )
+def _records(block: bytes, position: int) -> Iterator[tuple[int, LogRecord]]:
+    for line in block.splitlines(keepends=True):
+        try:
+            record = msgspec.json.decode(line, type=LogRecord)
+        except msgspec.DecodeError:  # the disk was full in the middle of it
+            record = LogRecord(
+                at=datetime.fromtimestamp(0).astimezone(), level="WARN", message="(damaged line)"
+            )
+        yield position, record
+        position += len(line)

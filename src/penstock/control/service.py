@@ -6,7 +6,7 @@ import fcntl
 import os
 import platform
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.administering import Administering
+from penstock.control.approving import Approving
 from penstock.control.configuring import Configuring
 from penstock.control.declared.declaring import Declaring
 from penstock.control.dispatcher import Dispatcher
@@ -23,7 +24,7 @@ from penstock.control.house import House, Patience, default_runs_at_once
 from penstock.control.housekeeping import Retention
 from penstock.control.launchers.launcher import Launcher
 from penstock.control.launchers.local import LocalLauncher
-from penstock.control.logs import LogPart, read_log
+from penstock.control.logs import LogPart, LogRecord, read_log
 from penstock.control.looking import Looking
 from penstock.control.model import DiscoveredCatalog
 from penstock.control.opening import opened
@@ -80,6 +81,7 @@ class ControlPlane:
         self.declaring = Declaring(house, self.configuring)
         self.administering = Administering(house, self.configuring)
         self.looking = Looking(house)
+        self.approving = Approving(house, self.configuring)
         now = house.clock()
         self._server = Server(
             id=house.server_id,
@@ -154,17 +156,15 @@ class ControlPlane:
         attempt: int,
         *,
         offset: int = 0,
-        before: int | None = None,
-        limit_bytes: int = 1 << 20,
+        wanted: Callable[[LogRecord], bool] | None = None,
     ) -> LogPart:
-        """Returns the part of an attempt's log after an offset, or the one that ends at `before`.
-
-        Raises UnknownName when the log is gone.
-        """
+        """Returns the part of an attempt's log after an offset; UnknownName when it is gone."""
         with self.store.read() as tx:
-            name = runs.attempt(tx, run_id, attempt).log_name
-        path = self.house.log_folder / name
-        return read_log(path, offset=offset, before=before, limit_bytes=limit_bytes)
+            found = runs.attempt(tx, run_id, attempt)
+        path = self.house.log_folder / found.log_name
+        if found.ended_at is None and not path.exists():
+            return LogPart(records=(), offsets=(), next_offset=offset, size=0)
+        return read_log(path, offset=offset, wanted=wanted)
 
     def log_path(self, run_id: int, attempt: int) -> Path:
         """Returns the file of an attempt's log, for handing it out whole."""

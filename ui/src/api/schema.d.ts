@@ -156,6 +156,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection_id}/schema-approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve Schema
+         * @description Lets a connection read by what its source has now, and switches it on again.
+         */
+        post: operations["approve_schema"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection_id}/schema-changes": {
         parameters: {
             query?: never;
@@ -168,6 +188,26 @@ export interface paths {
          * @description Lists what has changed in the connection's source, the newest first.
          */
         get: operations["list_schema_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}/schema-difference": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Schema Difference
+         * @description Compares a connection with what its source has; POST /probes/discover asks that anew.
+         */
+        get: operations["get_schema_difference"];
         put?: never;
         post?: never;
         delete?: never;
@@ -196,7 +236,7 @@ export interface paths {
         post?: never;
         /**
          * Reset States
-         * @description Lets the next run read everything from the beginning; rows stay.
+         * @description Lets the next run read everything, or one stream, from the beginning; rows stay.
          */
         delete: operations["reset_states"];
         options?: never;
@@ -595,7 +635,9 @@ export interface paths {
         };
         /**
          * Get Log
-         * @description Returns a part of an attempt's log.
+         * @description Returns a part of an attempt's log, from the first whole line at an offset on.
+         *
+         *     With a filter the lines that fit, and how far they were looked for.
          */
         get: operations["get_log"];
         put?: never;
@@ -1150,6 +1192,23 @@ export interface components {
             workspace_id: string | null;
         };
         /**
+         * ChangeShown
+         * @description One difference; `field` is empty for a whole stream.
+         */
+        ChangeShown: {
+            /** Field */
+            field: string;
+            /** Is Breaking */
+            is_breaking: boolean;
+            /** New */
+            new: unknown;
+            /** Old */
+            old: unknown;
+            stream: components["schemas"]["StreamNamed"];
+            /** Transform */
+            transform: string;
+        };
+        /**
          * ColumnShown
          * @description One column of rows.
          */
@@ -1530,18 +1589,22 @@ export interface components {
             level: string;
             /** Message */
             message: string;
+            /** Offset */
+            offset: number;
             /** Origin */
             origin: string;
         };
         /**
          * LogLines
-         * @description Some lines of a log; `next_offset` is where the next ones begin.
+         * @description Some lines of a log.
          */
         LogLines: {
             /** Items */
             items: components["schemas"]["LogLine"][];
             /** Next Offset */
             next_offset: number;
+            /** Size */
+            size: number;
         };
         /**
          * ModeName
@@ -1601,6 +1664,34 @@ export interface components {
             source_id: string;
             /** Streams */
             streams?: components["schemas"]["StreamChoice"][] | null;
+        };
+        /**
+         * NewApproval
+         * @description What is taken over of a changed schema.
+         */
+        NewApproval: {
+            /**
+             * Added
+             * @default []
+             */
+            added: [
+                string | null,
+                string
+            ][];
+            /**
+             * Backfills
+             * @default false
+             */
+            backfills: boolean;
+            /** Catalog Id */
+            catalog_id: string;
+            /** Streams */
+            streams?: components["schemas"]["StreamChoice"][] | null;
+            /**
+             * Switches On
+             * @default true
+             */
+            switches_on: boolean;
         };
         /**
          * NewCheck
@@ -2121,6 +2212,23 @@ export interface components {
             next: string | null;
         };
         /**
+         * SchemaDifference
+         * @description How what a connection reads by differs from what its source was last found to have.
+         */
+        SchemaDifference: {
+            /** Catalog Id */
+            catalog_id: string;
+            /** Changes */
+            changes: components["schemas"]["ChangeShown"][];
+            /**
+             * Discovered At
+             * Format: date-time
+             */
+            discovered_at: string;
+            /** Is Breaking */
+            is_breaking: boolean;
+        };
+        /**
          * SchemaPolicy
          * @description What becomes of a changed source (Airbyte API, `NonBreakingSchemaUpdatesBehaviorEnum`).
          *
@@ -2237,6 +2345,16 @@ export interface components {
             primary_key: string[][];
             /** Selected Fields */
             selected_fields?: string[][] | null;
+        };
+        /**
+         * StreamNamed
+         * @description A stream of a source.
+         */
+        StreamNamed: {
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string | null;
         };
         /**
          * StreamShown
@@ -2907,6 +3025,41 @@ export interface operations {
             };
         };
     };
+    approve_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApproval"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_schema_changes: {
         parameters: {
             query?: {
@@ -2930,6 +3083,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SchemaChanges"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_schema_difference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaDifference"];
                 };
             };
             /** @description Default Response */
@@ -3009,7 +3193,11 @@ export interface operations {
     };
     reset_states: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only of this stream. */
+                stream?: string | null;
+                namespace?: string | null;
+            };
             header?: never;
             path: {
                 connection_id: string;
@@ -3788,8 +3976,12 @@ export interface operations {
     get_log: {
         parameters: {
             query?: {
-                /** @description In bytes; `next_offset` of before. */
+                /** @description In bytes; as of a line. */
                 offset?: number;
+                /** @description Takes the part that ends here; for reading upwards. */
+                before?: number | null;
+                /** @description So much of the log is looked through. */
+                max_bytes?: number;
                 level?: string[] | null;
                 origin?: string[] | null;
                 /** @description A part of the message, in any case. */
@@ -3860,6 +4052,10 @@ export interface operations {
         parameters: {
             query?: {
                 offset?: number;
+                level?: string[] | null;
+                origin?: string[] | null;
+                /** @description A part of the message, in any case. */
+                q?: string | null;
             };
             header?: never;
             path: {

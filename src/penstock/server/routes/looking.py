@@ -13,8 +13,9 @@ from penstock.control.documents import RowsFound, TableFound
 from penstock.control.looking import MOST_ROWS, Named
 from penstock.control.model import Connection, ConnectorKind, NamespaceRule, StreamChoice
 from penstock.control.store import connections, connectors, states
+from penstock.server.routes.connections import seen
 from penstock.server.routes.probes import FailureShown
-from penstock.server.site import ActorNeeded, Site, SiteNeeded
+from penstock.server.site import ActorNeeded, SiteNeeded
 
 router = APIRouter()
 
@@ -207,7 +208,7 @@ def list_tables(
     namespace: str | None = None,
 ) -> Tables:
     """Counts the rows of a connection's tables, and tells how new they are."""
-    connection = _seen(site, connection_id, actor, Role.READER)
+    connection = seen(site, connection_id, actor, Role.READER)
     wanted = None if stream is None else [(namespace, stream)]
     found = site.plane.looking.tables(connection, wanted)
     with site.store.read() as tx:
@@ -230,7 +231,7 @@ def list_rows(
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50,
 ) -> RowsShown:
     """Returns the first rows of a stream's table, as the destination stores them."""
-    connection = _seen(site, connection_id, actor, Role.EDITOR)
+    connection = seen(site, connection_id, actor, Role.EDITOR)
     return _rows_shown(site.plane.looking.rows(connection, (namespace, stream), limit=limit))
 
 
@@ -294,10 +295,3 @@ def _table_shown(named: Named, found: TableFound, committed_at: datetime | None)
         committed_at=committed_at,
         failure=failure,
     )
-
-
-def _seen(site: Site, connection_id: str, actor: ActorNeeded, role: Role) -> Connection:
-    with site.store.read() as tx:
-        found = connections.get(tx, connection_id)
-    actor.require(role, found.workspace_id)
-    return found

@@ -239,6 +239,8 @@ export const words = {
       settings: "Settings",
     },
     tabList: "Parts of this connection",
+    noPart: "A connection has no such page",
+    noPartText: "The tabs show those there are.",
     sync: "Sync now",
     cancel: "Cancel run",
     cancelling: "Cancelling…",
@@ -336,7 +338,13 @@ export const words = {
     none: "The source has what this connection was made from.",
     approve: "Approve the changes",
     approveSays:
-      "New fields are read from the next run on; streams and fields that are gone are left out. New streams wait in the list below until you choose them.",
+      "New fields are read from the next run on; streams and fields that are gone are left out. Of the new streams those you tick are read.",
+    takeStream: (name: string) => `Read ${name}`,
+    backfill: "Read streams with new fields from their beginning",
+    breakingText:
+      "A key or cursor is gone: choose another one, or another sync mode, in the streams below before you approve.",
+    at: (when: string) => `looked at ${when}`,
+    columns: { stream: "Stream", change: "Change", field: "Field", from: "Before", to: "Now" },
     approved: "Approved. The next run reads by the new schema.",
     breaking: "Breaking",
     transforms: {
@@ -411,7 +419,7 @@ export const words = {
     byHand: "set by hand, taken over by the next run",
     edit: "Edit",
     editOf: (name: string) => `State of ${name}`,
-    says: "What the source wrote, to the digit. The next run starts here; rows that are there stay.",
+    says: "What the source wrote. The next run starts here; rows that are there stay.",
     save: "Save the state",
     notJson: (why: string) => `This is no JSON: ${why}`,
     notObject: "A state is an object: { … }",
