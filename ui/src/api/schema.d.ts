@@ -466,6 +466,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Figures
+         * @description Returns runs, rows, bytes and durations by day: of a connection, a workspace, or all.
+         */
+        get: operations["list_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -495,7 +515,7 @@ export interface paths {
         };
         /**
          * Summary
-         * @description Tells what runs, what failed, and how much was moved by day.
+         * @description Tells what runs, what failed, what is late, and how much was moved by day.
          */
         get: operations["summary"];
         put?: never;
@@ -1422,10 +1442,22 @@ export interface components {
             day: string;
             /** Failed */
             failed: number;
+            /** Longest Seconds */
+            longest_seconds: number;
             /** Rows Committed */
             rows_committed: number;
+            /** Seconds */
+            seconds: number;
             /** Succeeded */
             succeeded: number;
+        };
+        /**
+         * Days
+         * @description The oldest first; a day without runs is there too.
+         */
+        Days: {
+            /** Items */
+            items: components["schemas"]["Day"][];
         };
         /**
          * DefinitionShown
@@ -1566,6 +1598,25 @@ export interface components {
             status: string;
             /** Version */
             version: string;
+        };
+        /**
+         * LateShown
+         * @description A connection whose schedule came twice since it last succeeded.
+         */
+        LateShown: {
+            /** Connection Id */
+            connection_id: string;
+            /** Connection Name */
+            connection_name: string;
+            /** Last Succeeded At */
+            last_succeeded_at: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Workspace Id */
+            workspace_id: string;
         };
         /**
          * LinkMade
@@ -2435,6 +2486,8 @@ export interface components {
             days: components["schemas"]["Day"][];
             /** Failed */
             failed: components["schemas"]["RunShown"][];
+            /** Late */
+            late: components["schemas"]["LateShown"][];
             /** Running */
             running: components["schemas"]["RunShown"][];
         };
@@ -3702,6 +3755,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_figures: {
+        parameters: {
+            query?: {
+                workspace_id?: string | null;
+                connection_id?: string | null;
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Days"];
                 };
             };
             /** @description Default Response */

@@ -68,6 +68,17 @@ def newest_id(tx: Transaction) -> int:
     return int(tx.execute(select(func.max(events.c.id))).scalar() or 0)
 
 
+def count_since(tx: Transaction, kind: str, moment: datetime) -> tuple[tuple[str, int], ...]:
+    """Returns how many events of a kind each connection had since a moment, where it had any."""
+    query = (
+        select(events.c.connection_id, func.count())
+        .where(events.c.at >= moment, events.c.kind == kind, events.c.connection_id.is_not(None))
+        .group_by(events.c.connection_id)
+        .order_by(events.c.connection_id)
+    )
+    return tuple((row[0], int(row[1])) for row in tx.execute(query))
+
+
 def create_channel(tx: Transaction, channel: Channel) -> None:
     """Keeps a new channel."""
     rows.put(tx, channels, channel)
@@ -128,6 +139,13 @@ def deliveries_of(tx: Transaction, channel_id: str, window: rows.Window) -> rows
     return rows.page(
         tx, Delivery, query, keys=(deliveries.c.id,), window=window, is_descending=True
     )
+
+
+def count_deliveries(tx: Transaction) -> dict[DeliveryStatus, int]:
+    """Returns how many deliveries are kept, by status; every status is there."""
+    query = select(deliveries.c.status, func.count()).group_by(deliveries.c.status)
+    found = {row[0]: int(row[1]) for row in tx.execute(query)}
+    return {status: found.get(status, 0) for status in DeliveryStatus}
 
 
 def forget_before(tx: Transaction, moment: datetime) -> int:
