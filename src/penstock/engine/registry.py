@@ -56,12 +56,14 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
+        "snowflake": "penstock.destinations.snowflake:SnowflakeDestination",
     }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "destination-duckdb": "DuckDB",
         "destination-postgres": "PostgreSQL",
+        "destination-snowflake": "Snowflake",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
         "source-faker": "Faker",
