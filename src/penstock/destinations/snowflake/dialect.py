@@ -1,7 +1,8 @@
 """Snowflake's own SQL: types, MERGE, and statements ordered so that DDL commits nothing half.
 
 Snowflake commits the open transaction before every DDL statement. So temporary tables are made
-(replaced) when nothing is in the transaction yet, and a finished table is published by one CREATE OR REPLACE.
+(replaced) when nothing is in the transaction yet, and a finished table is published by one
+statement, CREATE OR REPLACE.
 """
 
 from __future__ import annotations
