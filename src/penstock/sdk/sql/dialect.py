@@ -98,6 +98,13 @@ class SqlDialect(Protocol):
         self, table: TableName, columns: Sequence[TableColumn], *, is_temporary: bool = False
     ) -> str: ...
 
+    def drop_temporary(self, table: TableName) -> Sequence[str]:
+        """Removes a temporary table within the open transaction.
+
+        Nothing where DDL would commit it: there `create_table` replaces a temporary table.
+        """
+        ...
+
     def add_column(self, table: TableName, name: str, kind: Kind) -> str: ...
 
     def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> Sequence[str]:

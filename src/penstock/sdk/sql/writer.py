@@ -131,6 +131,7 @@ class SqlWriter:
         with self._ending():
             self._load_all()
             if self._staging is not None:
+                self._state.confirm(self._plan)  # no stale attempt swaps, even where DDL commits
                 for statement in self._dialect.swap(self._staging, self._table):
                     self._session.execute(statement)
                 if state is None and not self._covers_target:
@@ -316,8 +317,8 @@ class SqlWriter:
             return
         for statement in self._dialect.merge(self._merge()):
             self._session.execute(statement)
-        gathered = self._dialect.table(_GATHERED, is_temporary=True)
-        self._session.execute(f"DROP TABLE {gathered}")
+        for statement in self._dialect.drop_temporary(_GATHERED):
+            self._session.execute(statement)
         self._is_gathering = False
 
     def _gathered(self) -> list[TableColumn]:
