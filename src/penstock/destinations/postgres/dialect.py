@@ -97,9 +97,6 @@ class PostgresDialect:
         word = "TEMPORARY TABLE" if is_temporary else "TABLE"
         return f"CREATE {word} {self.table(table, is_temporary=is_temporary)} ({parts})"
 
-    def drop_temporary(self, table: TableName) -> Sequence[str]:
-        return (f"DROP TABLE {self.table(table, is_temporary=True)}",)
-
     def add_column(self, table: TableName, name: str, kind: Kind) -> str:
         return f"ALTER TABLE {self.table(table)} ADD COLUMN {quoted(name)} {_TYPES[kind]}"
 

@@ -110,6 +110,8 @@ class SnowflakeDestination:
         Raises AccessDenied, ConfigError or ConnectionFailed.
         """
         with self._session() as session:
+            schema = self._dialect.default_schema
+            was_there = session.has_schema(schema)
             session.prepare()
             name = self._dialect.table(
                 TableName(schema=None, name=f"_penstock_check_{uuid.uuid4().hex}")
@@ -119,6 +121,8 @@ class SnowflakeDestination:
                 session.change(f"INSERT INTO {name} VALUES (1)")  # noqa: S608 (quoted)
             finally:
                 session.execute(f"DROP TABLE {name}")
+                if not was_there:
+                    session.execute(f"DROP SCHEMA {self._dialect.quote(schema)}")
 
     @contextmanager
     def open(self, plan: StreamPlan) -> Iterator[Writer]:
@@ -159,7 +163,7 @@ class SnowflakeDestination:
     def scan(self, table: TableName, *, limit: int | None = None) -> pa.RecordBatchReader:
         """Returns the rows of a table as they are stored."""
         tail = "" if limit is None else f" LIMIT {int(limit)}"
-        return self.query(f"SELECT * FROM {self._dialect.table(table)}{tail}")  # noqa: S608
+        return self.query(f"SELECT * FROM {self._dialect.table(table)}{tail}")  # noqa: S608 (quoted)
 
     def count(self, table: TableName) -> int:
         """Returns the rows of a table; 0 when there is no such table."""
@@ -171,8 +175,12 @@ class SnowflakeDestination:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
         """Returns the rows of one SELECT; raises ConfigError for SQL that is wrong."""
-        with self._session() as session:
-            return session.arrow(sql, parameters).to_reader()
+        session = self._connect()
+        try:
+            return session.reader(sql, parameters, session.close)
+        except BaseException:
+            session.close()
+            raise
 
     def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Runs statements in one transaction; durable on return."""
@@ -202,6 +210,9 @@ class SnowflakeDestination:
 
     def _connect(self) -> SnowflakeSession:
         try:
+            from penstock.destinations.snowflake.failures import (  # noqa: PLC0415 (loads the driver)
+                translating,
+            )
             from penstock.destinations.snowflake.session import (  # noqa: PLC0415 (loads the driver)
                 SnowflakeSession,
             )
@@ -210,7 +221,14 @@ class SnowflakeDestination:
                 "Snowflake needs the package snowflake-connector-python.",
                 remedy='Install it: pip install "penstock[snowflake]".',
             ) from error
-        return SnowflakeSession(_settings(self._config), self._dialect)
+        return SnowflakeSession(
+            _settings(self._config), self._dialect, translating(_secrets(self._config))
+        )
+
+
+def _secrets(config: SnowflakeConfig) -> list[str]:
+    given = (config.password, config.private_key, config.private_key_password)
+    return [secret for secret in given if secret]
 
 
 def _settings(config: SnowflakeConfig) -> dict[str, Any]:

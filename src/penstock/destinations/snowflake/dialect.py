@@ -1,8 +1,9 @@
-"""Snowflake's own SQL: types, MERGE, and statements ordered so that DDL commits nothing half.
+"""Snowflake's own SQL: types, casts that never fail, MERGE, and publication without DDL.
 
-Snowflake commits the open transaction before every DDL statement. So temporary tables are made
-(replaced) when nothing is in the transaction yet, and a finished table is published by one
-statement, CREATE OR REPLACE.
+Snowflake commits the open transaction before every DDL statement
+(docs.snowflake.com/en/sql-reference/transactions), so this dialect has the power
+`CommitsBeforeDdl`. INSERT OVERWRITE is DML: it replaces the rows of a table within a transaction,
+and keeps the table's grants, policies and comments.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _TYPES: Final[Mapping[Kind, str]] = {
 _KINDS: Final = {**{name: kind for kind, name in _TYPES.items()}, "TEXT": Kind.STRING}
 _SENT: Final = {Kind.BOOLEAN: "BOOLEAN", Kind.INTEGER: "NUMBER(19,0)", Kind.NUMBER: "FLOAT"}
 """Kinds whose Parquet value COPY takes as it is; every other is sent as text and cast here."""
+_BOUNDED: Final = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.JSON})
+"""Kinds of which penstock has values that Snowflake's own type refuses."""
 INCOMING: Final = "PENSTOCK_INCOMING"
 
 
@@ -73,18 +76,15 @@ class SnowflakeDialect:
             return f"CREATE OR REPLACE TEMPORARY TABLE {name} ({parts})"
         return f"CREATE TABLE IF NOT EXISTS {name} ({parts})"
 
-    def drop_temporary(self, table: TableName) -> Sequence[str]:
-        del table
-        return ()
-
     def add_column(self, table: TableName, name: str, kind: Kind) -> str:
         return f"ALTER TABLE {self.table(table)} ADD COLUMN {quoted(name)} {_TYPES[kind]}"
 
-    def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> str:
+    def widen_column(self, table: TableName, name: str, old: Kind, new: Kind) -> Sequence[str]:
+        """One statement, so that a reader or a crash finds the column whole: old or new."""
         value = _cast(_text(quoted(name), old), _TYPES[new], new)
         return (
-            f"CREATE OR REPLACE TABLE {self.table(table)} AS"
-            f" SELECT * REPLACE ({value} AS {quoted(name)}) FROM {self.table(table)}"
+            f"CREATE OR REPLACE TABLE {self.table(table)} COPY GRANTS"
+            f" AS SELECT * REPLACE ({value} AS {quoted(name)}) FROM {self.table(table)}",
         )
 
     def survives(self, name: str, old: Kind, new: Kind) -> str:
@@ -116,12 +116,25 @@ class SnowflakeDialect:
     def mark_staging(self, staging: TableName, table: TableName) -> Sequence[str]:
         return (f"COMMENT ON TABLE {self.table(staging)} IS {literal(staging_mark(table))}",)
 
-    def swap(self, staging: TableName, table: TableName) -> Sequence[str]:
-        """Readers see the old table or the new one: one statement replaces it."""
+    def create_staging(
+        self, staging: TableName, table: TableName, columns: Sequence[TableColumn]
+    ) -> str:
+        return f"{self.create_table(staging, columns)} COMMENT = {literal(staging_mark(table))}"
+
+    def replace_rows(
+        self, staging: TableName, table: TableName, columns: Sequence[TableColumn]
+    ) -> str:
+        names = ", ".join(quoted(column.name) for column in columns)
         return (
-            f"CREATE OR REPLACE TABLE {self.table(table)} AS SELECT * FROM {self.table(staging)}",
-            f"COMMENT ON TABLE {self.table(table)} IS ''",
-            f"DROP TABLE {self.table(staging)}",
+            f"INSERT OVERWRITE INTO {self.table(table)} ({names})"
+            f" SELECT {names} FROM {self.table(staging)}"
+        )
+
+    def swap(self, staging: TableName, table: TableName) -> Sequence[str]:
+        """Readers see the old table or the new one; staging stays, so that this can be repeated."""
+        return (
+            f"CREATE OR REPLACE TABLE {self.table(table)} COPY GRANTS"
+            f" AS SELECT * FROM {self.table(staging)}",
         )
 
 
@@ -145,10 +158,15 @@ def kind_of_type(type_name: str) -> Kind | None:
     return _KINDS.get(type_name)
 
 
+def is_sent_as_text(column: LoadColumn) -> bool:
+    """Tells whether COPY takes the exact text of a value, which INSERT then casts."""
+    return column.kind not in _SENT or column.target.kind is not column.kind
+
+
 def incoming_table(load: Load) -> str:
-    """Returns the temporary table that COPY fills: c0, c1, … as `sent` orders them."""
-    kinds = [column.kind for column in load.columns]
-    types = [_SENT.get(kind, "VARCHAR") for kind in kinds] + ["VARCHAR", "VARCHAR"]
+    """Returns the temporary table that COPY fills: c0, c1, … as the files have them."""
+    types = ["VARCHAR" if is_sent_as_text(c) else _SENT[c.kind] for c in load.columns]
+    types += ["VARCHAR", "VARCHAR", "VARCHAR"]
     types += ["NUMBER(19,0)"] if load.sequence is not None else []
     parts = ", ".join(f'"c{place}" {name}' for place, name in enumerate(types))
     return f"CREATE OR REPLACE TEMPORARY TABLE {INCOMING} ({parts})"
@@ -161,52 +179,59 @@ def insert_incoming(load: Load) -> str:
         stored, problem = _landed(column, f'i."c{place}"')
         values.append(stored)
         problems += [problem] if problem else []
-    count = len(load.columns)
+    extracted_at, changes, raw_id, sequence = (
+        f'i."c{place}"' for place in range(len(load.columns), len(load.columns) + 4)
+    )
     names = [column.target.name for column in load.columns]
     names += [EXTRACTED_AT, RAW_ID, META, GENERATION_ID]
     values += [
-        _cast(f'i."c{count}"', load.extracted_at.type_name, load.extracted_at.kind),
-        "UUID_STRING()",
-        _meta(load.sync_id, f'i."c{count + 1}"', problems),
+        _cast(extracted_at, load.extracted_at.type_name, load.extracted_at.kind),
+        raw_id,
+        _meta(load.sync_id, changes, problems),
         str(load.generation_id),
     ]
     if load.sequence is not None:
         names.append(load.sequence)
-        values.append(f'i."c{count + 2}"')
+        values.append(sequence)
     target = SnowflakeDialect("").table(load.table, is_temporary=load.is_temporary)
     columns = ", ".join(map(quoted, names))
     return f"INSERT INTO {target} ({columns}) SELECT {', '.join(values)} FROM {INCOMING} AS i"
 
 
 def _landed(column: LoadColumn, value: str) -> tuple[str, str | None]:
+    """Returns what is stored of a value, and the change to record where it cannot be."""
     target = column.target
-    if target.type_name == _TYPES[column.kind] or target.kind is column.kind:
-        is_ready = column.kind in _SENT or column.kind is Kind.STRING
-        return (value if is_ready else _cast(value, target.type_name, target.kind)), None
-    text = _text(value, column.kind)
-    survives = _comes_back(text, column.kind, target.type_name, target.kind)
-    stored = _cast(text, target.type_name, target.kind)
+    if not is_sent_as_text(column) or target.kind is Kind.STRING:
+        return value, None
+    stored = _cast(value, target.type_name, target.kind)
+    if target.kind is column.kind:
+        if column.kind not in _BOUNDED:
+            return stored, None
+        is_lost = f"{value} IS NOT NULL AND {stored} IS NULL"
+        return stored, f"IFF({is_lost}, {_nulled(column)}, NULL)"
+    survives = _comes_back(value, column.kind, target.type_name, target.kind)
+    return f"IFF({survives}, {stored}, NULL)", f"IFF({survives}, NULL, {_nulled(column)})"
+
+
+def _nulled(column: LoadColumn) -> str:
     change = {
         "field": column.source,
         "change": ChangeKind.NULLED.value,
         "reason": "DESTINATION_TYPECAST_ERROR",
     }
-    record = literal(json.dumps(change, ensure_ascii=False, separators=(",", ":")))
-    return (
-        f"IFF({survives}, {stored}, NULL)",
-        f"IFF({survives}, NULL, {record})",
-    )
+    return literal(json.dumps(change, ensure_ascii=False, separators=(",", ":")))
 
 
-def _text(value: str, kind: Kind) -> str:
-    return f"TO_JSON({value})" if kind is Kind.JSON and "." not in value else f"{value}::VARCHAR"
+def _text(column: str, kind: Kind) -> str:
+    """Returns a stored value as text."""
+    return f"TO_JSON({column})" if kind is Kind.JSON else f"{column}::VARCHAR"
 
 
 def _cast(text: str, type_name: str, kind: Kind | None) -> str:
     if kind is Kind.STRING:
         return text
     if kind is Kind.JSON:
-        return f"PARSE_JSON({text})"
+        return f"TRY_PARSE_JSON({text})"
     return f"TRY_CAST({text} AS {type_name})"
 
 
@@ -221,8 +246,9 @@ def _comes_back(text: str, kind: Kind, type_name: str, target: Kind | None) -> s
 
 
 def _meta(sync_id: int, changes: str, problems: Sequence[str]) -> str:
+    head = literal(f'{{"sync_id":{sync_id},"changes":')
+    if not problems:
+        return f"PARSE_JSON({head} || COALESCE({changes}, '[]') || '}}')"
     inner = f"NULLIF(SUBSTR({changes}, 2, LENGTH({changes}) - 2), '')"
     parts = " || ".join(f"COALESCE(',' || {part}, '')" for part in [inner, *problems])
-    listed = f"SUBSTR({parts}, 2)"
-    head = literal(f'{{"sync_id":{sync_id},"changes":[')
-    return f"PARSE_JSON({head} || {listed} || ']}}')"
+    return f"PARSE_JSON({head} || '[' || SUBSTR({parts}, 2) || ']}}')"

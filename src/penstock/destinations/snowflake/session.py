@@ -1,15 +1,15 @@
-"""One connection to Snowflake: Parquet by PUT and COPY, every error translated at the border."""
+"""One connection to Snowflake: Parquet by PUT and COPY, rows back in batches."""
 
 from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import snowflake.connector
 from snowflake.connector import errors
@@ -20,37 +20,62 @@ from penstock.destinations.snowflake.dialect import (
     SnowflakeDialect,
     incoming_table,
     insert_incoming,
+    is_sent_as_text,
     kind_of_type,
     quoted,
     staging_mark,
 )
-from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError, ProofFailed
+from penstock.destinations.snowflake.failures import Translate
+from penstock.destinations.snowflake.results import arrow_type, batch_of
+from penstock.errors import ProofFailed
 from penstock.sdk.destination import TableName
 from penstock.sdk.sql.dialect import Load, TableColumn
+from penstock.sdk.sql.row_ids import new_row_ids
 
 _STAGE: Final = "PENSTOCK_STAGE"
-_REFUSED: Final = frozenset({3001, 3003, 250001, 390100, 390101, 390144, 390189, 390201})
-"""Wrong user, password, key or role; a privilege that is lacking."""
-_SENT_AS_IS: Final = frozenset({Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER})
+_READ_ROWS: Final = 10_000
+_PARQUET: Final = "TYPE = PARQUET NULL_IF = () USE_VECTORIZED_SCANNER = FALSE"
+"""NULL_IF: else the text `\\N` would be read as NULL, Snowflake's default."""
+_SESSION: Final[Mapping[str, Any]] = {
+    "TIMEZONE": "UTC",
+    "QUERY_TAG": "penstock",
+    "CLIENT_TELEMETRY_ENABLED": False,
+}
 
 
 class SnowflakeSession:
     """One connection; its temporary stage and tables end with it."""
 
-    def __init__(self, settings: dict[str, Any], dialect: SnowflakeDialect) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], dialect: SnowflakeDialect, translate: Translate
+    ) -> None:
         self._dialect = dialect
-        self._incoming: Load | None = None
-        with translated():
+        self._translate = translate
+        self._has_incoming = False
+        with translate():
             self._connection = snowflake.connector.connect(
-                **settings, autocommit=False, application="penstock", paramstyle="pyformat"
+                **settings,
+                autocommit=False,
+                application="penstock",
+                paramstyle="pyformat",
+                session_parameters=dict(_SESSION),
+                platform_detection_timeout_seconds=0,  # asks nobody where it runs
             )
 
     def prepare(self) -> None:
-        """Makes the default schema and the stage that files are put into."""
+        """Makes the default schema where it is missing, and the stage that files are put into."""
         schema = self._dialect.default_schema
-        self.execute(self._dialect.create_schema(schema))
+        if not self.has_schema(schema):
+            self.execute(self._dialect.create_schema(schema))
         self.execute(f"USE SCHEMA {quoted(schema)}")
         self.execute(f"CREATE OR REPLACE TEMPORARY STAGE {_STAGE}")
+
+    def has_schema(self, schema: str) -> bool:
+        return bool(
+            self.rows(
+                "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,)
+            )
+        )
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         self.rows(sql, parameters)
@@ -59,7 +84,7 @@ class SnowflakeSession:
         return int(self.rows(sql, parameters)[0][0])
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(), self._connection.cursor() as cursor:
+        with self._translate(), self._connection.cursor() as cursor:
             cursor.execute(sql, tuple(parameters) or None)
             return [tuple(row) for row in cursor.fetchall()]
 
@@ -74,9 +99,7 @@ class SnowflakeSession:
             return
         try:
             self._connection.rollback()
-        except errors.ProgrammingError:
-            return  # No transaction is open: nothing to end.
-        except (errors.OperationalError, errors.DatabaseError):
+        except (errors.OperationalError, errors.DatabaseError, errors.InterfaceError):
             return  # The session has gone, and with it the transaction.
 
     def columns(self, table: TableName) -> tuple[TableColumn, ...] | None:
@@ -107,19 +130,19 @@ class SnowflakeSession:
     def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
         # The table is made once: the first load of a writer opens its transaction, so that this
         # DDL commits nothing; DELETE then empties the table inside each transaction.
-        if self._incoming is None:
+        if not self._has_incoming:
             self.execute(incoming_table(load))
-            self._incoming = load
+            self._has_incoming = True
         name = f"{uuid.uuid4().hex}.parquet"
+        sent = _sent(load, batches)
         with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
             path = Path(folder) / name
-            pq.write_table(_sent(load, batches), path)
+            pq.write_table(sent, path, compression="zstd")
             self.execute(f"PUT 'file://{path}' @{_STAGE} AUTO_COMPRESS=FALSE")
-        count = len(_sent_names(load))
-        values = ", ".join(f"$1:c{place}" for place in range(count))
+        values = ", ".join(f"$1:{column}" for column in sent.column_names)
         self.execute(
-            f"COPY INTO {INCOMING} FROM (SELECT {values} FROM @{_STAGE}/{name})"  # noqa: S608
-            " FILE_FORMAT = (TYPE = PARQUET)"
+            f"COPY INTO {INCOMING} FROM (SELECT {values} FROM @{_STAGE}/{name})"  # noqa: S608 (constants)
+            f" FILE_FORMAT = ({_PARQUET}) PURGE = TRUE"
         )
         inserted = self.change(insert_incoming(load))
         emptied = self.change(f"DELETE FROM {INCOMING}")  # noqa: S608 (a constant)
@@ -130,91 +153,52 @@ class SnowflakeSession:
             )
         return inserted
 
-    def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Returns the rows of a query, columns in the types Snowflake names."""
-        with translated(), self._connection.cursor() as cursor:
+    def reader(
+        self, sql: str, parameters: Sequence[Any], done: Callable[[], None]
+    ) -> pa.RecordBatchReader:
+        """Returns the rows of a query as they come; `done` is called at their end."""
+        cursor = self._connection.cursor()
+        with self._translate():
             cursor.execute(sql, tuple(parameters) or None)
-            fields = [pa.field(c.name, _arrow_type(c)) for c in cursor.description]
-            rows = cursor.fetchall()
-        columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, fields, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+        schema = pa.schema([pa.field(c.name, arrow_type(c)) for c in cursor.description])
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                while True:
+                    with self._translate():
+                        rows = cursor.fetchmany(_READ_ROWS)
+                    if not rows:
+                        return
+                    yield batch_of(rows, schema)
+            finally:
+                done()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
 
     def close(self) -> None:
-        with translated():
+        with self._translate():
             self._connection.close()
 
 
-def _sent_names(load: Load) -> list[str]:
-    count = len(load.columns) + 2 + (load.sequence is not None)
-    return [f"c{place}" for place in range(count)]
-
-
 def _sent(load: Load, batches: Sequence[pa.RecordBatch]) -> pa.Table:
-    """Returns the rows as the file holds them: all but numbers and booleans as exact text."""
+    """Returns the rows as the file holds them: exact texts, but for what is sent as it is."""
     table = pa.Table.from_batches(batches)
-    kinds = [column.kind for column in load.columns] + [Kind.TIMESTAMP_TZ, Kind.STRING]
-    kinds += [Kind.INTEGER] if load.sequence is not None else []
+    count = len(load.columns)
     columns = [
-        column if kind in _SENT_AS_IS else _texts(column, kind)
-        for column, kind in zip(table.columns, kinds, strict=True)
+        _texts(values, column.kind) if is_sent_as_text(column) else values
+        for column, values in zip(load.columns, table.columns[:count], strict=True)
     ]
-    return pa.Table.from_arrays(columns, names=_sent_names(load))
+    columns += [_texts(table.column(count), Kind.TIMESTAMP_TZ), table.column(count + 1)]
+    columns.append(pa.chunked_array([pa.array(new_row_ids(table.num_rows), pa.string())]))
+    columns += table.columns[count + 2 :]
+    return pa.Table.from_arrays(columns, names=[f"c{place}" for place in range(len(columns))])
 
 
 def _texts(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     if kind is Kind.JSON and isinstance(column.type, pa.BaseExtensionType):
-        chunks = [chunk.storage for chunk in column.chunks]
-        return pa.chunked_array(chunks, pa.string())
+        return pa.chunked_array([chunk.storage for chunk in column.chunks], pa.string())
+    if kind is Kind.TIMESTAMP_TZ:
+        # With an offset in figures: the formats that Snowflake lists have no Z.
+        wall = column.cast(pa.timestamp("us")).cast(pa.string())
+        return pc.binary_join_element_wise(wall, "+00:00", "")
     return column.cast(pa.string())
-
-
-def _arrow_type(column: Any) -> pa.DataType:  # noqa: PLR0911 (a table)
-    """Type codes: docs.snowflake.com, Python connector API, `Cursor.description`."""
-    match column.type_code:
-        case 0 if column.scale:
-            return pa.decimal128(column.precision, column.scale)
-        case 0:
-            return pa.int64() if (column.precision or 38) < 38 else pa.decimal128(38, 0)
-        case 1:
-            return pa.float64()
-        case 3:
-            return pa.date32()
-        case 4 | 8:
-            return pa.timestamp("us")
-        case 6 | 7:
-            return pa.timestamp("us", tz="UTC")
-        case 11:
-            return pa.binary()
-        case 12:
-            return pa.time64("us")
-        case 13:
-            return pa.bool_()
-        case _:
-            return pa.string()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raises the connector's errors as penstock's, each with what to do about it."""
-    try:
-        yield
-    except errors.Error as error:
-        raise as_penstock_error(error) from error
-
-
-def as_penstock_error(error: errors.Error) -> PenstockError:
-    """Returns the penstock error that says what to do about one of the connector's."""
-    first = str(error.msg or error).strip().split("\n", 1)[0]
-    message = f"Snowflake: {first}"
-    if error.errno in _REFUSED or isinstance(error, errors.ForbiddenError):
-        return AccessDenied(
-            message, remedy="Correct the account, user, credentials or role, or grant what it says."
-        )
-    if isinstance(error, errors.ProgrammingError | errors.NotSupportedError | errors.DataError):
-        return ConfigError(
-            message, remedy="Correct the SQL or the setting it names: database, warehouse, schema."
-        )
-    return ConnectionFailed(
-        message, remedy="Run the sync again: it continues after the last commit."
-    )
