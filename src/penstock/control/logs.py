@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -37,8 +38,14 @@ class LogPart:
     """Some lines of a log, and where the next ones begin."""
 
     records: tuple[LogRecord, ...]
+    offsets: tuple[int, ...]
+    """Where each line begins, in bytes: what names it for good, since a log only grows."""
+    offset: int
+    """Where the first line begins."""
     next_offset: int
     """In bytes; equal to the offset asked for when nothing more was there."""
+    size: int
+    """Of the whole log, in bytes."""
 
 
 class AttemptLog:
@@ -112,26 +119,50 @@ class AttemptLog:
             self._is_full = True
 
 
-def read_log(path: Path, *, offset: int = 0, limit_bytes: int = 1 << 20) -> LogPart:
-    """Returns whole lines from an offset on; raises UnknownName when there is no such log."""
+def read_log(
+    path: Path, *, offset: int = 0, before: int | None = None, limit_bytes: int = 1 << 20
+) -> LogPart:
+    """Returns whole lines from an offset on, or those that end just before one.
+
+    An offset within a line begins with the next one. Raises UnknownName when there is no such log.
+    """
     try:
         with path.open("rb") as file:
-            file.seek(offset)
-            block = file.read(limit_bytes)
+            size = file.seek(0, os.SEEK_END)
+            end = size if before is None else min(before, size)
+            begin = offset if before is None else max(0, end - limit_bytes)
+            begin = min(begin, end)
+            block = _read(file, begin, min(limit_bytes, end - begin))
+            is_cut = begin > 0 and _read(file, begin - 1, 1) != b"\n"
     except FileNotFoundError as error:
         raise UnknownName(
             "The log of this attempt is gone.",
             remedy="It was removed for its age, or the attempt ran on another server.",
         ) from error
+    if is_cut:
+        cut = block.find(b"\n") + 1 or len(block)
+        begin, block = begin + cut, block[cut:]
     whole = block[: block.rfind(b"\n") + 1]
-    return LogPart(records=tuple(_records(whole)), next_offset=offset + len(whole))
+    lines = whole.splitlines(keepends=True)
+    ends = tuple(accumulate((len(line) for line in lines), initial=begin))
+    return LogPart(
+        records=tuple(_record(line) for line in lines),
+        offsets=ends[:-1],
+        offset=begin,
+        next_offset=ends[-1],
+        size=size,
+    )
 
 
-def _records(block: bytes) -> Iterator[LogRecord]:
-    for line in block.splitlines():
-        try:
-            yield msgspec.json.decode(line, type=LogRecord)
-        except msgspec.DecodeError:  # the disk was full in the middle of it
-            yield LogRecord(
-                at=datetime.fromtimestamp(0).astimezone(), level="WARN", message="(damaged line)"
-            )
+def _read(file: BinaryIO, offset: int, length: int) -> bytes:
+    file.seek(offset)
+    return file.read(length)
+
+
+def _record(line: bytes) -> LogRecord:
+    try:
+        return msgspec.json.decode(line, type=LogRecord)
+    except msgspec.DecodeError:  # the disk was full in the middle of it
+        return LogRecord(
+            at=datetime.fromtimestamp(0).astimezone(), level="WARN", message="(damaged line)"
+        )

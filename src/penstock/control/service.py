@@ -15,6 +15,7 @@ from typing import IO, Any
 from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.administering import Administering
 from penstock.control.configuring import Configuring
+from penstock.control.declared.declaring import Declaring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
 from penstock.control.history import ProbeKind, Run
@@ -23,6 +24,7 @@ from penstock.control.housekeeping import Retention
 from penstock.control.launchers.launcher import Launcher
 from penstock.control.launchers.local import LocalLauncher
 from penstock.control.logs import LogPart, read_log
+from penstock.control.looking import Looking
 from penstock.control.model import DiscoveredCatalog
 from penstock.control.opening import opened
 from penstock.control.retries import RetryLimits
@@ -75,7 +77,9 @@ class ControlPlane:
         self.setup = setup
         self.upgraded = upgraded
         self.configuring = Configuring(house, wake=self.wake)
+        self.declaring = Declaring(house, self.configuring)
         self.administering = Administering(house, self.configuring)
+        self.looking = Looking(house)
         now = house.clock()
         self._server = Server(
             id=house.server_id,
@@ -144,11 +148,23 @@ class ControlPlane:
         self.wake()
         return run
 
-    def log(self, run_id: int, attempt: int, *, offset: int = 0) -> LogPart:
-        """Returns the part of an attempt's log after an offset; UnknownName when it is gone."""
+    def log(
+        self,
+        run_id: int,
+        attempt: int,
+        *,
+        offset: int = 0,
+        before: int | None = None,
+        limit_bytes: int = 1 << 20,
+    ) -> LogPart:
+        """Returns the part of an attempt's log after an offset, or the one that ends at `before`.
+
+        Raises UnknownName when the log is gone.
+        """
         with self.store.read() as tx:
             name = runs.attempt(tx, run_id, attempt).log_name
-        return read_log(self.house.log_folder / name, offset=offset)
+        path = self.house.log_folder / name
+        return read_log(path, offset=offset, before=before, limit_bytes=limit_bytes)
 
     def log_path(self, run_id: int, attempt: int) -> Path:
         """Returns the file of an attempt's log, for handing it out whole."""

@@ -16,12 +16,14 @@ from penstock.server.airbyte_api import config, public, tokens
 from penstock.server.guard import LOOPBACK_NAMES, Guard
 from penstock.server.routes import (
     administration,
+    configuration,
     connections,
     connectors,
     definitions,
     events,
     health,
     home,
+    looking,
     probes,
     runs,
     session,
@@ -81,11 +83,13 @@ def create_app(
         connectors,
         streams,
         probes,
+        looking,
         connections,
         runs,
         events,
         own_tokens,
         administration,
+        configuration,
         home,
     ):
         own.include_router(subject.router)

@@ -48,6 +48,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/preview-naming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Naming
+         * @description Returns where each stream of a draft would land, and names what collides.
+         */
+        post: operations["preview_naming"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/preview-schedule": {
         parameters: {
             query?: never;
@@ -94,6 +114,26 @@ export interface paths {
          * @description Changes a connection; what is left out stays.
          */
         patch: operations["change_connection"];
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rows
+         * @description Returns the first rows of a stream's table, as the destination stores them.
+         */
+        get: operations["list_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/connections/{connection_id}/runs": {
@@ -159,6 +199,26 @@ export interface paths {
          * @description Lets the next run read everything from the beginning; rows stay.
          */
         delete: operations["reset_states"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tables
+         * @description Counts the rows of a connection's tables, and tells how new they are.
+         */
+        get: operations["list_tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -282,6 +342,48 @@ export interface paths {
          * @description Changes one.
          */
         patch: operations["change_destination"];
+        trace?: never;
+    };
+    "/api/v1/destinations/{destination_id}/facts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Destination Facts
+         * @description Returns what a destination can do.
+         */
+        get: operations["destination_facts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/destinations/{destination_id}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Query Destination
+         * @description Runs one SELECT on a destination that can keep it from changing anything.
+         *
+         *     Who asked what is in the audit log.
+         */
+        post: operations["query_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/events": {
@@ -704,6 +806,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sources/{source_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Stream
+         * @description Reads the first rows of a stream, as they would land; takes as long as the source does.
+         */
+        post: operations["preview_stream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sources/{source_id}/streams": {
         parameters: {
             query?: never;
@@ -1028,6 +1150,16 @@ export interface components {
             workspace_id: string | null;
         };
         /**
+         * ColumnShown
+         * @description One column of rows.
+         */
+        ColumnShown: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+        };
+        /**
          * ConnectionFields
          * @description What can be set of a connection; what is left out keeps its value.
          */
@@ -1305,6 +1437,24 @@ export interface components {
             next: string | null;
         };
         /**
+         * FactsShown
+         * @description What a destination can do.
+         */
+        FactsShown: {
+            /** Confines Sql */
+            confines_sql: boolean;
+            /** Exactly Once */
+            exactly_once: boolean;
+            /** Max Identifier Bytes */
+            max_identifier_bytes: number;
+            /** Modes */
+            modes: string[];
+            /** Reads Back */
+            reads_back: boolean;
+            /** Runs Sql */
+            runs_sql: boolean;
+        };
+        /**
          * FailureShown
          * @description Why something failed, and what to do.
          */
@@ -1400,11 +1550,58 @@ export interface components {
          */
         ModeName: "full_refresh_overwrite" | "full_refresh_overwrite_deduped" | "full_refresh_append" | "full_refresh_update" | "full_refresh_soft_delete" | "incremental_append" | "incremental_deduped_history" | "incremental_update" | "incremental_soft_delete";
         /**
+         * NameShown
+         * @description Where one stream lands.
+         */
+        NameShown: {
+            /** Is Shared */
+            is_shared: boolean;
+            /** Namespace */
+            namespace: string | null;
+            /** Schema Name */
+            schema_name: string | null;
+            /** Stream */
+            stream: string;
+            /** Table */
+            table: string;
+        };
+        /**
+         * Names
+         * @description The tables of a connection, in the order of its streams.
+         */
+        Names: {
+            /** Collisions */
+            collisions: number;
+            /** Items */
+            items: components["schemas"]["NameShown"][];
+        };
+        /**
          * NamespaceRule
          * @description Where tables go (Airbyte API, `NamespaceDefinitionEnum`).
          * @enum {string}
          */
         NamespaceRule: "destination" | "source" | "custom_format";
+        /**
+         * NamingDraft
+         * @description What the names of a connection's tables depend on; the connection need not be there yet.
+         */
+        NamingDraft: {
+            /** Destination Id */
+            destination_id: string;
+            /** Namespace Format */
+            namespace_format?: string | null;
+            /** @default destination */
+            namespace_rule: components["schemas"]["NamespaceRule"];
+            /**
+             * Prefix
+             * @default
+             */
+            prefix: string;
+            /** Source Id */
+            source_id: string;
+            /** Streams */
+            streams?: components["schemas"]["StreamChoice"][] | null;
+        };
         /**
          * NewCheck
          * @description What to check: a connector that is kept, or settings that are not (yet).
@@ -1522,6 +1719,47 @@ export interface components {
             source_id: string;
         };
         /**
+         * NewPreview
+         * @description Which stream to look at, and what happens to its rows on the way.
+         */
+        NewPreview: {
+            /** Connection Id */
+            connection_id?: string | null;
+            /**
+             * Limit
+             * @default 10
+             */
+            limit: number;
+            /** Mappers */
+            mappers?: {
+                [key: string]: unknown;
+            }[];
+            /** Namespace */
+            namespace?: string | null;
+            /** Selected Fields */
+            selected_fields?: string[][] | null;
+            /** Stream */
+            stream: string;
+        };
+        /**
+         * NewQuery
+         * @description One SELECT, which can change nothing and reach nothing but the destination's own tables.
+         */
+        NewQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Seconds
+             * @default 30
+             */
+            seconds: number;
+            /** Sql */
+            sql: string;
+        };
+        /**
          * NewRun
          * @description What is asked of a connection.
          */
@@ -1612,7 +1850,7 @@ export interface components {
          * @description A quick question to a connector.
          * @enum {string}
          */
-        ProbeKind: "spec" | "check" | "discover";
+        ProbeKind: "spec" | "check" | "discover" | "preview" | "tables" | "rows" | "query" | "execute";
         /**
          * ProbeShown
          * @description A question, and its answer when there is one.
@@ -1677,6 +1915,20 @@ export interface components {
             role: components["schemas"]["Role"];
             /** Workspace Id */
             workspace_id?: string | null;
+        };
+        /**
+         * RowsShown
+         * @description Rows whose values no client can round: large integers, decimals and instants are texts.
+         */
+        RowsShown: {
+            /** Columns */
+            columns: components["schemas"]["ColumnShown"][];
+            /** Is Cut */
+            is_cut: boolean;
+            /** Rows */
+            rows: unknown[][];
+            /** Values Cut */
+            values_cut: number;
         };
         /**
          * RunDetail
@@ -2069,6 +2321,39 @@ export interface components {
             running: components["schemas"]["RunShown"][];
         };
         /**
+         * TableShown
+         * @description What a table holds.
+         */
+        TableShown: {
+            /** Committed At */
+            committed_at: string | null;
+            /** Exists */
+            exists: boolean | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Namespace */
+            namespace: string | null;
+            /** Newest At */
+            newest_at: string | null;
+            /** Rows */
+            rows: number;
+            /** Schema Name */
+            schema_name: string | null;
+            /** Stream */
+            stream: string;
+            /** Table */
+            table: string;
+        };
+        /**
+         * Tables
+         * @description The tables of a connection, in the order of its streams.
+         */
+        Tables: {
+            /** Items */
+            items: components["schemas"]["TableShown"][];
+        };
+        /**
          * Tag
          * @description A coloured word on connections of a workspace.
          */
@@ -2391,6 +2676,39 @@ export interface operations {
             };
         };
     };
+    preview_naming: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamingDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Names"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     preview_schedule: {
         parameters: {
             query?: never;
@@ -2506,6 +2824,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConnectionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rows: {
+        parameters: {
+            query: {
+                stream: string;
+                namespace?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
                 };
             };
             /** @description Default Response */
@@ -2671,6 +3024,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tables: {
+        parameters: {
+            query?: {
+                /** @description Only of this stream. */
+                stream?: string | null;
+                namespace?: string | null;
+            };
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tables"];
+                };
             };
             /** @description Default Response */
             default: {
@@ -2994,6 +3382,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConnectorShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    destination_facts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactsShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    query_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewQuery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
                 };
             };
             /** @description Default Response */
@@ -3806,6 +4260,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Fields"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_stream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
                 };
             };
             /** @description Default Response */

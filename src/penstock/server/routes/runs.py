@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from penstock.control.history import (
     RunStatus,
     Trigger,
 )
+from penstock.control.logs import LogPart
 from penstock.control.store import connections, runs
 from penstock.errors import UnknownName
 from penstock.server import live
@@ -104,13 +105,20 @@ class LogLine(BaseModel):
     level: str
     message: str
     origin: str
+    offset: int
+    """Where it begins, in bytes; names the line for good."""
 
 
 class LogLines(BaseModel):
-    """Some lines of a log; `next_offset` is where the next ones begin."""
+    """Some lines of a log."""
 
     items: list[LogLine]
+    offset: int
+    """Where the part that was looked through begins, in bytes."""
     next_offset: int
+    """Where the next one begins."""
+    size: int
+    """Of the whole log, in bytes."""
 
 
 @router.get("")
@@ -205,23 +213,29 @@ def get_log(
     actor: ActorNeeded,
     site: SiteNeeded,
     offset: Annotated[int, Query(ge=0, description="In bytes; `next_offset` of before.")] = 0,
+    before: Annotated[
+        int | None, Query(ge=0, description="Takes the part that ends here; for reading upwards.")
+    ] = None,
+    max_bytes: Annotated[
+        int, Query(ge=1 << 16, le=8 << 20, description="So much of the log is looked through.")
+    ] = 1 << 20,
     level: Annotated[list[str] | None, Query()] = None,
     origin: Annotated[list[str] | None, Query()] = None,
     q: Annotated[str | None, Query(description="A part of the message, in any case.")] = None,
 ) -> LogLines:
     """Returns a part of an attempt's log."""
     _seen(site, run_id, actor, Role.READER)
-    part = site.plane.log(run_id, number, offset=offset)
+    part = site.plane.log(run_id, number, offset=offset, before=before, limit_bytes=max_bytes)
     levels = {each.upper() for each in level or ()}
     needle = (q or "").lower()
     items = [
-        LogLine(at=each.at, level=each.level, message=each.message, origin=each.origin)
-        for each in part.records
+        each
+        for each in _lines(part)
         if (not levels or each.level in levels)
         and (not origin or each.origin in origin)
         and needle in each.message.lower()
     ]
-    return LogLines(items=items, next_offset=part.next_offset)
+    return LogLines(items=items, offset=part.offset, next_offset=part.next_offset, size=part.size)
 
 
 @router.get("/{run_id}/attempts/{number}/log/download")
@@ -250,7 +264,13 @@ def follow_log(
         part = site.plane.log(run_id, number, offset=int(last))
         if not part.records:
             return []
-        return [(str(part.next_offset), "lines", part.records)]
+        found = LogLines(
+            items=list(_lines(part)),
+            offset=part.offset,
+            next_offset=part.next_offset,
+            size=part.size,
+        )
+        return [(str(part.next_offset), "lines", found.model_dump(mode="json"))]
 
     def is_over() -> bool:
         with site.store.read() as tx:
@@ -283,6 +303,17 @@ def run_shown(run: Run, names: dict[str, str]) -> RunShown:
         ended_at=run.ended_at,
         is_cancelling=run.cancel_requested_at is not None and run.status.is_active,
     )
+
+
+def _lines(part: LogPart) -> Iterator[LogLine]:
+    for record, offset in zip(part.records, part.offsets, strict=True):
+        yield LogLine(
+            at=record.at,
+            level=record.level,
+            message=record.message,
+            origin=record.origin,
+            offset=offset,
+        )
 
 
 def _names(site: Site, found: Iterable[Run]) -> dict[str, str]:
