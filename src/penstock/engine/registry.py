@@ -59,6 +59,7 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "files": "penstock.destinations.files:FilesDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
         "sqlite": "penstock.destinations.sqlite:SQLiteDestination",
+        "snowflake": "penstock.destinations.snowflake:SnowflakeDestination",
     }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
@@ -67,6 +68,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "destination-files": "Files",
         "destination-postgres": "PostgreSQL",
         "destination-sqlite": "SQLite",
+        "destination-snowflake": "Snowflake",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
         "source-faker": "Faker",

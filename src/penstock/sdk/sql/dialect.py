@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
 from penstock.data.types import Kind
 from penstock.sdk.destination import TableName
@@ -118,6 +118,29 @@ class SqlDialect(Protocol):
 
     def swap(self, staging: TableName, table: TableName) -> Sequence[str]:
         """Puts staging in the place of a table (which may not exist) and takes the mark off."""
+        ...
+
+
+@runtime_checkable
+class CommitsBeforeDdl(Protocol):
+    """Optional power of a dialect: its database commits the open transaction before any DDL.
+
+    There rows and checkpoint stay one transaction because no DDL comes between them: `create_table`
+    replaces a temporary table, staging is made and marked by one statement, and its rows are
+    published by DML. `swap` is left for tables whose columns have changed: one statement, after
+    which the staging table still is as it was.
+    """
+
+    def create_staging(
+        self, staging: TableName, table: TableName, columns: Sequence[TableColumn]
+    ) -> str:
+        """Makes a table that is marked as staging of another from its first moment."""
+        ...
+
+    def replace_rows(
+        self, staging: TableName, table: TableName, columns: Sequence[TableColumn]
+    ) -> str:
+        """Puts staging's rows in the place of a table's; both have these columns. No DDL."""
         ...
 
 

@@ -4,6 +4,11 @@ append         rows go into the table itself
 overwrite      rows go into a staging table beside it; `finish` swaps the two
 append_dedup   rows of one transaction gather in a temporary table and are merged at its commit
 overwrite_dedup   the same, merged into staging
+
+Where the database commits before DDL, what is published with its checkpoint is staging's rows,
+not its table; see `CommitsBeforeDdl`. Only a table whose columns have changed is swapped there,
+between two transactions: the first makes all rows durable in staging, so that an attempt that
+ends before the second publishes them again.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ from penstock.sdk.destination import ColumnPlan, Normalisation, StreamPlan, Tabl
 from penstock.sdk.sql.batches import BatchQueue
 from penstock.sdk.sql.dialect import (
     CDC_DELETED_AT,
+    CommitsBeforeDdl,
     Load,
     LoadColumn,
     Merge,
@@ -82,6 +88,7 @@ class SqlWriter:
     def __init__(self, session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> None:
         self._session = session
         self._dialect = dialect
+        self._early = dialect if isinstance(dialect, CommitsBeforeDdl) else None
         self._plan = plan
         self._state = StateTable(session, dialect)
         self._table = _in_schema(plan.table, dialect)
@@ -115,6 +122,26 @@ class SqlWriter:
         With `state` None the checkpoint stored before stays as it is.
         """
         self._refuse_if_over()
+        self._commit(state)
+        return self._take_count()
+
+    def finish(self, state: State | None) -> int:
+        """Commits what is left, swaps staging in and marks the generation complete, at once."""
+        self._refuse_if_over()
+        if self._early is not None and self._staging is not None:
+            self._publish_by_rows(self._early, self._staging, state)
+        else:
+            with self._ending():
+                self._load_all()
+                if self._staging is not None:
+                    self._swap(self._staging)
+                    self._clear_if_replaced(state)
+                self._save(state, is_complete=True)
+                self._session.commit()
+        self._is_over = True
+        return self._take_count()
+
+    def _commit(self, state: State | None) -> None:
         with self._ending():
             self._load_all()
             if state is not None or self._row_is_ours:
@@ -123,23 +150,33 @@ class SqlWriter:
                 self._state.confirm(self._plan)
             self._session.commit()
         self._covers_target = self._covers_target or state is not None
-        return self._take_count()
 
-    def finish(self, state: State | None) -> int:
-        """Commits what is left, swaps staging in and marks the generation complete, at once."""
-        self._refuse_if_over()
+    def _publish_by_rows(
+        self, early: CommitsBeforeDdl, staging: TableName, state: State | None
+    ) -> None:
+        columns = self._session.columns(staging) or ()
+        is_alike = self._session.columns(self._table) == columns
+        if not is_alike:
+            self._commit(state)
+            with self._ending():
+                self._swap(staging)
         with self._ending():
             self._load_all()
-            if self._staging is not None:
-                for statement in self._dialect.swap(self._staging, self._table):
-                    self._session.execute(statement)
-                if state is None and not self._covers_target:
-                    # The state stored is of rows that the swap has just removed.
-                    self._state.clear(self._plan)
+            if is_alike:
+                self._session.execute(early.replace_rows(staging, self._table, columns))
+            self._clear_if_replaced(state)
             self._save(state, is_complete=True)
             self._session.commit()
-        self._is_over = True
-        return self._take_count()
+        self._drop_leftovers(keep=None)
+
+    def _swap(self, staging: TableName) -> None:
+        for statement in self._dialect.swap(staging, self._table):
+            self._session.execute(statement)
+
+    def _clear_if_replaced(self, state: State | None) -> None:
+        if state is None and not self._covers_target:
+            # The state stored is of rows that have just been replaced.
+            self._state.clear(self._plan)
 
     @property
     def _target(self) -> TableName:
@@ -213,9 +250,17 @@ class SqlWriter:
                 remedy=f"Rename or drop table {staging}, or choose another table prefix.",
                 table=staging,
             )
-        self._session.execute(
-            self._dialect.create_table(staging, [self._new(c) for c in self._planned()])
-        )
+        columns = [self._new(column) for column in self._planned()]
+        if self._early is not None:
+            self._session.execute(self._early.create_staging(staging, self._table, columns))
+            # An empty table to publish rows into: else the first overwrite would have to swap.
+            if self._session.columns(self._table) is None:
+                self._session.execute(self._dialect.create_table(self._table, columns))
+            return
+        self._session.execute(self._dialect.create_table(staging, columns))
+        self._mark(staging)
+
+    def _mark(self, staging: TableName) -> None:
         for statement in self._dialect.mark_staging(staging, self._table):
             self._session.execute(statement)
 
@@ -258,6 +303,8 @@ class SqlWriter:
                 new = Kind.STRING
         for statement in self._dialect.widen_column(table, change.name, change.old, new):
             self._session.execute(statement)
+        if self._early is not None and table == self._staging:
+            self._mark(table)  # what widens by making the table anew loses its mark
 
     def _planned(self) -> tuple[PlannedColumn, ...]:
         planned = [PlannedColumn(name=column.name, kind=column.kind) for column in self._columns]
@@ -316,8 +363,9 @@ class SqlWriter:
             return
         for statement in self._dialect.merge(self._merge()):
             self._session.execute(statement)
-        gathered = self._dialect.table(_GATHERED, is_temporary=True)
-        self._session.execute(f"DROP TABLE {gathered}")
+        if self._early is None:
+            gathered = self._dialect.table(_GATHERED, is_temporary=True)
+            self._session.execute(f"DROP TABLE {gathered}")
         self._is_gathering = False
 
     def _gathered(self) -> list[TableColumn]:

@@ -1,0 +1,204 @@
+"""One connection to Snowflake: Parquet by PUT and COPY, rows back in batches."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import snowflake.connector
+from snowflake.connector import errors
+
+from penstock.data.types import Kind
+from penstock.destinations.snowflake.dialect import (
+    INCOMING,
+    SnowflakeDialect,
+    incoming_table,
+    insert_incoming,
+    is_sent_as_text,
+    kind_of_type,
+    quoted,
+    staging_mark,
+)
+from penstock.destinations.snowflake.failures import Translate
+from penstock.destinations.snowflake.results import arrow_type, batch_of
+from penstock.errors import ProofFailed
+from penstock.sdk.destination import TableName
+from penstock.sdk.sql.dialect import Load, TableColumn
+from penstock.sdk.sql.row_ids import new_row_ids
+
+_STAGE: Final = "PENSTOCK_STAGE"
+_READ_ROWS: Final = 10_000
+_PARQUET: Final = "TYPE = PARQUET NULL_IF = () USE_VECTORIZED_SCANNER = FALSE"
+"""NULL_IF: else the text `\\N` would be read as NULL, Snowflake's default."""
+_SESSION: Final[Mapping[str, Any]] = {
+    "TIMEZONE": "UTC",
+    "QUERY_TAG": "penstock",
+    "CLIENT_TELEMETRY_ENABLED": False,
+}
+
+
+class SnowflakeSession:
+    """One connection; its temporary stage and tables end with it."""
+
+    def __init__(
+        self, settings: Mapping[str, Any], dialect: SnowflakeDialect, translate: Translate
+    ) -> None:
+        self._dialect = dialect
+        self._translate = translate
+        self._has_incoming = False
+        with translate():
+            self._connection = snowflake.connector.connect(
+                **settings,
+                autocommit=False,
+                application="penstock",
+                paramstyle="pyformat",
+                session_parameters=dict(_SESSION),
+                platform_detection_timeout_seconds=0,  # asks nobody where it runs
+            )
+
+    def prepare(self) -> None:
+        """Makes the default schema where it is missing, and the stage that files are put into."""
+        schema = self._dialect.default_schema
+        if not self.has_schema(schema):
+            self.execute(self._dialect.create_schema(schema))
+        self.execute(f"USE SCHEMA {quoted(schema)}")
+        self.execute(f"CREATE OR REPLACE TEMPORARY STAGE {_STAGE}")
+
+    def has_schema(self, schema: str) -> bool:
+        return bool(
+            self.rows(
+                "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,)
+            )
+        )
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        self.rows(sql, parameters)
+
+    def change(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        return int(self.rows(sql, parameters)[0][0])
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._translate(), self._connection.cursor() as cursor:
+            cursor.execute(sql, tuple(parameters) or None)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def begin(self) -> None:
+        self.execute("BEGIN")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._connection.is_closed():
+            return
+        try:
+            self._connection.rollback()
+        except (errors.OperationalError, errors.DatabaseError, errors.InterfaceError):
+            return  # The session has gone, and with it the transaction.
+
+    def columns(self, table: TableName) -> tuple[TableColumn, ...] | None:
+        rows = self.rows(
+            "SELECT column_name, data_type, numeric_precision, numeric_scale"
+            " FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
+            " ORDER BY ordinal_position",
+            (table.schema or self._dialect.default_schema, table.name),
+        )
+        if not rows:
+            return None
+        found = []
+        for name, data_type, precision, scale in rows:
+            type_name = f"NUMBER({precision},{scale})" if data_type == "NUMBER" else data_type
+            kind = kind_of_type(type_name)
+            found.append(TableColumn(name=name, type_name=type_name, kind=kind))
+        return tuple(found)
+
+    def staging_tables(self, table: TableName) -> tuple[TableName, ...]:
+        schema = table.schema or self._dialect.default_schema
+        rows = self.rows(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
+            " AND comment = %s AND table_name <> %s ORDER BY table_name",
+            (schema, staging_mark(table), table.name),
+        )
+        return tuple(TableName(schema=schema, name=name) for (name,) in rows)
+
+    def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
+        # The table is made once: the first load of a writer opens its transaction, so that this
+        # DDL commits nothing; DELETE then empties the table inside each transaction.
+        if not self._has_incoming:
+            self.execute(incoming_table(load))
+            self._has_incoming = True
+        name = f"{uuid.uuid4().hex}.parquet"
+        sent = _sent(load, batches)
+        with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
+            path = Path(folder) / name
+            pq.write_table(sent, path, compression="zstd")
+            self.execute(f"PUT 'file://{path}' @{_STAGE} AUTO_COMPRESS=FALSE")
+        values = ", ".join(f"$1:{column}" for column in sent.column_names)
+        self.execute(
+            f"COPY INTO {INCOMING} FROM (SELECT {values} FROM @{_STAGE}/{name})"  # noqa: S608 (constants)
+            f" FILE_FORMAT = ({_PARQUET}) PURGE = TRUE"
+        )
+        inserted = self.change(insert_incoming(load))
+        emptied = self.change(f"DELETE FROM {INCOMING}")  # noqa: S608 (a constant)
+        if emptied != inserted:
+            raise ProofFailed(
+                f"Snowflake copied {emptied} rows and inserted {inserted} of them.",
+                remedy="Run the sync again; nothing of this transaction is committed.",
+            )
+        return inserted
+
+    def reader(
+        self, sql: str, parameters: Sequence[Any], done: Callable[[], None]
+    ) -> pa.RecordBatchReader:
+        """Returns the rows of a query as they come; `done` is called at their end."""
+        cursor = self._connection.cursor()
+        with self._translate():
+            cursor.execute(sql, tuple(parameters) or None)
+        schema = pa.schema([pa.field(c.name, arrow_type(c)) for c in cursor.description])
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                while True:
+                    with self._translate():
+                        rows = cursor.fetchmany(_READ_ROWS)
+                    if not rows:
+                        return
+                    yield batch_of(rows, schema)
+            finally:
+                done()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def close(self) -> None:
+        with self._translate():
+            self._connection.close()
+
+
+def _sent(load: Load, batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """Returns the rows as the file holds them: exact texts, but for what is sent as it is."""
+    table = pa.Table.from_batches(batches)
+    count = len(load.columns)
+    columns = [
+        _texts(values, column.kind) if is_sent_as_text(column) else values
+        for column, values in zip(load.columns, table.columns[:count], strict=True)
+    ]
+    columns += [_texts(table.column(count), Kind.TIMESTAMP_TZ), table.column(count + 1)]
+    columns.append(pa.chunked_array([pa.array(new_row_ids(table.num_rows), pa.string())]))
+    columns += table.columns[count + 2 :]
+    return pa.Table.from_arrays(columns, names=[f"c{place}" for place in range(len(columns))])
+
+
+def _texts(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
+    if kind is Kind.JSON and isinstance(column.type, pa.BaseExtensionType):
+        return pa.chunked_array([chunk.storage for chunk in column.chunks], pa.string())
+    if kind is Kind.TIMESTAMP_TZ:
+        # With an offset in figures: the formats that Snowflake lists have no Z.
+        wall = column.cast(pa.timestamp("us")).cast(pa.string())
+        return pc.binary_join_element_wise(wall, "+00:00", "")
+    return column.cast(pa.string())
