@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
 from penstock.data.types import Kind
 from penstock.sdk.destination import TableName
@@ -159,3 +159,20 @@ class SqlSession(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class PublishesInSteps(Protocol):
+    """Optional power of a session whose transactions hold no DDL: a swap that stands by itself.
+
+    The writer commits the last rows and their state first, publishes, and then marks the
+    generation complete. Whatever breaks in between is repeated: the state still names the staging
+    table, and the staging table is still there.
+    """
+
+    def publish(self, staging: TableName, table: TableName) -> None:
+        """Puts the rows of staging in a table's place in one atomic step; staging stays.
+
+        Readers see the old rows or the new ones. Repeating it does no harm.
+        """
+        ...

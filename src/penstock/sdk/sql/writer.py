@@ -32,12 +32,13 @@ from penstock.data.types import Kind
 from penstock.errors import BugError, ConfigError, ProofFailed
 from penstock.protocol.state import State
 from penstock.sdk.destination import ColumnPlan, Normalisation, StreamPlan, TableName
-from penstock.sdk.sql.batches import BatchQueue
+from penstock.sdk.sql.batches import FULL_BYTES, BatchQueue
 from penstock.sdk.sql.dialect import (
     CDC_DELETED_AT,
     Load,
     LoadColumn,
     Merge,
+    PublishesInSteps,
     SqlDialect,
     SqlSession,
     TableColumn,
@@ -61,7 +62,9 @@ _SEQUENCE: Final = "_penstock_sequence"
 
 
 @contextmanager
-def sql_writer(session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> Iterator[SqlWriter]:
+def sql_writer(
+    session: SqlSession, dialect: SqlDialect, plan: StreamPlan, *, load_bytes: int = FULL_BYTES
+) -> Iterator[SqlWriter]:
     """Opens a writer on a connection of its own, which is closed at the end.
 
     The table (or its staging) exists and fits the plan when this returns, and older attempts
@@ -69,7 +72,7 @@ def sql_writer(session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> It
     ResourceBusy when a newer attempt has taken over.
     """
     try:
-        writer = SqlWriter(session, dialect, plan)
+        writer = SqlWriter(session, dialect, plan, load_bytes=load_bytes)
         yield writer
     finally:
         session.rollback()
@@ -79,7 +82,14 @@ def sql_writer(session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> It
 class SqlWriter:
     """Writes one stream; see `penstock.sdk.destination.Writer` for the contract."""
 
-    def __init__(self, session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> None:
+    def __init__(
+        self,
+        session: SqlSession,
+        dialect: SqlDialect,
+        plan: StreamPlan,
+        *,
+        load_bytes: int = FULL_BYTES,
+    ) -> None:
         self._session = session
         self._dialect = dialect
         self._plan = plan
@@ -90,7 +100,9 @@ class SqlWriter:
             name = staging_name(plan.table.name, plan.generation_id, dialect.max_identifier_bytes)
             self._staging = TableName(schema=self._table.schema, name=name)
         self._columns = _RAW_COLUMNS if plan.normalisation is Normalisation.RAW else plan.columns
-        self._queue = BatchQueue(self._columns, counts_arrival=plan.mode.is_dedup)
+        self._queue = BatchQueue(
+            self._columns, counts_arrival=plan.mode.is_dedup, full_bytes=load_bytes
+        )
         self._rows_loaded = 0
         self._in_transaction = False
         self._is_gathering = False
@@ -130,16 +142,35 @@ class SqlWriter:
         self._refuse_if_over()
         with self._ending():
             self._load_all()
-            if self._staging is not None:
-                for statement in self._dialect.swap(self._staging, self._table):
-                    self._session.execute(statement)
-                if state is None and not self._covers_target:
-                    # The state stored is of rows that the swap has just removed.
-                    self._state.clear(self._plan)
-            self._save(state, is_complete=True)
-            self._session.commit()
+            if self._staging is not None and isinstance(self._session, PublishesInSteps):
+                self._publish_in_steps(self._session, self._staging, state)
+            else:
+                if self._staging is not None:
+                    for statement in self._dialect.swap(self._staging, self._table):
+                        self._session.execute(statement)
+                    self._forget_removed(state)
+                self._save(state, is_complete=True)
+                self._session.commit()
         self._is_over = True
         return self._take_count()
+
+    def _publish_in_steps(
+        self, session: PublishesInSteps, staging: TableName, state: State | None
+    ) -> None:
+        """Publishes outside of transactions; each step may be the last of this attempt."""
+        self._forget_removed(state)
+        self._save(state, is_complete=False)
+        self._session.commit()
+        session.publish(staging, self._table)
+        self._session.begin()
+        self._save(None, is_complete=True)
+        self._session.commit()
+        self._session.execute(f"DROP TABLE {self._dialect.table(staging)}")
+
+    def _forget_removed(self, state: State | None) -> None:
+        if state is None and not self._covers_target:
+            # The state stored is of rows that the swap removes.
+            self._state.clear(self._plan)
 
     @property
     def _target(self) -> TableName:
