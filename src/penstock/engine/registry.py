@@ -55,6 +55,7 @@ AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 """Sources that Airbyte has under another name; their settings are read, too."""
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "bigquery": "penstock.destinations.bigquery:BigQueryDestination",
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
         "files": "penstock.destinations.files:FilesDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
@@ -64,6 +65,7 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "destination-bigquery": "BigQuery",
         "destination-duckdb": "DuckDB",
         "destination-files": "Files",
         "destination-postgres": "PostgreSQL",

@@ -1,9 +1,9 @@
 """Snowflake's own SQL: types, casts that never fail, MERGE, and publication without DDL.
 
 Snowflake commits the open transaction before every DDL statement
-(docs.snowflake.com/en/sql-reference/transactions), so this dialect has the power
-`CommitsBeforeDdl`. INSERT OVERWRITE is DML: it replaces the rows of a table within a transaction,
-and keeps the table's grants, policies and comments.
+(docs.snowflake.com/en/sql-reference/transactions), so there is
+none between a BEGIN and its COMMIT. INSERT OVERWRITE is DML: it replaces the rows of a table in one
+step, and keeps the table's grants, policies and comments.
 """
 
 from __future__ import annotations
@@ -112,6 +112,10 @@ class SnowflakeDialect:
             + (f" WHEN NOT MATCHED AND NOT ({gone})" if gone else " WHEN NOT MATCHED")
             + f" THEN INSERT ({', '.join(names)}) VALUES ({', '.join(f'b.{n}' for n in names)})",
         )
+
+    def drop_temporary(self, table: TableName) -> Sequence[str]:
+        del table  # `create_table` replaces it; a DROP would commit the transaction
+        return ()
 
     def mark_staging(self, staging: TableName, table: TableName) -> Sequence[str]:
         return (f"COMMENT ON TABLE {self.table(staging)} IS {literal(staging_mark(table))}",)

@@ -127,6 +127,31 @@ class SnowflakeSession:
         )
         return tuple(TableName(schema=schema, name=name) for (name,) in rows)
 
+    def create_staging(
+        self, staging: TableName, table: TableName, columns: Sequence[TableColumn]
+    ) -> None:
+        """Makes staging, marked from the first moment, and a table to publish its rows into."""
+        self.execute(self._dialect.create_staging(staging, table, columns))
+        if self.columns(table) is None:
+            self.execute(self._dialect.create_table(table, columns))
+
+    def publish(self, staging: TableName, table: TableName) -> None:
+        """Replaces the table's rows; where columns have changed, the table. Staging stays."""
+        columns = self.columns(staging) or ()
+        if self.columns(table) != columns:
+            for statement in self._dialect.swap(staging, table):
+                self.execute(statement)
+            return
+        self.begin()
+        self.execute(self._dialect.replace_rows(staging, table, columns))
+        self.commit()
+
+    def settle(self, staging: TableName, table: TableName) -> None:
+        """Drops what was staging of the table."""
+        del staging
+        for leftover in self.staging_tables(table):
+            self.execute(f"DROP TABLE {self._dialect.table(leftover)}")
+
     def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
         # The table is made once: the first load of a writer opens its transaction, so that this
         # DDL commits nothing; DELETE then empties the table inside each transaction.

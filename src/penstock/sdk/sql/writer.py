@@ -37,13 +37,13 @@ from penstock.data.types import Kind
 from penstock.errors import BugError, ConfigError, ProofFailed
 from penstock.protocol.state import State
 from penstock.sdk.destination import ColumnPlan, Normalisation, StreamPlan, TableName
-from penstock.sdk.sql.batches import BatchQueue
+from penstock.sdk.sql.batches import FULL_BYTES, BatchQueue
 from penstock.sdk.sql.dialect import (
     CDC_DELETED_AT,
-    CommitsBeforeDdl,
     Load,
     LoadColumn,
     Merge,
+    PublishesInSteps,
     SqlDialect,
     SqlSession,
     TableColumn,
@@ -67,7 +67,9 @@ _SEQUENCE: Final = "_penstock_sequence"
 
 
 @contextmanager
-def sql_writer(session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> Iterator[SqlWriter]:
+def sql_writer(
+    session: SqlSession, dialect: SqlDialect, plan: StreamPlan, *, load_bytes: int = FULL_BYTES
+) -> Iterator[SqlWriter]:
     """Opens a writer on a connection of its own, which is closed at the end.
 
     The table (or its staging) exists and fits the plan when this returns, and older attempts
@@ -75,7 +77,7 @@ def sql_writer(session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> It
     ResourceBusy when a newer attempt has taken over.
     """
     try:
-        writer = SqlWriter(session, dialect, plan)
+        writer = SqlWriter(session, dialect, plan, load_bytes=load_bytes)
         yield writer
     finally:
         session.rollback()
@@ -85,10 +87,17 @@ def sql_writer(session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> It
 class SqlWriter:
     """Writes one stream; see `penstock.sdk.destination.Writer` for the contract."""
 
-    def __init__(self, session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> None:
+    def __init__(
+        self,
+        session: SqlSession,
+        dialect: SqlDialect,
+        plan: StreamPlan,
+        *,
+        load_bytes: int = FULL_BYTES,
+    ) -> None:
         self._session = session
         self._dialect = dialect
-        self._early = dialect if isinstance(dialect, CommitsBeforeDdl) else None
+        self._steps = session if isinstance(session, PublishesInSteps) else None
         self._plan = plan
         self._state = StateTable(session, dialect)
         self._table = _in_schema(plan.table, dialect)
@@ -97,7 +106,9 @@ class SqlWriter:
             name = staging_name(plan.table.name, plan.generation_id, dialect.max_identifier_bytes)
             self._staging = TableName(schema=self._table.schema, name=name)
         self._columns = _RAW_COLUMNS if plan.normalisation is Normalisation.RAW else plan.columns
-        self._queue = BatchQueue(self._columns, counts_arrival=plan.mode.is_dedup)
+        self._queue = BatchQueue(
+            self._columns, counts_arrival=plan.mode.is_dedup, full_bytes=load_bytes
+        )
         self._rows_loaded = 0
         self._in_transaction = False
         self._is_gathering = False
@@ -122,26 +133,6 @@ class SqlWriter:
         With `state` None the checkpoint stored before stays as it is.
         """
         self._refuse_if_over()
-        self._commit(state)
-        return self._take_count()
-
-    def finish(self, state: State | None) -> int:
-        """Commits what is left, swaps staging in and marks the generation complete, at once."""
-        self._refuse_if_over()
-        if self._early is not None and self._staging is not None:
-            self._publish_by_rows(self._early, self._staging, state)
-        else:
-            with self._ending():
-                self._load_all()
-                if self._staging is not None:
-                    self._swap(self._staging)
-                    self._clear_if_replaced(state)
-                self._save(state, is_complete=True)
-                self._session.commit()
-        self._is_over = True
-        return self._take_count()
-
-    def _commit(self, state: State | None) -> None:
         with self._ending():
             self._load_all()
             if state is not None or self._row_is_ours:
@@ -150,33 +141,41 @@ class SqlWriter:
                 self._state.confirm(self._plan)
             self._session.commit()
         self._covers_target = self._covers_target or state is not None
+        return self._take_count()
 
-    def _publish_by_rows(
-        self, early: CommitsBeforeDdl, staging: TableName, state: State | None
-    ) -> None:
-        columns = self._session.columns(staging) or ()
-        is_alike = self._session.columns(self._table) == columns
-        if not is_alike:
-            self._commit(state)
-            with self._ending():
-                self._swap(staging)
+    def finish(self, state: State | None) -> int:
+        """Commits what is left, publishes staging and marks the generation complete.
+
+        One transaction, unless the session `PublishesInSteps`.
+        """
+        self._refuse_if_over()
         with self._ending():
             self._load_all()
-            if is_alike:
-                self._session.execute(early.replace_rows(staging, self._table, columns))
-            self._clear_if_replaced(state)
+            if self._staging is not None:
+                self._publish(self._staging, state)
+            else:
+                self._save(state, is_complete=True)
+                self._session.commit()
+        self._is_over = True
+        return self._take_count()
+
+    def _publish(self, staging: TableName, state: State | None) -> None:
+        if state is None and not self._covers_target:
+            # The state stored is of rows that are now replaced.
+            self._state.clear(self._plan)
+        if self._steps is None:
+            for statement in self._dialect.swap(staging, self._table):
+                self._session.execute(statement)
             self._save(state, is_complete=True)
             self._session.commit()
-        self._drop_leftovers(keep=None)
-
-    def _swap(self, staging: TableName) -> None:
-        for statement in self._dialect.swap(staging, self._table):
-            self._session.execute(statement)
-
-    def _clear_if_replaced(self, state: State | None) -> None:
-        if state is None and not self._covers_target:
-            # The state stored is of rows that have just been replaced.
-            self._state.clear(self._plan)
+            return
+        self._save(state, is_complete=False)
+        self._session.commit()
+        self._steps.publish(staging, self._table)
+        self._session.begin()
+        self._save(None, is_complete=True)
+        self._session.commit()
+        self._steps.settle(staging, self._table)
 
     @property
     def _target(self) -> TableName:
@@ -251,11 +250,8 @@ class SqlWriter:
                 table=staging,
             )
         columns = [self._new(column) for column in self._planned()]
-        if self._early is not None:
-            self._session.execute(self._early.create_staging(staging, self._table, columns))
-            # An empty table to publish rows into: else the first overwrite would have to swap.
-            if self._session.columns(self._table) is None:
-                self._session.execute(self._dialect.create_table(self._table, columns))
+        if self._steps is not None:
+            self._steps.create_staging(staging, self._table, columns)
             return
         self._session.execute(self._dialect.create_table(staging, columns))
         self._mark(staging)
@@ -303,7 +299,7 @@ class SqlWriter:
                 new = Kind.STRING
         for statement in self._dialect.widen_column(table, change.name, change.old, new):
             self._session.execute(statement)
-        if self._early is not None and table == self._staging:
+        if self._steps is not None and table == self._staging:
             self._mark(table)  # what widens by making the table anew loses its mark
 
     def _planned(self) -> tuple[PlannedColumn, ...]:
@@ -363,9 +359,8 @@ class SqlWriter:
             return
         for statement in self._dialect.merge(self._merge()):
             self._session.execute(statement)
-        if self._early is None:
-            gathered = self._dialect.table(_GATHERED, is_temporary=True)
-            self._session.execute(f"DROP TABLE {gathered}")
+        for statement in self._dialect.drop_temporary(_GATHERED):
+            self._session.execute(statement)
         self._is_gathering = False
 
     def _gathered(self) -> list[TableColumn]:
