@@ -98,6 +98,8 @@ class BigQueryServer(Vendor):
         match request.method, parts:
             case "POST", ["jobs"]:
                 return self._insert(request.json(), None)
+            case "POST", ["queries"]:
+                return self._query(request.json())
             case "GET", ["jobs", name]:
                 return self._job(name)
             case "GET", ["queries", name]:
@@ -234,6 +236,13 @@ class BigQueryServer(Vendor):
             return Answer(503, {"error": {"code": 503, "message": "lost", "errors": [{"reason": "backendError"}]}})
         return Answer(200, job.resource)
 
+    def _query(self, given: dict[str, Any]) -> Answer:
+        """Runs a query and answers with its first rows, as jobs.query does."""
+        name = f"job_{uuid.uuid4().hex}"
+        reference = {"jobId": name, "location": given.get("location", "US")}
+        self._insert({"jobReference": reference, "configuration": {"query": given}}, None)
+        return self._results(self.jobs[name], {"maxResults": str(_PAGE_ROWS)})
+
     def _job_resource(self, given: dict[str, Any], name: str) -> dict[str, Any]:
         location = given["jobReference"].get("location", "US")
         now = str(int(time.time() * 1000))
@@ -251,7 +260,12 @@ class BigQueryServer(Vendor):
         if "load" in configuration:
             target = configuration["load"]["destinationTable"]
             self._is_here(target["datasetId"], location)
-            rows = self.warehouse.load(target["datasetId"], target["tableId"], io.BytesIO(file or b""))
+            rows = self.warehouse.load(
+                target["datasetId"],
+                target["tableId"],
+                io.BytesIO(file or b""),
+                is_truncating=configuration["load"]["writeDisposition"] == "WRITE_TRUNCATE",
+            )
             job.resource["statistics"]["load"] = {"outputRows": str(rows), "inputFiles": "1"}
             return
         query = configuration["query"]

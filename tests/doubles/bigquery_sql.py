@@ -143,8 +143,8 @@ class Warehouse:
         self._duck.execute(f"DROP TABLE {_quoted(dataset)}.{_quoted(table)}")
         self.options.pop((dataset, table), None)
 
-    def load(self, dataset: str, table: str, file: Any) -> int:
-        """Appends the rows of a Parquet file, all or none; types have to be the table's."""
+    def load(self, dataset: str, table: str, file: Any, *, is_truncating: bool) -> int:
+        """Adds the rows of a Parquet file, all or none; types have to be the table's."""
         rows = pq.read_table(file)
         for column, name in zip(rows.columns, rows.column_names, strict=True):
             _check_range(name, column)
@@ -158,6 +158,8 @@ class Warehouse:
                     message = f"Provided Schema does not match: field {name} is {kind}, not"
                     raise Refused("invalid", f"{message} {wanted.get(name)}")
             names = ", ".join(_quoted(name) for name in rows.column_names)
+            if is_truncating:
+                self._duck.execute(f"TRUNCATE {target}")
             self._duck.execute(f"INSERT INTO {target} ({names}) SELECT {names} FROM arriving")
         finally:
             self._duck.unregister("arriving")

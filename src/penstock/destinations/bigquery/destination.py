@@ -107,6 +107,8 @@ class BigQueryDestination:
         )
         self._credentials: Any = None
         self._signing_in = threading.Lock()
+        self._datasets: set[str] = set()
+        """Those that are known to be there."""
         self._opening = threading.Lock()
         """Writers that open side by side would make the same tables."""
 
@@ -116,7 +118,7 @@ class BigQueryDestination:
         Raises AccessDenied, ConfigError or ConnectionFailed.
         """
         with self._session() as session:
-            session.prepare(self._address.dataset)
+            session.prepare(self._address.dataset, self._datasets)
             table = TableName(schema=None, name=f"_penstock_check_{uuid.uuid4().hex}")
             name = self._dialect.table(table)
             session.execute(f"CREATE TABLE {name} (value INT64)")
@@ -134,7 +136,7 @@ class BigQueryDestination:
         try:
             with self._opening:
                 for dataset in {self._address.dataset, plan.table.schema or self._address.dataset}:
-                    session.prepare(dataset)
+                    session.prepare(dataset, self._datasets)
                 writer = opened.__enter__()
         except BaseException:
             session.close()
@@ -153,7 +155,7 @@ class BigQueryDestination:
     def store_global_state(self, connection: str, state: State, fence: int) -> None:
         """Makes a global state durable; raises ResourceBusy when a newer attempt has stored one."""
         with self._opening, self._session() as session:
-            session.prepare(self._address.dataset)
+            session.prepare(self._address.dataset, self._datasets)
             states = StateTable(session, self._dialect)
             session.begin()
             states.create()
@@ -203,7 +205,7 @@ class BigQueryDestination:
         Those that make, change or drop tables take effect at once: BigQuery has no other way.
         """
         with self._session() as session:
-            session.prepare(self._address.dataset)
+            session.prepare(self._address.dataset, self._datasets)
             session.begin()
             for sql, parameters in statements:
                 session.execute(sql, parameters)

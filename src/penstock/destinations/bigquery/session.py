@@ -47,6 +47,9 @@ logger = logging.getLogger(__name__)
 _RETRY: Final = DEFAULT_RETRY.with_timeout(120.0)
 """The library's own rule: 429, 5xx and broken connections, with growing waits."""
 _CALL_SECONDS: Final = 60.0
+_MOST_LOADS: Final = 1000
+"""Loads into one scratch table: BigQuery takes 1,500 a table and day
+(https://cloud.google.com/bigquery/quotas#load_jobs)."""
 _TRIES: Final = 8
 _FIRST_WAIT_SECONDS: Final = 0.25
 _INCOMING: Final = "_penstock_incoming"
@@ -85,11 +88,20 @@ class BigQuerySession:
         self._script: list[_Statement] | None = None
         self._arrived: tuple[Load, int] | None = None
         self._incoming = 0
-        self._scratch: list[str] = []
-        """Scratch tables to drop when the transaction ends."""
+        self._incoming_loads = 0
+        self._scratch: dict[str, str] = {}
+        """Scratch tables of this session by the SQL that made them; dropped at its end."""
+        self._known: dict[TableName, tuple[TableColumn, ...]] = {}
+        """Columns of tables, until this session changes one."""
 
-    def prepare(self, dataset: str) -> None:
-        """Makes a dataset where it is missing; refuses one in another location."""
+    def prepare(self, dataset: str, known: set[str]) -> None:
+        """Makes a dataset where it is missing; refuses one in another location.
+
+        `known` are those that need no looking up; this one is added.
+        """
+        self._datasets.add(dataset)
+        if dataset in known:
+            return
         with translated(self._address):
             reference = bigquery.DatasetReference(self._address.project, dataset)
             try:
@@ -104,7 +116,7 @@ class BigQuerySession:
             raise other_location(
                 self._address, f"the dataset {dataset} is in location {found.location}."
             )
-        self._datasets.add(dataset)
+        known.add(dataset)
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         if self._script is None:
@@ -122,8 +134,15 @@ class BigQuerySession:
         return 1
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        config = bigquery.QueryJobConfig(query_parameters=as_parameters(parameters))
         with translated(self._address):
-            found = self.run(sql, parameters).result(retry=_RETRY, timeout=None)
+            found = self._client.query_and_wait(
+                with_nulls(sql, parameters),
+                job_config=config,
+                retry=_RETRY,
+                api_timeout=_CALL_SECONDS,
+                job_retry=None,
+            )
             return [tuple(row.values()) for row in found]
 
     def begin(self) -> None:
@@ -135,18 +154,15 @@ class BigQuerySession:
         script, self._script = self._script, None
         if script:
             self._run_script(script)
-        self._drop_scratch()
 
     def rollback(self) -> None:
         """Forgets the transaction: nothing of it has reached BigQuery but scratch tables."""
         self._script = None
         self._arrived = None
-        try:
-            self._drop_scratch()
-        except PenstockError as error:
-            logger.info("scratch tables stay for a day", extra={"reason": error.message})
 
     def columns(self, table: TableName) -> tuple[TableColumn, ...] | None:
+        if table in self._known:
+            return self._known[table]
         schema = table.schema or self._dialect.default_schema
         with translated(self._address):
             try:
@@ -159,7 +175,8 @@ class BigQuerySession:
                 if "Project" in error.message:
                     raise
                 return None
-        return tuple(_column(field) for field in found.schema)
+        self._known[table] = tuple(_column(field) for field in found.schema)
+        return self._known[table]
 
     def staging_tables(self, table: TableName) -> tuple[TableName, ...]:
         schema = table.schema or self._dialect.default_schema
@@ -212,16 +229,22 @@ class BigQuerySession:
         The transaction's INSERT of them must count the same, or the commit fails.
         """
         fields = _fields(load)
-        if self._arrived is None:
-            self._incoming += 1
+        if self._incoming == 0 or (self._arrived is None and self._incoming_loads >= _MOST_LOADS):
             self._make_incoming(fields)
-        rows = self._load_job(fields, _parquet(load, batches))
+        rows = self._load_job(fields, _parquet(load, batches), is_first=self._arrived is None)
         arrived = self._arrived[1] if self._arrived else 0
         self._arrived = (load, arrived + rows)
         return rows
 
     def close(self) -> None:
-        self._client.close()
+        """Drops the scratch tables; those that it cannot drop go by themselves."""
+        try:
+            for name in self._scratch.values():
+                self._drop(name)
+        except PenstockError as error:
+            logger.info("scratch tables stay for a day", extra={"reason": error.message})
+        finally:
+            self._client.close()
 
     def run(
         self, sql: str, parameters: Sequence[Any] = (), *, default_dataset: str | None = None
@@ -280,10 +303,15 @@ class BigQuerySession:
         """Runs DDL; a scratch table goes only when the transaction that reads it is over."""
         if any(sql == self._dialect.create_schema(dataset) for dataset in self._datasets):
             return
-        if sql.removeprefix("DROP TABLE ") in self._scratch:
+        if sql.removeprefix("DROP TABLE ") in self._scratch.values():
+            return
+        if sql in self._scratch:
+            self._add(_Statement(sql=f"TRUNCATE TABLE {self._scratch[sql]}"))
             return
         if sql.startswith("CREATE OR REPLACE TABLE ") and self._dialect.scratch in sql:
-            self._scratch.append(sql.removeprefix("CREATE OR REPLACE TABLE ").partition(" (")[0])
+            name = sql.removeprefix("CREATE OR REPLACE TABLE ").partition(" (")[0]
+            self._scratch[sql] = name
+        self._known.clear()
         if sql.startswith("CREATE OR REPLACE TABLE ") and " AS SELECT " in sql:
             self._replace(sql)
             return
@@ -353,20 +381,25 @@ class BigQuerySession:
         return self._dialect.table(table, is_temporary=True)
 
     def _make_incoming(self, fields: list[bigquery.SchemaField]) -> None:
+        self._incoming += 1
+        self._incoming_loads = 0
         table = bigquery.Table(_reference(self._incoming_name), schema=fields)
         table.expires = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
         with translated(self._address):
             self._client.create_table(table, exists_ok=True, retry=_RETRY, timeout=_CALL_SECONDS)
-        self._scratch.append(self._incoming_name)
+        self._scratch[self._incoming_name] = self._incoming_name
 
-    def _load_job(self, fields: list[bigquery.SchemaField], file: io.BytesIO) -> int:
+    def _load_job(
+        self, fields: list[bigquery.SchemaField], file: io.BytesIO, *, is_first: bool
+    ) -> int:
         """Runs one load job under a name of its own: an answer that was lost is asked for again."""
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
             schema=fields,
-            write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+            write_disposition="WRITE_TRUNCATE" if is_first else "WRITE_APPEND",
         )
         reference = _reference(self._incoming_name)
+        self._incoming_loads += 1
         job_id = f"penstock_load_{uuid.uuid4().hex}"
         with translated(self._address):
             try:
@@ -395,13 +428,11 @@ class BigQuerySession:
                 file, reference, rewind=True, job_id=job_id, job_config=config
             )
 
-    def _drop_scratch(self) -> None:
-        names, self._scratch = self._scratch, []
-        for name in names:
-            with translated(self._address):
-                self._client.delete_table(
-                    _reference(name), not_found_ok=True, retry=_RETRY, timeout=_CALL_SECONDS
-                )
+    def _drop(self, name: str) -> None:
+        with translated(self._address):
+            self._client.delete_table(
+                _reference(name), not_found_ok=True, retry=_RETRY, timeout=_CALL_SECONDS
+            )
 
 
 def _reference(name: str) -> bigquery.TableReference:
