@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.destinations.snowflake.dialect import SnowflakeDialect
 from penstock.errors import ConfigError, MissingDriver
-from penstock.protocol.catalog import StreamDescriptor
-from penstock.protocol.state import State
 from penstock.sdk.config import setting
 from penstock.sdk.destination import (
     Capabilities,
-    StoredState,
     StreamPlan,
     TableName,
     WriteMode,
     Writer,
 )
-from penstock.sdk.sql.state import StateTable
+from penstock.sdk.sql.destination import SqlDestination
 from penstock.sdk.sql.writer import sql_writer
 
 if TYPE_CHECKING:
@@ -78,7 +75,7 @@ class SnowflakeConfig:
     )
 
 
-class SnowflakeDestination:
+class SnowflakeDestination(SqlDestination["SnowflakeSession"]):
     """Writes streams into Snowflake; rows and checkpoint in one transaction."""
 
     Config: ClassVar[type[SnowflakeConfig]] = SnowflakeConfig
@@ -93,6 +90,7 @@ class SnowflakeDestination:
         reads_back=True,
     )
     placeholder: ClassVar[str] = SnowflakeDialect.placeholder
+    _dialect: SnowflakeDialect
 
     def __init__(self, config: SnowflakeConfig) -> None:
         if (config.password is None) == (config.private_key is None):
@@ -105,17 +103,16 @@ class SnowflakeDestination:
         self._dialect = SnowflakeDialect(config.schema)
 
     def check(self) -> None:
-        """Makes, fills and drops a table.
+        """Makes, fills and drops a table, and the schema where it was missing.
 
         Raises AccessDenied, ConfigError or ConnectionFailed.
         """
         with self._session() as session:
             schema = self._dialect.default_schema
             was_there = session.has_schema(schema)
-            session.prepare()
-            name = self._dialect.table(
-                TableName(schema=None, name=f"_penstock_check_{uuid.uuid4().hex}")
-            )
+            session.execute(self._dialect.create_schema(schema))
+            table = TableName(schema=None, name=f"_penstock_check_{uuid.uuid4().hex}")
+            name = self._dialect.table(table)
             session.execute(f"CREATE TABLE {name} (value NUMBER)")
             try:
                 session.change(f"INSERT INTO {name} VALUES (1)")  # noqa: S608 (quoted)
@@ -129,75 +126,27 @@ class SnowflakeDestination:
         """Opens one writer; see `penstock.sdk.sql.writer` for what is durable when."""
         session = self._connect()
         try:
-            session.prepare()
+            session.use_schema(makes=True)
         except BaseException:
             session.close()
             raise
         with sql_writer(session, self._dialect, plan) as writer:
             yield writer
 
-    def stored_states(self, connection: str) -> Sequence[StoredState]:
-        """Returns the checkpoints committed for one connection; makes nothing."""
+    @property
+    def _where(self) -> str:
+        return f"Snowflake's database {self._config.database}"
+
+    def _selected(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         with self._session() as session:
-            states = StateTable(session, self._dialect)
-            return states.stored(connection) if states.exists() else ()
+            session.use_schema()
+            session.refuse_other_than_select(sql, parameters)
+            yield from session.batches(sql, parameters)
 
-    def store_global_state(self, connection: str, state: State, fence: int) -> None:
-        """Makes a global state durable; raises ResourceBusy when a newer attempt has stored one."""
+    def _scanned(self, table: TableName, sql: str) -> Iterator[pa.RecordBatch]:
+        del table
         with self._session() as session:
-            states = StateTable(session, self._dialect)
-            states.create()
-            session.begin()
-            states.save_shared(connection, state, fence)
-            session.commit()
-
-    def forget_states(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
-        """Removes checkpoints; the rows they cover stay."""
-        with self._session() as session:
-            states = StateTable(session, self._dialect)
-            if states.exists():
-                session.begin()
-                states.forget(connection, streams)
-                session.commit()
-
-    def scan(self, table: TableName, *, limit: int | None = None) -> pa.RecordBatchReader:
-        """Returns the rows of a table as they are stored."""
-        tail = "" if limit is None else f" LIMIT {int(limit)}"
-        return self.query(f"SELECT * FROM {self._dialect.table(table)}{tail}")  # noqa: S608 (quoted)
-
-    def count(self, table: TableName) -> int:
-        """Returns the rows of a table; 0 when there is no such table."""
-        with self._session() as session:
-            if session.columns(table) is None:
-                return 0
-            query = f"SELECT count(*) FROM {self._dialect.table(table)}"  # noqa: S608
-            return int(session.rows(query)[0][0])
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
-        """Returns the rows of one SELECT; raises ConfigError for SQL that is wrong."""
-        session = self._connect()
-        try:
-            return session.reader(sql, parameters, session.close)
-        except BaseException:
-            session.close()
-            raise
-
-    def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Runs statements in one transaction; durable on return."""
-        with self._session() as session:
-            session.begin()
-            for sql, parameters in statements:
-                session.execute(sql, parameters)
-            session.commit()
-
-    def table_sql(self, table: TableName) -> str:
-        """Returns a table's name as SQL: quoted, in its schema."""
-        return self._dialect.table(table)
-
-    def has_table(self, table: TableName) -> bool:
-        """Tells whether there is such a table; makes nothing."""
-        with self._session() as session:
-            return session.columns(table) is not None
+            yield from session.batches(sql, ())
 
     @contextmanager
     def _session(self) -> Iterator[SnowflakeSession]:

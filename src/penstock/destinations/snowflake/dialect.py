@@ -37,7 +37,8 @@ _SENT: Final = {Kind.BOOLEAN: "BOOLEAN", Kind.INTEGER: "NUMBER(19,0)", Kind.NUMB
 """Kinds whose Parquet value COPY takes as it is; every other is sent as text and cast here."""
 _BOUNDED: Final = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.JSON})
 """Kinds of which penstock has values that Snowflake's own type refuses."""
-INCOMING: Final = "PENSTOCK_INCOMING"
+INCOMING: Final = TableName(schema=None, name="_penstock_incoming")
+STAGE: Final = TableName(schema=None, name="_penstock_stage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class SnowflakeDialect:
         return quoted(name)
 
     def table(self, table: TableName, *, is_temporary: bool = False) -> str:
+        """A temporary table lies in the schema that its session uses."""
         if is_temporary:
             return quoted(table.name)
         return f"{quoted(table.schema or self.default_schema)}.{quoted(table.name)}"
@@ -167,16 +169,16 @@ def is_sent_as_text(column: LoadColumn) -> bool:
     return column.kind not in _SENT or column.target.kind is not column.kind
 
 
-def incoming_table(load: Load) -> str:
-    """Returns the temporary table that COPY fills: c0, c1, … as the files have them."""
+def incoming_table(load: Load, name: str) -> str:
+    """Makes the temporary table that COPY fills: c0, c1, … as the files have them."""
     types = ["VARCHAR" if is_sent_as_text(c) else _SENT[c.kind] for c in load.columns]
     types += ["VARCHAR", "VARCHAR", "VARCHAR"]
     types += ["NUMBER(19,0)"] if load.sequence is not None else []
-    parts = ", ".join(f'"c{place}" {name}' for place, name in enumerate(types))
-    return f"CREATE OR REPLACE TEMPORARY TABLE {INCOMING} ({parts})"
+    parts = ", ".join(f'"c{place}" {type_name}' for place, type_name in enumerate(types))
+    return f"CREATE OR REPLACE TEMPORARY TABLE {name} ({parts})"
 
 
-def insert_incoming(load: Load) -> str:
+def insert_incoming(load: Load, target: str, incoming: str) -> str:
     """Returns the INSERT that casts the incoming rows into the table's own types."""
     values, problems = [], []
     for place, column in enumerate(load.columns):
@@ -197,9 +199,8 @@ def insert_incoming(load: Load) -> str:
     if load.sequence is not None:
         names.append(load.sequence)
         values.append(sequence)
-    target = SnowflakeDialect("").table(load.table, is_temporary=load.is_temporary)
     columns = ", ".join(map(quoted, names))
-    return f"INSERT INTO {target} ({columns}) SELECT {', '.join(values)} FROM {INCOMING} AS i"
+    return f"INSERT INTO {target} ({columns}) SELECT {', '.join(values)} FROM {incoming} AS i"
 
 
 def _landed(column: LoadColumn, value: str) -> tuple[str, str | None]:

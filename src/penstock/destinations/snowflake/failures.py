@@ -43,7 +43,7 @@ _REMEDY_NOT_THERE: Final = (
     " (SHOW DATABASES), or grant the role USAGE: what it may not use is not there for it."
 )
 _REMEDY_ACCOUNT: Final = (
-    "Set `account` to organisation and account, as in the address of its web page: myorg-account123."
+    "Set `account` to organisation and account (myorg-account123), as in its web page's address."
 )
 _SETTINGS: Final[Mapping[int, tuple[str, str]]] = {
     **dict.fromkeys((606, 90073), ("warehouse", _REMEDY_WAREHOUSE)),

@@ -15,7 +15,7 @@ def arrow_type(column: Any) -> pa.DataType:  # noqa: PLR0911 (a table)
         case 0 if column.scale:
             return pa.decimal128(column.precision, column.scale)
         case 0:
-            return pa.decimal128(38, 0) if (column.precision or 38) > 19 else pa.int64()  # noqa: PLR2004
+            return pa.decimal128(38, 0) if (column.precision or 38) > 19 else pa.int64()
         case 1:
             return pa.float64()
         case 3:
@@ -36,7 +36,7 @@ def arrow_type(column: Any) -> pa.DataType:  # noqa: PLR0911 (a table)
 
 def batch_of(rows: Sequence[Any], schema: pa.Schema) -> pa.RecordBatch:
     """Returns rows as the driver fetched them as one batch."""
-    columns = zip(*rows, strict=True)
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
     arrays = [_array(values, field.type) for values, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +17,13 @@ from snowflake.connector import errors
 from penstock.data.types import Kind
 from penstock.destinations.snowflake.dialect import (
     INCOMING,
+    STAGE,
     SnowflakeDialect,
     incoming_table,
     insert_incoming,
     is_sent_as_text,
     kind_of_type,
+    literal,
     quoted,
     staging_mark,
 )
@@ -32,7 +34,6 @@ from penstock.sdk.destination import TableName
 from penstock.sdk.sql.dialect import Load, TableColumn
 from penstock.sdk.sql.row_ids import new_row_ids
 
-_STAGE: Final = "PENSTOCK_STAGE"
 _READ_ROWS: Final = 10_000
 _PARQUET: Final = "TYPE = PARQUET NULL_IF = () USE_VECTORIZED_SCANNER = FALSE"
 """NULL_IF: else the text `\\N` would be read as NULL, Snowflake's default."""
@@ -62,19 +63,18 @@ class SnowflakeSession:
                 platform_detection_timeout_seconds=0,  # asks nobody where it runs
             )
 
-    def prepare(self) -> None:
-        """Makes the default schema where it is missing, and the stage that files are put into."""
+    def use_schema(self, *, makes: bool = False) -> None:
+        """Lets names without a schema mean the default one, if it is there or is made."""
         schema = self._dialect.default_schema
         if not self.has_schema(schema):
+            if not makes:
+                return
             self.execute(self._dialect.create_schema(schema))
         self.execute(f"USE SCHEMA {quoted(schema)}")
-        self.execute(f"CREATE OR REPLACE TEMPORARY STAGE {_STAGE}")
 
     def has_schema(self, schema: str) -> bool:
         return bool(
-            self.rows(
-                "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,)
-            )
+            self.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,))
         )
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
@@ -153,24 +153,28 @@ class SnowflakeSession:
             self.execute(f"DROP TABLE {self._dialect.table(leftover)}")
 
     def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
-        # The table is made once: the first load of a writer opens its transaction, so that this
-        # DDL commits nothing; DELETE then empties the table inside each transaction.
+        incoming = self._dialect.table(INCOMING, is_temporary=True)
+        stage = self._dialect.table(STAGE, is_temporary=True)
         if not self._has_incoming:
-            self.execute(incoming_table(load))
+            # Once: the first load of a writer opens its transaction, so that this DDL commits
+            # nothing; DELETE then empties the table inside each transaction.
+            self.execute(incoming_table(load, incoming))
+            self.execute(f"CREATE OR REPLACE TEMPORARY STAGE {stage}")
             self._has_incoming = True
         name = f"{uuid.uuid4().hex}.parquet"
         sent = _sent(load, batches)
         with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
             path = Path(folder) / name
             pq.write_table(sent, path, compression="zstd")
-            self.execute(f"PUT 'file://{path}' @{_STAGE} AUTO_COMPRESS=FALSE")
+            self.execute(f"PUT {literal(f'file://{path}')} @{stage} AUTO_COMPRESS=FALSE")
         values = ", ".join(f"$1:{column}" for column in sent.column_names)
         self.execute(
-            f"COPY INTO {INCOMING} FROM (SELECT {values} FROM @{_STAGE}/{name})"  # noqa: S608 (constants)
+            f"COPY INTO {incoming} FROM (SELECT {values} FROM @{stage}/{name})"  # noqa: S608 (quoted)
             f" FILE_FORMAT = ({_PARQUET}) PURGE = TRUE"
         )
-        inserted = self.change(insert_incoming(load))
-        emptied = self.change(f"DELETE FROM {INCOMING}")  # noqa: S608 (a constant)
+        target = self._dialect.table(load.table, is_temporary=load.is_temporary)
+        inserted = self.change(insert_incoming(load, target, incoming))
+        emptied = self.change(f"DELETE FROM {incoming}")  # noqa: S608 (quoted)
         if emptied != inserted:
             raise ProofFailed(
                 f"Snowflake copied {emptied} rows and inserted {inserted} of them.",
@@ -178,27 +182,29 @@ class SnowflakeSession:
             )
         return inserted
 
-    def reader(
-        self, sql: str, parameters: Sequence[Any], done: Callable[[], None]
-    ) -> pa.RecordBatchReader:
-        """Returns the rows of a query as they come; `done` is called at their end."""
-        cursor = self._connection.cursor()
-        with self._translate():
-            cursor.execute(sql, tuple(parameters) or None)
-        schema = pa.schema([pa.field(c.name, arrow_type(c)) for c in cursor.description])
+    def refuse_other_than_select(self, sql: str, parameters: Sequence[Any]) -> None:
+        """Raises ConfigError for what Snowflake does not take as a subquery; runs nothing."""
+        with self._translate(), self._connection.cursor() as cursor:
+            cursor.describe(
+                f"SELECT * FROM (\n{sql.rstrip().rstrip(';')}\n) AS picked",  # noqa: S608 (the user's own)
+                tuple(parameters) or None,
+            )
 
-        def batches() -> Iterator[pa.RecordBatch]:
-            try:
-                while True:
-                    with self._translate():
-                        rows = cursor.fetchmany(_READ_ROWS)
-                    if not rows:
-                        return
+    def batches(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of a query as they come; one batch without rows where there is none."""
+        with self._connection.cursor() as cursor:
+            with self._translate():
+                cursor.execute(sql, tuple(parameters) or None)
+            schema = pa.schema([pa.field(c.name, arrow_type(c)) for c in cursor.description])
+            is_first = True
+            while True:
+                with self._translate():
+                    rows = cursor.fetchmany(_READ_ROWS)
+                if rows or is_first:
                     yield batch_of(rows, schema)
-            finally:
-                done()
-
-        return pa.RecordBatchReader.from_batches(schema, batches())
+                if not rows:
+                    return
+                is_first = False
 
     def close(self) -> None:
         with self._translate():
