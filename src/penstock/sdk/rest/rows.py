@@ -54,10 +54,11 @@ class Shaping:
         if self.as_text and self.transform is None and self.expand is None:
             return JsonRows(texts=self._texts(records, parent), is_exact=self.is_exact)
         rows = records.values(is_exact=self.is_exact)
-        for row, added in zip(rows, self._added(records, parent), strict=True):
-            row.update(added)
+        if self._adds:
+            for row, added in zip(rows, self._added(records, parent), strict=True):
+                row.update(added)
         if self.transform is not None:
-            rows = _transformed(rows, self.transform)
+            rows = self._transformed(rows, records, parent)
         if self.expand is not None:
             rows = [made for row in rows for made in self.expand(row)]
         return rows
@@ -65,7 +66,7 @@ class Shaping:
     def _texts(self, records: Records, parent: Row) -> RecordTexts:
         """Returns the records' texts; properties that are added stand behind the others."""
         texts = records.spelled_plainly()
-        if not self.carry and self.deleted is None:
+        if not self._adds:
             return texts
         behind = [json_bytes(added)[1:] for added in self._added(records, parent)]
         return RecordTexts.of(
@@ -74,6 +75,11 @@ class Shaping:
                 for text, added in zip(texts, behind, strict=True)
             ]
         )
+
+    @property
+    def _adds(self) -> bool:
+        """Whether records get properties beside their own."""
+        return bool(self.carry) or self.deleted is not None
 
     def _added(self, records: Records, parent: Row) -> list[Row]:
         """Returns, for each record, the properties it gets beside its own."""
@@ -92,18 +98,25 @@ class Shaping:
             return None
         return (changed or self.now()) if mark is True else mark
 
+    def _transformed(self, rows: list[Row], records: Records, parent: Row) -> list[Row]:
+        transform = self.transform
+        if transform is None:
+            return rows
+        done: list[Row] = []
+        failed: list[DataError] = []
+        for place, row in enumerate(rows):
+            try:
+                done.append(transform(row))
+            except DataError as error:
+                failed.append(error)
+                done.append(self._as_given(records.take([place]), parent))
+        for failure in failed[:_TOLD]:
+            _log.warning("a record is kept as the API gave it: %s", failure.message)
+        if len(failed) > _TOLD:
+            _log.warning("%d further records of the page, too", len(failed) - _TOLD)
+        return done
 
-def _transformed(rows: list[Row], transform: Callable[[Row], Row]) -> list[Row]:
-    done: list[Row] = []
-    failed: list[DataError] = []
-    for row in rows:
-        try:
-            done.append(transform(dict(row)))
-        except DataError as error:
-            failed.append(error)
-            done.append(row)
-    for failure in failed[:_TOLD]:
-        _log.warning("a record is kept as the API gave it: %s", failure.message)
-    if len(failed) > _TOLD:
-        _log.warning("%d further records of the page, too", len(failed) - _TOLD)
-    return done
+    def _as_given(self, record: Records, parent: Row) -> Row:
+        """Returns one record anew: what failed may have changed it."""
+        (row,) = record.values(is_exact=self.is_exact)
+        return {**row, **self._added(record, parent)[0]}
