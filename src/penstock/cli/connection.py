@@ -10,11 +10,11 @@ from cyclopts import App, Parameter
 from penstock.cli.arguments import keys_of, list_of, pairs_of
 from penstock.cli.options import STREAMS, Json
 from penstock.cli.remote import Server, ServerOptions, server_of
-from penstock.cli.runs import ended, plain_table, show_run, status_of
+from penstock.cli.runs import OVER, ended, plain_table, show_run, status_of
 from penstock.cli.screen import Screen
 from penstock.control.declared.document import DeclaredSchedule, duration_of, schedule_of
 from penstock.control.model import ModeName
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, ResourceBusy
 
 connection = App(
     name="connection", help="Make, list, sync, pause and remove the server's connections."
@@ -172,7 +172,14 @@ def sync(
         body: dict[str, Any] = {"kind": "sync"}
         if wanted:
             body["streams"] = [_key_of(found, each) for each in wanted]
-        made: Mapping[str, Any] = server.post(f"/connections/{found['id']}/runs", body)
+        try:
+            made: Mapping[str, Any] = server.post(f"/connections/{found['id']}/runs", body)
+        except ResourceBusy as error:
+            last = found["last_run"]
+            if not wait or wanted or last is None or last["status"] in OVER:
+                raise
+            screen.note(f"{error.message} It is waited for.")
+            made = last
         if wait:
             made = ended(server, made["id"], screen)
     if json:

@@ -50,7 +50,9 @@ class Door(Protocol):
         self, workspace: str | None, connection: str, states: list[dict[str, Any]]
     ) -> None: ...
 
-    def has_states(self, workspace: str | None, connection: str) -> bool: ...
+    def has_run(self, workspace: str | None, connection: str) -> bool: ...
+
+    def added_connectors(self, workspace: str | None) -> frozenset[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,25 @@ class _ByFiles:
             self._id(workspace, connection), given, actor="command line"
         )
 
-    def has_states(self, workspace: str | None, connection: str) -> bool:
+    def has_run(self, workspace: str | None, connection: str) -> bool:
         from penstock.control.store.states import of_connection  # noqa: PLC0415
 
         with self.plane.store.read() as tx:
-            return bool(of_connection(tx, self._id(workspace, connection)))
+            known = of_connection(tx, self._id(workspace, connection))
+        return any(not each.is_override for each in known)
+
+    def added_connectors(self, workspace: str | None) -> frozenset[str]:
+        from penstock.control.store import Window, definitions  # noqa: PLC0415
+
+        where = self.plane.declaring.workspace(workspace)
+        with self.plane.store.read() as tx:
+            found = definitions.list_(
+                tx,
+                Window(limit=100_000),
+                workspace_id=where.id if where else None,
+                only_custom=True,
+            )
+        return frozenset(each.name for each in found.items)
 
     def _id(self, workspace: str | None, connection: str) -> str:
         from penstock.control.store import connections  # noqa: PLC0415
@@ -118,8 +134,16 @@ class _ByServer:
             f"/connections/{self._id(workspace, connection)}/states", {"states": states}
         )
 
-    def has_states(self, workspace: str | None, connection: str) -> bool:
-        return bool(self.server.get(f"/connections/{self._id(workspace, connection)}/states"))
+    def has_run(self, workspace: str | None, connection: str) -> bool:
+        known = self.server.get(f"/connections/{self._id(workspace, connection)}/states")
+        return any(not each["is_override"] for each in known)
+
+    def added_connectors(self, workspace: str | None) -> frozenset[str]:
+        where = [
+            each["id"] for each in self.server.every("/workspaces") if each["name"] == workspace
+        ]
+        found = self.server.every("/definitions", workspace_id=where[0] if where else None)
+        return frozenset(each["name"] for each in found if each["is_custom"])
 
     def _id(self, workspace: str | None, connection: str) -> str:
         where = self.server.workspace(workspace)

@@ -14,7 +14,7 @@ from penstock.cli.remote import Server, ServerOptions, server_of
 from penstock.cli.screen import Screen
 from penstock.errors import UnknownName
 
-_OVER = ("succeeded", "failed", "cancelled")
+OVER = ("succeeded", "failed", "cancelled")
 RunId = Annotated[int, Parameter(help="Number of the run, as `penstock run list` shows it.")]
 
 
@@ -114,10 +114,13 @@ def ended(server: Server, run_id: int, screen: Screen) -> Mapping[str, Any]:
         now = (found["status"], found["rows_committed"])
         if now != said:
             screen.note(f"run {run_id}: {now[0]}, {figures.rows(now[1])} rows committed")
+            failures = [each["failure"] for each in found["attempts"] if each["failure"]]
+            if now[0] == "waiting" and failures:
+                screen.note(f"  {failures[-1]['message']} It is tried again.")
             said = now
-        if found["status"] in _OVER:
+        if found["status"] in OVER:
             break
-    if found.get("status") not in _OVER:
+    if found.get("status") not in OVER:
         found = server.get(f"/runs/{run_id}")
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from penstock.control.documents import has_references
-from penstock.control.secrets import place_of
+from penstock.control.secrets import AIRBYTE_MASK, place_of
 from penstock.sdk.config import secret_paths
 
 _SECRET: Final = re.compile(r"^\$\{secret:([^}]+)\}$")
@@ -40,6 +40,17 @@ def named(value: Any, path: tuple[str, ...], hidden: Iterable[tuple[str, ...]] =
         return node
 
     return walk(value, path)
+
+
+def masks_named(value: Any, path: tuple[str, ...]) -> Any:
+    """Returns a document with `${secret:PATH}` in the place of each mask of Airbyte's."""
+    if value == AIRBYTE_MASK:
+        return f"${{secret:{'/'.join(map(_escaped, path))}}}"
+    if isinstance(value, Mapping):
+        return {key: masks_named(inner, (*path, str(key))) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [masks_named(inner, (*path, str(number))) for number, inner in enumerate(value)]
+    return value
 
 
 def names_of(value: Any) -> frozenset[str]:
