@@ -16,6 +16,7 @@ from penstock.server.airbyte_api import config, public, tokens
 from penstock.server.guard import LOOPBACK_NAMES, Guard
 from penstock.server.routes import (
     administration,
+    channels,
     configuration,
     connections,
     connectors,
@@ -89,6 +90,7 @@ def create_app(
         positions,
         runs,
         events,
+        channels,
         own_tokens,
         administration,
         configuration,

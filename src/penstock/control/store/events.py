@@ -15,10 +15,13 @@ from penstock.control.store.database import Transaction
 from penstock.control.store.tables import channels, deliveries, events
 
 
-def note(tx: Transaction, event: Event) -> Event:
-    """Keeps an event, and a delivery for each channel of its workspace that wants its kind."""
+def note(tx: Transaction, event: Event, *, tells: bool = True) -> Event:
+    """Keeps an event, and a delivery for each channel of its workspace that wants its kind.
+
+    Without `tells` it is only for the timeline.
+    """
     kept = replace(event, id=rows.put_numbered(tx, events, event))
-    for channel in _listening(tx, kept):
+    for channel in _listening(tx, kept) if tells else ():
         delivery = Delivery(
             channel_id=channel.id,
             event_id=kept.id,
@@ -126,6 +129,24 @@ def take_deliveries(
     if ids:
         tx.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(next_at=until))
     return taken
+
+
+def has_due_delivery(tx: Transaction, now: datetime) -> bool:
+    """Tells whether something is to be sent; takes no lock."""
+    query = (
+        select(deliveries.c.id)
+        .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_at <= now)
+        .limit(1)
+    )
+    return tx.execute(query).first() is not None
+
+
+def delivery(tx: Transaction, delivery_id: int) -> Delivery:
+    """Returns a delivery; raises UnknownName without one."""
+    found = rows.one(tx, Delivery, select(deliveries).where(deliveries.c.id == delivery_id))
+    if found is None:
+        raise rows.unknown("delivery", delivery_id)
+    return found
 
 
 def save_delivery(tx: Transaction, delivery: Delivery) -> None:
