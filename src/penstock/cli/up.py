@@ -45,6 +45,13 @@ def up(
     root_path: Annotated[
         str, Parameter(help="Path the server has behind a proxy, as /penstock.")
     ] = "",
+    public_url: Annotated[
+        str | None,
+        Parameter(
+            help="Where people reach the pages; notifications link there.",
+            env_var="PENSTOCK_PUBLIC_URL",
+        ),
+    ] = None,
     migrate: Annotated[
         bool, Parameter(help="Bring the database up to date first; else refuse an older one.")
     ] = True,
@@ -67,9 +74,15 @@ def up(
     screen = Screen(is_quiet=False)
     folder = server_folder(data_dir)
     listening = _socket(host, port)
-    plane = open_control_plane(
-        Setup(data_dir=folder, database_url=database_url, version=__version__, migrates=migrate)
+    address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}"
+    setup = Setup(
+        data_dir=folder,
+        database_url=database_url,
+        version=__version__,
+        migrates=migrate,
+        public_url=public_url or address,
     )
+    plane = open_control_plane(setup)
     now = datetime.now(UTC)
     offer(plane.store, offers(), now=now)
     first_workspace(plane.store, now=now)
@@ -85,9 +98,7 @@ def up(
                 remedy="Set one first: penstock user password, with the same --data-dir.",
             )
         secret = access.new_link(user, now)
-        link = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}/login#{secret}"
-        screen.note(f"Sign in, once, with: {link}")
-    address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}"
+        screen.note(f"Sign in, once, with: {address}/login#{secret}")
     screen.note(f"penstock {__version__} is up at {address}. Ctrl-C ends it.")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(

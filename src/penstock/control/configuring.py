@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from penstock.control import documents, enqueuing, probing
+from penstock.control import amendments, documents, enqueuing, probing
+from penstock.control.accounts import AuditEntry
 from penstock.control.discovery import error_of
 from penstock.control.history import Event, ProbeKind, StreamState
 from penstock.control.house import House
@@ -24,6 +25,7 @@ from penstock.control.schedule import check_schedule
 from penstock.control.secrets import places, unmasked
 from penstock.control.store import (
     Transaction,
+    audit,
     connections,
     connectors,
     definitions,
@@ -111,7 +113,8 @@ class Configuring:
                 updated_at=now,
             )
             connectors.create(tx, connector)
-            self._note(tx, f"{connector.kind}.created", connector, actor)
+            changes = amendments.of_connector(None, connector, spec)
+            self._note(tx, "created", connector, actor, changes)
         return connector
 
     def update_connector(
@@ -150,7 +153,8 @@ class Configuring:
                 updated_at=now,
             )
             connectors.save(tx, changed)
-            self._note(tx, f"{changed.kind}.updated", changed, actor)
+            changes = amendments.of_connector(before, changed, spec)
+            self._note(tx, "updated", changed, actor, changes)
         return changed
 
     def delete_connector(self, connector_id: str, *, actor: str | None = None) -> None:
@@ -165,7 +169,7 @@ class Configuring:
                 )
             secrets.forget(tx, places(found.config))
             connectors.delete_(tx, connector_id, now=self._house.clock())
-            self._note(tx, f"{found.kind}.deleted", found, actor)
+            self._note(tx, "deleted", found, actor)
 
     def create_connection(
         self, connection: Connection, *, tags: Sequence[str] = (), actor: str | None = None
@@ -185,7 +189,8 @@ class Configuring:
             connections.create(tx, kept)
             connections.set_tags(tx, kept.id, tags)
             enqueuing.arrange(tx, kept, now=now, last_started=None)
-            self._note_connection(tx, "connection.created", kept, actor)
+            changes = amendments.of_connection(None, kept)
+            self._note_connection(tx, "connection.created", kept, actor, changes)
         self._wake()
         return kept
 
@@ -227,7 +232,8 @@ class Configuring:
                 newest = runs.newest_of(tx, [connection_id]).get(connection_id)
                 last = newest.created_at if newest else None
                 enqueuing.arrange(tx, changed, now=now, last_started=last)
-            self._note_connection(tx, "connection.updated", changed, actor)
+            changes = amendments.of_connection(before, changed)
+            self._note_connection(tx, "connection.updated", changed, actor, changes)
         self._wake()
         return changed
 
@@ -310,28 +316,59 @@ class Configuring:
         )
         return replace(connection, streams=kept)
 
-    def _note(self, tx: Transaction, kind: str, connector: Connector, actor: str | None) -> None:
+    def _note(
+        self,
+        tx: Transaction,
+        what: str,
+        connector: Connector,
+        actor: str | None,
+        changes: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        kind = f"{connector.kind}.{what}"
+        data = {"id": connector.id, "name": connector.name, "changes": list(changes)}
         event = Event(
             at=self._house.clock(),
             kind=kind,
             workspace_id=connector.workspace_id,
             actor=actor,
-            data={"id": connector.id, "name": connector.name},
+            data=data,
         )
         events.note(tx, event)
+        audit.note(tx, _entry_of(event, connector.kind.value, connector.id))
 
     def _note_connection(
-        self, tx: Transaction, kind: str, connection: Connection, actor: str | None
+        self,
+        tx: Transaction,
+        kind: str,
+        connection: Connection,
+        actor: str | None,
+        changes: Sequence[Mapping[str, Any]] = (),
     ) -> None:
+        data = {"name": connection.name, "status": connection.status.value}
         event = Event(
             at=self._house.clock(),
             kind=kind,
             workspace_id=connection.workspace_id,
             connection_id=connection.id,
             actor=actor,
-            data={"name": connection.name, "status": connection.status.value},
+            data={**data, "changes": list(changes)},
         )
         events.note(tx, event)
+        audit.note(tx, _entry_of(event, "connection", connection.id))
+
+
+def _entry_of(event: Event, target_kind: str, target_id: str) -> AuditEntry:
+    """Returns the audit's entry of a change: the timeline forgets sooner."""
+    return AuditEntry(
+        at=event.at,
+        actor_id=None,
+        actor=event.actor or "penstock",
+        action=event.kind,
+        target_kind=target_kind,
+        target_id=target_id,
+        workspace_id=event.workspace_id,
+        detail=event.data,
+    )
 
 
 def _keys_of(connection: Connection) -> frozenset[str]:

@@ -239,6 +239,11 @@ class ProbeKind(StrEnum):
     SPEC = "spec"
     CHECK = "check"
     DISCOVER = "discover"
+    PREVIEW = "preview"
+    TABLES = "tables"
+    ROWS = "rows"
+    QUERY = "query"
+    EXECUTE = "execute"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
