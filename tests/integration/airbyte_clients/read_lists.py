@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from airbyte_api import AirbyteAPI, models
+from airbyte_api import AirbyteAPI, api, models
 
 address, token = sys.argv[1:]
 server = AirbyteAPI(
@@ -15,16 +15,28 @@ print(
     json.dumps(
         {
             "workspaces": [
-                each.name for each in server.workspaces.list_workspaces().workspaces_response.data
+                each.name
+                for each in server.workspaces.list_workspaces(
+                    request=api.ListWorkspacesRequest()
+                ).workspaces_response.data
             ],
-            "sources": [each.name for each in server.sources.list_sources().sources_response.data],
+            "sources": [
+                each.name
+                for each in server.sources.list_sources(
+                    request=api.ListSourcesRequest()
+                ).sources_response.data
+            ],
             "destinations": [
                 each.name
-                for each in server.destinations.list_destinations().destinations_response.data
+                for each in server.destinations.list_destinations(
+                    request=api.ListDestinationsRequest()
+                ).destinations_response.data
             ],
             "connections": [
                 each.name
-                for each in server.connections.list_connections().connections_response.data
+                for each in server.connections.list_connections(
+                    request=api.ListConnectionsRequest()
+                ).connections_response.data
             ],
         }
     )

@@ -20,7 +20,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "prefect": (
         # The newest that prefect-airbyte can be imported with.
         ("prefect-airbyte==0.3.2", "prefect<3", "pydantic<2", "setuptools<81"),
-        {"job": "succeeded", "records": 70},
+        {"job": "succeeded", "records": 120},
     ),
     "airflow": (
         ("apache-airflow-providers-airbyte==6.2.0",),
