@@ -218,7 +218,7 @@ class BigQueryServer(Vendor):
         return self._insert(metadata, bytes(content))
 
     def _insert(self, given: dict[str, Any], file: bytes | None) -> Answer:
-        name = given["jobReference"]["jobId"]
+        name = given["jobReference"].get("jobId") or f"job_{uuid.uuid4().hex}"
         if name in self.jobs:
             raise Refused("duplicate", f"Already Exists: Job {self.project}:{name}")
         fault = self.job_faults.popleft() if self.job_faults else ""
@@ -269,6 +269,7 @@ class BigQueryServer(Vendor):
             job.resource["statistics"]["load"] = {"outputRows": str(rows), "inputFiles": "1"}
             return
         query = configuration["query"]
+        told: dict[str, Any]
         for dataset in set(re.findall(r"`[^`]+`\.`([^`]+)`\.`", query["query"])):
             self._is_here(dataset, location)
         values = [
@@ -276,8 +277,12 @@ class BigQueryServer(Vendor):
             for each in query.get("queryParameters", [])
         ]
         default = query.get("defaultDataset", {}).get("datasetId")
+        if configuration.get("dryRun"):
+            told = {"statementType": self.warehouse.kind_of(query["query"])}
+            job.resource["statistics"]["query"] = told
+            return
         job.outcome = self.warehouse.run(query["query"], values, default)
-        told: dict[str, Any] = {"statementType": job.outcome.kind}
+        told = {"statementType": job.outcome.kind}
         if job.outcome.touched is not None:
             told["numDmlAffectedRows"] = str(job.outcome.touched)
         job.resource["statistics"]["query"] = told

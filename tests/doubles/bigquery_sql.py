@@ -167,7 +167,7 @@ class Warehouse:
 
     def run(self, text: str, parameters: list[Any], dataset: str | None) -> Outcome:
         """Runs a query or a script; an error leaves nothing of an open transaction."""
-        if dataset is not None:
+        if dataset in self.locations:
             self._duck.execute(f"SET schema = '{dataset}'")
         left = list(parameters)
         last = Outcome()
@@ -197,6 +197,17 @@ class Warehouse:
         finally:
             self._duck.execute("SET schema = 'main'")
         return last if len(statements) == 1 else Outcome()
+
+    def kind_of(self, text: str) -> str:
+        """Returns what a dry run tells of a statement: its type."""
+        statements = list(_statements(text))
+        try:
+            trees = [sqlglot.parse_one(each, read="bigquery") for each in statements]
+        except sqlglot.errors.SqlglotError as error:
+            raise Refused("invalidQuery", f"Syntax error: {str(error)[:200]}") from error
+        if len(trees) != 1:
+            return "SCRIPT"
+        return "SELECT" if isinstance(trees[0], exp.Query) else type(trees[0]).__name__.upper()
 
     def page(self, dataset: str, table: str) -> Outcome:
         found = self._duck.execute(f"SELECT * FROM {_quoted(dataset)}.{_quoted(table)}")

@@ -23,9 +23,10 @@ from penstock.sdk.sql.state import TABLE_NAME as PENSTOCK_STATE
 STREAMS: Final = "_airbyte_streams"
 STATE: Final = "_airbyte_state"
 
-_CREATE_STREAMS: Final = (
+_CREATE: Final = (
+    'CREATE SCHEMA IF NOT EXISTS "{schema}"',
     "CREATE TABLE IF NOT EXISTS {table} (stream_name VARCHAR, source_name VARCHAR,"
-    " table_name VARCHAR PRIMARY KEY, catalog_metadata VARCHAR)"
+    " table_name VARCHAR PRIMARY KEY, catalog_metadata VARCHAR)",
 )
 
 
@@ -43,8 +44,12 @@ class Registered:
 class Bookkeeping:
     """Reads and writes PyAirbyte's tables in one schema of a cache."""
 
-    def __init__(self, database: RunsSql, schema: str) -> None:
+    def __init__(
+        self, database: RunsSql, schema: str, *, create: Sequence[str] = _CREATE
+    ) -> None:
+        """`create` makes the table of streams where a database has words of its own for it."""
         self._database = database
+        self._create = create
         self._schema = schema
 
     def streams(self) -> tuple[Registered, ...]:
@@ -67,8 +72,7 @@ class Bookkeeping:
         if not self._database.has_table(TableName(schema=self._schema, name=STREAMS)):
             # Asked only where they are missing: some users may fill a schema and not make one.
             statements += [
-                (f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"', ()),
-                (_CREATE_STREAMS.format(table=table), ()),
+                (sql.format(schema=self._schema, table=table), ()) for sql in self._create
             ]
         for stream in streams:
             name = f"{prefix}{stream.name}"

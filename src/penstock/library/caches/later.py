@@ -24,9 +24,3 @@ class SnowflakeCache(_NotYet):
     """A cache in Snowflake; not there yet."""
 
     product = "Snowflake"
-
-
-class BigQueryCache(_NotYet):
-    """A cache in BigQuery; not there yet."""
-
-    product = "BigQuery"

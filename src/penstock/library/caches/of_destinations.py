@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from penstock.library.caches.base import CacheBase
+from penstock.library.caches.bigquery import BigQueryCache
 from penstock.library.caches.duckdb import DuckDBCache
 from penstock.library.caches.motherduck import MotherDuckCache
 from penstock.library.caches.postgres import PostgresCache
@@ -34,7 +35,18 @@ def _postgres(config: Any, schema_name: str | None) -> CacheBase:
     )
 
 
+def _bigquery(config: Any, schema_name: str | None) -> CacheBase:
+    return BigQueryCache(
+        project_name=config.project_id,
+        dataset_name=schema_name or config.dataset_id,
+        dataset_location=config.dataset_location,
+        credentials_path=config.credentials_json,
+        endpoint=config.endpoint,
+    )
+
+
 CACHES: Final[Mapping[str, Callable[[Any, str | None], CacheBase]]] = {
+    "destination-bigquery": _bigquery,
     "destination-duckdb": _duckdb,
     "destination-postgres": _postgres,
 }
