@@ -305,6 +305,23 @@ class ConfinesSql(Protocol):
 
 
 @runtime_checkable
+class IsTriedApart(Protocol):
+    """Optional power: it can be tried in storage of its own, beside the user's data."""
+
+    @classmethod
+    def apart(cls, config: Any, name: str) -> Any:
+        """Returns the configuration with storage of this name, in which nothing is yet.
+
+        `name` is a word of ASCII letters, digits and underscores.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Removes the storage of this configuration with all that is in it, if it is there."""
+        ...
+
+
+@runtime_checkable
 class LoadsFiles(Protocol):
     """Optional power: whole files are loaded without passing through Python."""
 

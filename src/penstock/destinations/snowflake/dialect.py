@@ -35,8 +35,6 @@ _TYPES: Final[Mapping[Kind, str]] = {
 _KINDS: Final = {**{name: kind for kind, name in _TYPES.items()}, "TEXT": Kind.STRING}
 _SENT: Final = {Kind.BOOLEAN: "BOOLEAN", Kind.INTEGER: "NUMBER(19,0)", Kind.NUMBER: "FLOAT"}
 """Kinds whose Parquet value COPY takes as it is; every other is sent as text and cast here."""
-_BOUNDED: Final = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.JSON})
-"""Kinds of which penstock has values that Snowflake's own type refuses."""
 INCOMING: Final = TableName(schema=None, name="_penstock_incoming")
 STAGE: Final = TableName(schema=None, name="_penstock_stage")
 
@@ -206,8 +204,6 @@ def _landed(column: LoadColumn, value: str) -> tuple[str, str | None]:
         return value, None
     stored = _cast(value, target.type_name, target.kind)
     if target.kind is column.kind:
-        if column.kind not in _BOUNDED:
-            return stored, None
         is_lost = f"{value} IS NOT NULL AND {stored} IS NULL"
         return stored, f"IFF({is_lost}, {_nulled(column)}, NULL)"
     survives = _comes_back(value, column.kind, target.type_name, target.kind)
