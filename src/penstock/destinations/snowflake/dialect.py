@@ -44,6 +44,7 @@ class SnowflakeDialect:
     """Snowflake as `SqlWriter` knows it."""
 
     default_schema: str
+    retention_days: int | None = None
 
     name: ClassVar[str] = "Snowflake"
     max_identifier_bytes: ClassVar[int] = 255
@@ -65,7 +66,9 @@ class SnowflakeDialect:
         return kind_of_type(type_name)
 
     def create_schema(self, schema: str) -> str:
-        return f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}"
+        days = self.retention_days
+        tail = "" if days is None else f" DATA_RETENTION_TIME_IN_DAYS = {days}"
+        return f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}{tail}"
 
     def create_table(
         self, table: TableName, columns: Sequence[TableColumn], *, is_temporary: bool = False

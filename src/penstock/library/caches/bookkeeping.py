@@ -24,8 +24,8 @@ STREAMS: Final = "_airbyte_streams"
 STATE: Final = "_airbyte_state"
 
 _CREATE_STREAMS: Final = (
-    "CREATE TABLE IF NOT EXISTS {table} (stream_name VARCHAR, source_name VARCHAR,"
-    " table_name VARCHAR PRIMARY KEY, catalog_metadata VARCHAR)"
+    'CREATE TABLE IF NOT EXISTS {table} ("stream_name" VARCHAR, "source_name" VARCHAR,'
+    ' "table_name" VARCHAR PRIMARY KEY, "catalog_metadata" VARCHAR)'
 )
 
 
@@ -49,7 +49,7 @@ class Bookkeeping:
 
     def streams(self) -> tuple[Registered, ...]:
         """Returns the streams registered, in the order of their tables."""
-        columns = "stream_name, source_name, table_name, catalog_metadata"
+        columns = ("stream_name", "source_name", "table_name", "catalog_metadata")
         return tuple(
             Registered(
                 stream_name=row["stream_name"],
@@ -57,7 +57,7 @@ class Bookkeeping:
                 table_name=row["table_name"],
                 json_schema=_schema_of(row["catalog_metadata"]),
             )
-            for row in self._rows(STREAMS, columns, "ORDER BY table_name")
+            for row in self._rows(STREAMS, columns, 'ORDER BY "table_name"')
         )
 
     def register(self, source_name: str, streams: Iterable[CatalogStream], prefix: str) -> None:
@@ -74,10 +74,10 @@ class Bookkeeping:
             name = f"{prefix}{stream.name}"
             schema = msgspec.json.encode(stream.json_schema).decode()
             statements += [
-                (f"DELETE FROM {table} WHERE table_name = {mark}", (name,)),  # noqa: S608
+                (f'DELETE FROM {table} WHERE "table_name" = {mark}', (name,)),  # noqa: S608
                 (
-                    f"INSERT INTO {table} (stream_name, source_name, table_name, catalog_metadata)"  # noqa: S608
-                    f" VALUES ({mark}, {mark}, {mark}, {mark})",
+                    f'INSERT INTO {table} ("stream_name", "source_name", "table_name",'  # noqa: S608
+                    f' "catalog_metadata") VALUES ({mark}, {mark}, {mark}, {mark})',
                     (stream.name, source_name, name, schema),
                 ),
             ]
@@ -92,7 +92,9 @@ class Bookkeeping:
         if self._is_known_to_penstock(source_name):
             return ()
         wanted = set(stream_names)
-        rows = self._rows(STATE, "source_name, stream_name, state_json", "ORDER BY table_name")
+        rows = self._rows(
+            STATE, ("source_name", "stream_name", "state_json"), 'ORDER BY "table_name"'
+        )
         return tuple(
             state
             for row in rows
@@ -104,9 +106,9 @@ class Bookkeeping:
         """Returns which streams of a connection committed rows into which table."""
         rows = self._rows(
             PENSTOCK_STATE,
-            "table_name, stream_namespace, stream_name",
-            "WHERE saved_at IS NOT NULL AND scope = 'stream'"
-            f" AND connection = {self._database.placeholder} ORDER BY saved_at",
+            ("table_name", "stream_namespace", "stream_name"),
+            """WHERE "saved_at" IS NOT NULL AND "scope" = 'stream'"""
+            f' AND "connection" = {self._database.placeholder} ORDER BY "saved_at"',
             (connection,),
         )
         filled: dict[str, list[StreamDescriptor]] = {}
@@ -116,15 +118,17 @@ class Bookkeeping:
         return filled
 
     def _is_known_to_penstock(self, source_name: str) -> bool:
-        rows = self._rows(PENSTOCK_STATE, "connection", "WHERE saved_at IS NOT NULL")
+        rows = self._rows(PENSTOCK_STATE, ("connection",), 'WHERE "saved_at" IS NOT NULL')
         return any(row["connection"].startswith(f"{source_name}-") for row in rows)
 
     def _rows(
-        self, name: str, columns: str, tail: str, parameters: Sequence[Any] = ()
+        self, name: str, columns: Sequence[str], tail: str, parameters: Sequence[Any] = ()
     ) -> list[dict[str, Any]]:
         if not self._database.has_table(TableName(schema=self._schema, name=name)):
             return []
-        sql = f"SELECT {columns} FROM {self._table(name)} {tail}"  # noqa: S608
+        # Quoted, as they were made: Snowflake would look for upper case.
+        names = ", ".join(f'"{column}"' for column in columns)
+        sql = f"SELECT {names} FROM {self._table(name)} {tail}"  # noqa: S608
         rows: list[dict[str, Any]] = self._database.query(sql, parameters).read_all().to_pylist()
         return rows
 

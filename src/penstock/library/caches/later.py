@@ -15,15 +15,9 @@ class _NotYet:
     def __init__(self, **_settings: Any) -> None:
         raise MissingDriver(
             f"penstock has no {self.product} destination yet, so it cannot cache there.",
-            remedy="Use DuckDBCache, PostgresCache or MotherDuckCache meanwhile.",
+            remedy="Use another cache meanwhile: DuckDB, Postgres, MotherDuck or Snowflake.",
             cache=type(self).__name__,
         )
-
-
-class SnowflakeCache(_NotYet):
-    """A cache in Snowflake; not there yet."""
-
-    product = "Snowflake"
 
 
 class BigQueryCache(_NotYet):
