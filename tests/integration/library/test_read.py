@@ -21,7 +21,7 @@ import penstock as ab
 from penstock.engine.events import Event, StreamProgress
 from penstock.errors import AccessDenied, ConfigError, MissingDriver, ResourceBusy
 from penstock.library import exceptions as exc
-from penstock.library.caches import DuckDBCache, SnowflakeCache
+from penstock.library.caches import DuckDBCache
 from penstock.library.destinations import get_destination
 from penstock.library.progress import Quiet
 from tests.integration.engine.runners.destination_program import write_destination
@@ -330,10 +330,9 @@ def test_tables_can_be_made_before_rows_come(cache: DuckDBCache) -> None:
     assert source.read(cache, streams=["users"]).processed_records == 5
 
 
-@pytest.mark.parametrize("kind", [SnowflakeCache, ab.BigQueryCache])
-def test_a_cache_that_is_not_there_yet_says_so(kind: type) -> None:
+def test_a_cache_that_is_not_there_yet_says_so() -> None:
     with pytest.raises(MissingDriver, match="yet"):
-        kind(host="x")
+        ab.BigQueryCache(host="x")
 
 
 def test_a_source_is_written_to_a_destination_and_continued(tmp_path: Path) -> None:

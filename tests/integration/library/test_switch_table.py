@@ -40,6 +40,7 @@ CLASSES = [
     "caches.DuckDBCache",
     "caches.PostgresCache",
     "caches.MotherDuckCache",
+    "caches.SnowflakeCache",
     "datasets.SQLDataset",
     "datasets.CachedDataset",
     "datasets.LazyDataset",
@@ -106,7 +107,13 @@ def found(name: str) -> Any:
 def test_every_public_name_is_in_the_table() -> None:
     inherited = {
         f"{kind}.{member}"
-        for kind in ("DuckDBCache", "PostgresCache", "MotherDuckCache", "CachedDataset")
+        for kind in (
+            "DuckDBCache",
+            "PostgresCache",
+            "MotherDuckCache",
+            "SnowflakeCache",
+            "CachedDataset",
+        )
         for member in (
             ["data_dir", "close", "get_database_name", "get_sql_alchemy_url", "column_names"]
         )

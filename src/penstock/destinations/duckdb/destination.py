@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -120,6 +120,21 @@ class DuckDBDestination(SqlDestination["DuckDBSession"]):
         finally:
             for leftover in (trial, trial.with_name(trial.name + ".wal")):
                 leftover.unlink(missing_ok=True)
+
+    @classmethod
+    def apart(cls, config: DuckDBConfig, name: str) -> DuckDBConfig:
+        """Returns the configuration of another file beside this one; at MotherDuck, of a schema."""
+        if place_of(config.path, config.motherduck_api_key).is_cloud:
+            return replace(config, schema=name)
+        return replace(config, path=f"{config.path}.{name}")
+
+    def discard(self) -> None:
+        """Removes the file, or MotherDuck's schema with all that is in it."""
+        if self._place.is_cloud:
+            super().discard()
+            return
+        for behind in ("", ".wal"):
+            self._place.path.with_name(self._place.path.name + behind).unlink(missing_ok=True)
 
     @contextmanager
     def open(self, plan: StreamPlan) -> Iterator[Writer]:

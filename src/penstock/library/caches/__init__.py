@@ -10,9 +10,9 @@ from penstock.library.caches.duckdb import (
     get_default_cache,
     new_local_cache,
 )
-from penstock.library.caches.later import SnowflakeCache
 from penstock.library.caches.motherduck import MotherDuckCache
 from penstock.library.caches.postgres import PostgresCache
+from penstock.library.caches.snowflake import SnowflakeCache
 
 __all__ = [
     "BigQueryCache",

@@ -11,6 +11,7 @@ from penstock.library.caches.bigquery import BigQueryCache
 from penstock.library.caches.duckdb import DuckDBCache
 from penstock.library.caches.motherduck import MotherDuckCache
 from penstock.library.caches.postgres import PostgresCache
+from penstock.library.caches.snowflake import SnowflakeCache
 
 
 def _duckdb(config: Any, schema_name: str | None) -> CacheBase:
@@ -45,9 +46,28 @@ def _bigquery(config: Any, schema_name: str | None) -> CacheBase:
     )
 
 
+def _snowflake(config: Any, schema_name: str | None) -> CacheBase:
+    return SnowflakeCache(
+        account=config.account,
+        username=config.username,
+        password=config.password,
+        private_key=config.private_key,
+        private_key_passphrase=config.private_key_password,
+        warehouse=config.warehouse,
+        database=config.database,
+        role=config.role,
+        schema_name=schema_name or config.schema,
+        data_retention_time_in_days=config.retention_days,
+        host=config.host,
+        port=config.port,
+        is_plain_http=config.is_plain_http,
+    )
+
+
 CACHES: Final[Mapping[str, Callable[[Any, str | None], CacheBase]]] = {
     "destination-bigquery": _bigquery,
     "destination-duckdb": _duckdb,
     "destination-postgres": _postgres,
+    "destination-snowflake": _snowflake,
 }
 """By the destination's name: its parsed configuration, and a schema of the caller's own."""
