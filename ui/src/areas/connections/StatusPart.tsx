@@ -125,8 +125,7 @@ function Streams({ connection, run }: { connection: Connection; run: Run }) {
   const figures = run.attempts.at(-1)?.streams;
   const all = useMemo(() => merged(connection, figures ?? []), [connection, figures]);
   const shown = useMemo(
-    () =>
-      all.filter((each) => titleOf(each).toLowerCase().includes(wanted) && fits(each, filter)),
+    () => all.filter((each) => titleOf(each).toLowerCase().includes(wanted) && fits(each, filter)),
     [all, wanted, filter],
   );
   const goesOn = isActive(run);
