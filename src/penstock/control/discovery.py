@@ -216,4 +216,4 @@ def _note(
             "backfilled": decision.backfills,
         },
     )
-    events.note(tx, event)
+    events.note(tx, event, tells=is_breaking or connection.notifies_schema_changes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
+from statistics import median
 from typing import Any, Final
 
 from penstock.control import enqueuing
@@ -13,10 +14,12 @@ from penstock.control.history import (
     Event,
     Failure,
     Run,
+    RunKind,
     RunStatus,
     StreamFigures,
     Trigger,
 )
+from penstock.control.lateness import is_unusual
 from penstock.control.model import Connection, ConnectionStatus
 from penstock.control.retries import (
     RetryLimits,
@@ -24,7 +27,7 @@ from penstock.control.retries import (
     is_to_be_warned,
     verdict,
 )
-from penstock.control.store import Transaction, connections, due, events, leases
+from penstock.control.store import Transaction, connections, due, events, figures, leases
 from penstock.control.store.leases import Ending
 from penstock.errors import PenstockError, ResourceBusy, TransientError
 
@@ -76,6 +79,10 @@ def succeed(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, no
         replace(connection, failed_runs_in_row=0, failing_since=None, last_succeeded_at=now),
     )
     _note(tx, "run.succeeded", ended, now, recovered=had_failed > 0)
+    if ended.kind is RunKind.SYNC and ended.streams is None:
+        before = figures.usual_rows(tx, run.connection_id, limit=11)[1:]
+        if is_unusual(ended.rows_committed, before):
+            _note(tx, "run.volume", ended, now, usual_rows=int(median(before)))
     _start_followers(tx, connection, now=now)
     return ended
 

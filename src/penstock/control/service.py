@@ -16,6 +16,7 @@ from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.administering import Administering
 from penstock.control.approving import Approving
 from penstock.control.configuring import Configuring
+from penstock.control.declared.declaring import Declaring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
 from penstock.control.history import ProbeKind, Run
@@ -26,6 +27,8 @@ from penstock.control.launchers.local import LocalLauncher
 from penstock.control.logs import LogPart, LogRecord, read_log
 from penstock.control.looking import Looking
 from penstock.control.model import DiscoveredCatalog
+from penstock.control.notifying.channels import Channels
+from penstock.control.notifying.courier import Courier
 from penstock.control.opening import opened
 from penstock.control.retries import RetryLimits
 from penstock.control.schema_changes import Change
@@ -62,6 +65,8 @@ class Setup:
     retries: RetryLimits = field(default_factory=RetryLimits)
     patience: Patience = field(default_factory=Patience)
     retention: Retention = field(default_factory=Retention)
+    public_url: str = ""
+    """Where people reach the pages: notifications link there."""
 
 
 class ControlPlane:
@@ -77,9 +82,12 @@ class ControlPlane:
         self.setup = setup
         self.upgraded = upgraded
         self.configuring = Configuring(house, wake=self.wake)
+        self.declaring = Declaring(house, self.configuring)
         self.administering = Administering(house, self.configuring)
         self.looking = Looking(house)
         self.approving = Approving(house, self.configuring)
+        self.channels = Channels(house)
+        self.courier = Courier(house, self.channels, public_url=setup.public_url)
         now = house.clock()
         self._server = Server(
             id=house.server_id,
@@ -108,10 +116,12 @@ class ControlPlane:
         with self.store.write() as tx:
             servers.renew(tx, self._server)
         self._dispatcher.start()
+        self.courier.errands.start()
 
     def stop(self) -> None:
         """Asks what runs to end, keeping what is committed; it goes on at the next start."""
         self._dispatcher.stop(timeout_seconds=_STOP_SECONDS)
+        self.courier.errands.stop()
         with self.store.write() as tx:
             servers.leave(tx, self._server.id)
         self.store.close()

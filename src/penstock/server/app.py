@@ -16,6 +16,8 @@ from penstock.server.airbyte_api import config, public, tokens
 from penstock.server.guard import LOOPBACK_NAMES, Guard
 from penstock.server.routes import (
     administration,
+    channels,
+    configuration,
     connections,
     connectors,
     definitions,
@@ -88,8 +90,10 @@ def create_app(
         positions,
         runs,
         events,
+        channels,
         own_tokens,
         administration,
+        configuration,
         home,
     ):
         own.include_router(subject.router)
