@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -150,11 +150,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def assert_accessible(page: Page) -> None:
     """Lets axe look at the page in both colour schemes; fails with what it finds."""
-    for scheme in ("light", "dark"):
-        page.evaluate(
-            "scheme => document.documentElement.setAttribute('data-mantine-color-scheme', scheme)",
-            scheme,
-        )
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        expect(page.locator(f"html[data-mantine-color-scheme={scheme}]")).to_be_attached()
+        page.wait_for_timeout(300)  # colours fade into each other
         if not page.evaluate("() => 'axe' in window"):
             page.evaluate(AXE.read_text())
         found = page.evaluate(
@@ -162,6 +162,7 @@ def assert_accessible(page: Page) -> None:
             "n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.slice(0, 240)}`))"
         )
         assert found == [], "\n".join([page.url, scheme, *found])
+    page.emulate_media(color_scheme="light")
 
 
 def choose(page: Page, label: str, option: str) -> None:

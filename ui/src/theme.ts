@@ -12,6 +12,11 @@ export const theme = createTheme({
   fontFamilyMonospace: "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', monospace",
   defaultRadius: "md",
   cursorType: "pointer",
+  components: {
+    // A page has one banner; the heads of dialogs are none.
+    Modal: { defaultProps: { attributes: { header: { role: "presentation" } } } },
+    Drawer: { defaultProps: { attributes: { header: { role: "presentation" } } } },
+  },
 });
 
 const SHADED = ["teal", "green", "blue", "yellow", "orange", "red", "gray"] as const;

@@ -80,7 +80,7 @@ function Parts({ connection, part }: PartProps & { part: string }) {
                 {words.page.refresh}
               </Menu.Item>
               <Menu.Item
-                color="red.8"
+                color="red"
                 disabled={active !== undefined}
                 onClick={() => setAct("clear")}
               >

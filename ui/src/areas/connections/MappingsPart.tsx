@@ -106,7 +106,7 @@ function Mappers(props: PartProps & { entry: Entry; choices: Choice[] }) {
         return (
           <Paper withBorder p="md" key={at} component="section" aria-label={title}>
             <Group justify="space-between" mb="sm">
-              <Title order={3} size="h5">
+              <Title order={2} size="h5">
                 {at + 1}. {title}
               </Title>
               <Group gap={4}>

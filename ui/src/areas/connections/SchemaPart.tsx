@@ -104,7 +104,7 @@ function Editor({ connection, catalog }: PartProps & { catalog: Catalog }) {
           </>
         )}
         {changed.length === 0 && change.isSuccess && (
-          <Text size="sm" c="green.9">
+          <Text size="sm" c="dimmed">
             {words.schema.saved}
           </Text>
         )}

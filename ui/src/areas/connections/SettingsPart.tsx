@@ -172,7 +172,7 @@ export default function SettingsPart({ connection }: PartProps) {
               {words.settings.save}
             </Button>
             {!isTouched && change.isSuccess && (
-              <Text size="sm" c="green.9">
+              <Text size="sm" c="dimmed">
                 {words.settings.saved}
               </Text>
             )}
@@ -216,7 +216,7 @@ function Removal({ connection }: PartProps) {
     <Section title={words.settings.removeTitle}>
       <Text size="sm">{words.settings.removeText}</Text>
       <div>
-        <Button color="red.8" variant="outline" onClick={() => setIsAsked(true)}>
+        <Button color="red" variant="outline" onClick={() => setIsAsked(true)}>
           {words.settings.remove}
         </Button>
       </div>

@@ -143,7 +143,7 @@ function Happened({ event, connectionId }: { event: Event; connectionId: string 
         )}
       </Group>
       {failure && (
-        <Text size="sm" c="red.8">
+        <Text size="sm" c="var(--mantine-color-error)">
           {failure.message}
         </Text>
       )}

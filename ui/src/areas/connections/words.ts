@@ -90,6 +90,7 @@ export const words = {
       number === 1
         ? "One stream lacks a cursor, a key or a field."
         : `${count(number)} streams lack a cursor, a key or a field.`,
+    closeNotice: "Close this notice",
     showThem: "Show what is to be completed",
   },
   bulk: {
