@@ -47,11 +47,20 @@ def list_(
     screen.show(table)
 
 
-def show_(run: RunId, /, *, json: Json = False, options: ServerOptions | None = None) -> int:
+def show_(
+    run: RunId,
+    /,
+    *,
+    wait: Annotated[bool, Parameter(negative=(), help="Stay until it is over.")] = False,
+    json: Json = False,
+    options: ServerOptions | None = None,
+) -> int:
     """Shows one run with its streams; the exit status is 1 when it failed."""
+    screen = Screen()
     with server_of(options) as server:
         found = server.get(f"/runs/{run}")
-    screen = Screen()
+        if wait and found["status"] not in OVER:
+            found = ended(server, run, screen)
     if json:
         screen.write_json(found)
     else:
