@@ -99,7 +99,7 @@ class DuckDBDestination(SqlDestination["DuckDBSession"]):
     def __init__(self, config: DuckDBConfig) -> None:
         self._config = config
         self._place = place_of(config.path, config.motherduck_api_key)
-        self._dialect = DuckDBDialect(config.schema)
+        self._dialect = DuckDBDialect(default_schema=config.schema)
         self._opening = threading.Lock()
         """Writers that open side by side would collide in DuckDB's catalogue."""
 
@@ -142,7 +142,8 @@ class DuckDBDestination(SqlDestination["DuckDBSession"]):
         self._place.make_folder()
         with self._opening:
             session = self._open_session(self._place, columns=len(plan.columns))
-            opened = sql_writer(session, self._dialect, plan)
+            dialect = replace(self._dialect, has_zstd=session.has_zstd())
+            opened = sql_writer(session, dialect, plan)
             writer = opened.__enter__()
         try:
             yield writer
