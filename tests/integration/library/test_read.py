@@ -330,7 +330,7 @@ def test_tables_can_be_made_before_rows_come(cache: DuckDBCache) -> None:
     assert source.read(cache, streams=["users"]).processed_records == 5
 
 
-@pytest.mark.parametrize("kind", [SnowflakeCache, ab.BigQueryCache])
+@pytest.mark.parametrize("kind", [SnowflakeCache])
 def test_a_cache_that_is_not_there_yet_says_so(kind: type) -> None:
     with pytest.raises(MissingDriver, match="yet"):
         kind(host="x")

@@ -331,11 +331,12 @@ class BigQuerySession:
             for turn in range(1, _TRIES + 1):
                 try:
                     self._finished(text, parameters, f"penstock_{uuid.uuid4().hex}")
-                    return
                 except api.GoogleAPICallError as error:
                     self._refuse_unexpected(error, script)
                     if not CONCURRENT.search(error.message) or turn == _TRIES:
                         raise
+                else:
+                    return
                 time.sleep(_FIRST_WAIT_SECONDS * 2 ** (turn - 1))
 
     def _refuse_unexpected(

@@ -44,9 +44,7 @@ class Registered:
 class Bookkeeping:
     """Reads and writes PyAirbyte's tables in one schema of a cache."""
 
-    def __init__(
-        self, database: RunsSql, schema: str, *, create: Sequence[str] = _CREATE
-    ) -> None:
+    def __init__(self, database: RunsSql, schema: str, *, create: Sequence[str] = _CREATE) -> None:
         """`create` makes the table of streams where a database has words of its own for it."""
         self._database = database
         self._create = create
