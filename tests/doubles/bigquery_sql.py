@@ -21,9 +21,14 @@ _COLUMN_SIGNS = "&%=+:'<>#|"
 (https://cloud.google.com/bigquery/docs/schemas#flexible-column-names)."""
 _LETTERS = ("L", "M", "N", "Pc", "Pd", "Zs")
 _RESERVED = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
-_OURS = {"TO_JSON": "BQ_TO_JSON", "TO_JSON_STRING": "BQ_TO_JSON_STRING", "PARSE_JSON": "BQ_PARSE"}
+_OURS = {
+    "FORMAT_TIME": "BQ_FORMAT_TIME",
+    "TO_JSON": "BQ_TO_JSON",
+    "TO_JSON_STRING": "BQ_TO_JSON_STRING",
+    "PARSE_JSON": "BQ_PARSE",
+}
 _TOKEN = re.compile(
-    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|\b(?:TO_JSON_STRING|TO_JSON|PARSE_JSON)(?=\()""",
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|\b(?:TO_JSON_STRING|TO_JSON|PARSE_JSON|FORMAT_TIME)(?=\()""",
     re.DOTALL,
 )
 _PIECE = re.compile(
@@ -111,6 +116,7 @@ class Warehouse:
         self._duck.create_function("bq_parse_text", _normalised, ["VARCHAR"], "VARCHAR")
         for macro in (
             "BQ_PARSE(x) AS CAST(bq_parse_text(x) AS JSON)",
+            "BQ_FORMAT_TIME(f, x) AS strftime(DATE '2000-01-01' + x, '%H:%M:%S.%f')",
             "BQ_TO_JSON(x) AS to_json(x)",
             "BQ_TO_JSON_WIDE(x) AS to_json(CAST(x AS VARCHAR))",
             "BQ_TO_JSON_STRING(x) AS"
