@@ -140,7 +140,6 @@ class BigQuerySession:
                 job_config=self._configured(parameters),
                 retry=_RETRY,
                 api_timeout=_CALL_SECONDS,
-                job_retry=None,
             )
             return [tuple(row.values()) for row in found]
 
@@ -230,7 +229,7 @@ class BigQuerySession:
         except PenstockError as error:
             logger.info("scratch tables stay for a day", extra={"reason": error.message})
         finally:
-            self._client.close()
+            self._client.close()  # type: ignore[no-untyped-call]  # Google's
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> bigquery.QueryJob:
         """Runs one statement outside of any transaction and returns the finished job."""
