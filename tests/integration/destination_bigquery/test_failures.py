@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.cloud.bigquery.retry import DEFAULT_RETRY
 
-from penstock.destinations.bigquery import BigQueryConfig, BigQueryDestination
+from penstock.destinations.bigquery import BigQueryConfig, BigQueryDestination, session
 from penstock.errors import (
     AccessDenied,
     ConfigError,
@@ -22,6 +23,7 @@ from penstock.errors import (
     ResourceExhausted,
 )
 from penstock.sdk.destination import TableName, WriteMode
+from penstock.testing.cells import found_rows
 from penstock.testing.feed import batch_of, state_at
 from penstock.testing.lab import Lab, simple_plan, simple_rows
 from tests.doubles.bigquery_server import BigQueryServer, key_file, running
@@ -98,10 +100,11 @@ def test_a_transaction_that_another_one_aborted_is_repeated(
 
 def test_a_table_that_others_never_leave_alone_is_told(lab: Lab, server: BigQueryServer) -> None:
     plan = simple_plan(_VISITS, WriteMode.APPEND)
-    with pytest.raises(ResourceBusy, match="concurrent"), lab.connect().open(plan) as writer:
+    with lab.connect().open(plan) as writer:
         writer.write(batch_of(plan, simple_rows(1)))
         server.job_faults.extend(["", *[_CONFLICT] * 8])
-        writer.commit(state_at(plan, 1))
+        with pytest.raises(ResourceBusy, match="concurrent"):
+            writer.commit(state_at(plan, 1))
     assert count(lab) == 0
 
 
@@ -112,11 +115,12 @@ def test_an_overwrite_that_breaks_while_it_is_published_is_repeated(
     plan = simple_plan(_VISITS, WriteMode.OVERWRITE, generation_id=1)
     lab.load(plan, simple_rows(1))
     plan = replace(plan, generation_id=2)
-    with pytest.raises(ResourceExhausted), lab.connect().open(plan) as writer:
+    with lab.connect().open(plan) as writer:
         writer.write(batch_of(plan, simple_rows(7, 8)))
         writer.commit(state_at(plan, 1))
         server.job_faults.extend([""] * step + ["quotaExceeded: Quota exceeded: your project"])
-        writer.finish(state_at(plan, 2))
+        with pytest.raises(ResourceExhausted):
+            writer.finish(state_at(plan, 2))
     seen = sorted(row["id"].cell for row in _rows(lab))
     assert seen in ([1], [7, 8])
     with lab.connect().open(replace(plan, resumes=True)) as writer:
@@ -126,8 +130,6 @@ def test_an_overwrite_that_breaks_while_it_is_published_is_repeated(
 
 
 def _rows(lab: Lab) -> list[dict[str, object]]:  # type: ignore[type-arg]
-    from penstock.testing.cells import found_rows
-
     destination = BigQueryDestination(lab.suite.config(lab.place))
     return found_rows(destination.scan(_VISITS).read_all())  # type: ignore[return-value]
 
@@ -200,7 +202,17 @@ def test_a_key_that_google_refuses_is_told(config: BigQueryConfig, server: BigQu
         ("{", "not JSON"),
         ('{"type": "authorized_user"}', "no key of a service account"),
         ('{"type": "service_account"}', "lacks client_email"),
-        (json.dumps({"type": "service_account", "client_email": "a", "private_key": "canary-PRIVATE KEY", "token_uri": "b"}), "damaged"),
+        (
+            json.dumps(
+                {
+                    "type": "service_account",
+                    "client_email": "a",
+                    "private_key": "canary-PRIVATE KEY",
+                    "token_uri": "b",
+                }
+            ),
+            "damaged",
+        ),
     ],
     ids=["missing", "broken", "another kind", "incomplete", "damaged"],
 )
@@ -223,9 +235,7 @@ def test_the_machines_own_credentials_are_used(
 def test_an_unreachable_endpoint_is_told(
     config: BigQueryConfig, server: BigQueryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from penstock.destinations.bigquery import session
-
-    monkeypatch.setattr(session, "_RETRY", session._RETRY.with_timeout(1.0))
+    monkeypatch.setattr(session, "_RETRY", DEFAULT_RETRY.with_timeout(1.0))
     error = refusal(replace(config, endpoint="http://127.0.0.1:9"))
     assert isinstance(error, ConnectionFailed)
 
@@ -233,8 +243,9 @@ def test_an_unreachable_endpoint_is_told(
 def test_a_name_that_bigquery_refuses_is_told(lab: Lab) -> None:
     plan = simple_plan(_VISITS, WriteMode.APPEND)
     column = replace(plan.columns[1], name="_table_suffix")
-    with pytest.raises(ConfigError, match="_table_suffix"), lab.connect().open(
-        replace(plan, columns=(plan.columns[0], column))
+    with (
+        pytest.raises(ConfigError, match="_table_suffix"),
+        lab.connect().open(replace(plan, columns=(plan.columns[0], column))),
     ):
         pass
 

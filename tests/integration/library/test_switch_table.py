@@ -39,6 +39,7 @@ CLASSES = [
     "caches.CacheBase",
     "caches.DuckDBCache",
     "caches.PostgresCache",
+    "caches.BigQueryCache",
     "caches.MotherDuckCache",
     "caches.SnowflakeCache",
     "datasets.SQLDataset",
@@ -112,10 +113,12 @@ def test_every_public_name_is_in_the_table() -> None:
             "PostgresCache",
             "MotherDuckCache",
             "SnowflakeCache",
+            "BigQueryCache",
             "CachedDataset",
         )
         for member in (
-            ["data_dir", "close", "get_database_name", "get_sql_alchemy_url", "column_names"]
+            *("data_dir", "close", "get_database_name", "get_sql_alchemy_url", "column_names"),
+            *("bookkeeping", "json_columns_of"),
         )
     }
     missing = sorted(set(public_names()) - TABLE.keys() - inherited)

@@ -156,7 +156,7 @@ def _meta(sync_id: int, changes: str, problems: Sequence[str]) -> str:
     if problems:
         inner = f"NULLIF(TRIM(SUBSTR(TRIM({listed}), 2, LENGTH(TRIM({listed})) - 2)), '')"
         joined = f"ARRAY_TO_STRING([{', '.join([inner, *problems])}], ',')"
-        listed = f"CONCAT('[', {joined}, ']')"
+        listed = f"CONCAT('[', IFNULL({joined}, ''), ']')"
     return f"PARSE_JSON(CONCAT({head}, {listed}, '}}'), wide_number_mode=>'round')"
 
 

@@ -140,7 +140,6 @@ class BigQuerySession:
                 job_config=self._configured(parameters),
                 retry=_RETRY,
                 api_timeout=_CALL_SECONDS,
-                job_retry=None,
             )
             return [tuple(row.values()) for row in found]
 
@@ -243,7 +242,7 @@ class BigQuerySession:
         except PenstockError as error:
             logger.info("scratch tables stay for a day", extra={"reason": error.message})
         finally:
-            self._client.close()
+            self._client.close()  # type: ignore[no-untyped-call]  # Google's
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> bigquery.QueryJob:
         """Runs one statement outside of any transaction and returns the finished job."""
@@ -344,11 +343,12 @@ class BigQuerySession:
             for turn in range(1, _TRIES + 1):
                 try:
                     self._finished(text, parameters, f"penstock_{uuid.uuid4().hex}")
-                    return
                 except api.GoogleAPICallError as error:
                     self._refuse_unexpected(error, script)
                     if not CONCURRENT.search(error.message) or turn == _TRIES:
                         raise
+                else:
+                    return
                 time.sleep(_FIRST_WAIT_SECONDS * 2 ** (turn - 1))
 
     def _refuse_unexpected(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from penstock.data.types import JSON_TYPE
 from penstock.destinations.bigquery import BigQueryDestination
 from penstock.engine.references import resolve_references
 from penstock.engine.settings import ConnectorRef
@@ -67,6 +68,11 @@ class BigQueryCache(CacheBase):
     def bookkeeping(self) -> Bookkeeping:
         """PyAirbyte's own tables in this dataset, made in BigQuery's types."""
         return Bookkeeping(self.destination, self.schema_name, create=_CREATE_STREAMS)
+
+    def json_columns_of(self, stream_name: str) -> set[str]:
+        """Returns the columns of type JSON, which BigQuery's rows come with."""
+        schema = self.destination.scan(self.table_of(stream_name), limit=0).schema
+        return {field.name for field in schema if field.type == JSON_TYPE}
 
     def get_database_name(self) -> str:
         """Returns the name of the project."""
