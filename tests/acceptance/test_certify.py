@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.conftest import Terminal
 
-_QUICK = "value_comes_back or counts_zero or capabilities or commit_and_finish"
+_QUICK = "number or counts_zero or capabilities or commit_and_finish"
 _BROKEN = '''\
 """A destination that loses the last row of every batch."""
 
@@ -57,7 +57,7 @@ def test_a_destination_that_keeps_its_promises_passes(
     assert (done.status, done.err) == (0, "")
     told = json.loads(done.out)
     assert (told["name"], told["fails"], told["known"]) == (f"destination-{name}", 0, known)
-    assert told["holds"] > 100
+    assert told["holds"] > 10
     promises = {each["promise"]: each for each in told["promises"]}
     assert promises["a table that never was counts zero rows"]["holds"] == 1
     assert not list(terminal.folder.glob("mine.db*"))

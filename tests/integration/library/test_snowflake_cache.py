@@ -25,7 +25,7 @@ def settings_of(server: SnowflakeServer, **others: Any) -> dict[str, Any]:
         "username": server.user,
         "password": server.password,
         "database": "DB",
-        "schema_name": f"CACHE_{uuid.uuid4().hex[:12].upper()}",  # fakesnow has no stage in another
+        "schema_name": f"cache_{uuid.uuid4().hex[:12]}",
         "host": server.host,
         "port": server.port,
         "is_plain_http": True,

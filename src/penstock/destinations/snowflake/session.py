@@ -155,7 +155,7 @@ class SnowflakeSession:
 
     def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
         incoming = self._dialect.table(INCOMING, is_temporary=True)
-        stage = self._dialect.table(STAGE, is_temporary=True)
+        stage = self._dialect.table(STAGE)  # with its schema: found whatever is in use
         if not self._has_incoming:
             # Once: the first load of a writer opens its transaction, so that this DDL commits
             # nothing; DELETE then empties the table inside each transaction.

@@ -12,6 +12,7 @@ from penstock.library.caches.duckdb import DuckDBCache
 from penstock.library.caches.motherduck import MotherDuckCache
 from penstock.library.caches.postgres import PostgresCache
 from penstock.library.caches.snowflake import SnowflakeCache
+from penstock.library.exceptions import PyAirbyteInputError
 
 
 def _duckdb(config: Any, schema_name: str | None) -> CacheBase:
@@ -47,6 +48,12 @@ def _bigquery(config: Any, schema_name: str | None) -> CacheBase:
 
 
 def _snowflake(config: Any, schema_name: str | None) -> CacheBase:
+    schema = schema_name or config.schema
+    if schema != schema.lower():
+        raise PyAirbyteInputError(
+            f"Schema {schema} cannot be a cache's: its name is not in lower case.",
+            remedy="Set `schema` of the destination to a name in lower case, and write there.",
+        )
     return SnowflakeCache(
         account=config.account,
         username=config.username,
@@ -56,7 +63,7 @@ def _snowflake(config: Any, schema_name: str | None) -> CacheBase:
         warehouse=config.warehouse,
         database=config.database,
         role=config.role,
-        schema_name=schema_name or config.schema,
+        schema_name=schema,
         data_retention_time_in_days=config.retention_days,
         host=config.host,
         port=config.port,

@@ -42,16 +42,18 @@ class SnowflakeCache(CacheBase):
     ) -> None:
         """Exactly one of `password`, `private_key` and `private_key_path`; else ValueError.
 
-        Texts may hold references (`${env:X}`, `secret_reference::X`). `schema_name` is written
-        as it is: Snowflake's own names are upper case. `data_retention_time_in_days` is for how
-        long Time Travel keeps what was replaced, from the day the schema is made. `cleanup` is
-        taken for compatibility: penstock leaves no files to clean up.
+        Texts may hold references (`${env:X}`, `secret_reference::X`). `schema_name` becomes lower
+        case, as all names of streams do, and stands in quotation marks: "airbyte_raw".
+        `data_retention_time_in_days` is for how long Time Travel keeps what was replaced, from
+        the day the schema is made. `cleanup` is taken for compatibility: penstock leaves no files
+        to clean up.
         """
         ways = [password, private_key, private_key_path]
         if sum(way is not None for way in ways) != 1:
             raise ValueError(
                 "Give one way to sign in: `password`, `private_key` or `private_key_path`."
             )
+        schema_name = schema_name.lower()
         self.cleanup = cleanup
         key = private_key if private_key is not None else private_key_path
         given: dict[str, Any] = {
