@@ -5,7 +5,7 @@ import { createTheme, type CSSVariablesResolver } from "@mantine/core";
 export const theme = createTheme({
   primaryColor: "teal",
   // Text in the primary colour keeps a contrast of 4.5 to its ground (WCAG AA).
-  primaryShade: { light: 9, dark: 4 },
+  primaryShade: { light: 9, dark: 9 },
   autoContrast: true,
   luminanceThreshold: 0.35,
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
