@@ -259,7 +259,7 @@ class SmartsheetServer(Vendor):
         found = [dict(one) for one in self.beside.get((what, id), [])]
         if "comments" not in query.get("include", ""):
             found = [{k: v for k, v in one.items() if k != "comments"} for one in found]
-        size = len(found) if query.get("includeAll") == "true" else 2
+        size = len(found) if query.get("includeAll", "").lower() == "true" else 2
         body = {"pageNumber": 1, "pageSize": size, "totalCount": len(found), "data": found[:size]}
         pages = -(-len(found) // max(1, size))
         return Answer(body={**body, "totalPages": pages}, is_data=True)
