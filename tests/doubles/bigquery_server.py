@@ -25,7 +25,14 @@ from urllib.parse import unquote
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.doubles.bigquery_sql import Options, Outcome, Refused, Warehouse, python_value, rest_value
+from tests.doubles.bigquery_sql import (
+    Options,
+    Outcome,
+    Refused,
+    Warehouse,
+    python_value,
+    rest_value,
+)
 from tests.doubles.vendor import Answer, Request, Vendor, serving
 
 ACCOUNT = "loader@project.iam.gserviceaccount.com"
@@ -40,6 +47,7 @@ _STATUS = {
     "backendError": 503,
 }
 _PAGE_ROWS = 4_000
+_MOST_JOBS = 500
 _TOKEN = "canary-bigquery-token"
 
 
@@ -84,7 +92,9 @@ class BigQueryServer(Vendor):
             return self._token(request)
         if request.headers.get("authorization") != f"Bearer {_TOKEN}":
             return _failed(401, "authError", "Request had invalid authentication credentials.")
-        found = re.fullmatch(r"(?:/upload)?(?:/resumable)?/bigquery/v2/projects/([^/]+)(/.*)", request.path)
+        found = re.fullmatch(
+            r"(?:/upload)?(?:/resumable)?/bigquery/v2/projects/([^/]+)(/.*)", request.path
+        )
         if found is None:
             return _failed(404, "notFound", f"No such path: {request.path}")
         if found[1] != self.project:
@@ -118,7 +128,9 @@ class BigQueryServer(Vendor):
                 _decoded(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256()
             )
         except Exception:  # noqa: BLE001 (whatever is wrong with it)
-            return Answer(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
+            return Answer(
+                400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+            )
         if claims["iss"] != ACCOUNT or "auth/bigquery" not in claims["scope"]:
             return Answer(400, {"error": "invalid_grant", "error_description": "account not found"})
         return Answer(200, {"access_token": _TOKEN, "expires_in": 3600, "token_type": "Bearer"})
@@ -135,6 +147,10 @@ class BigQueryServer(Vendor):
             case "GET", [name]:
                 self._know(name)
                 return Answer(200, self._dataset_resource(name))
+            case "DELETE", [name]:
+                self._know(name)
+                self.warehouse.drop_dataset(name)
+                return Answer(204, b"")
             case _, [name, "tables", *more]:
                 self._know(name)
                 return self._table(method, name, more, request)
@@ -218,11 +234,13 @@ class BigQueryServer(Vendor):
         return self._insert(metadata, bytes(content))
 
     def _insert(self, given: dict[str, Any], file: bytes | None) -> Answer:
-        name = given["jobReference"]["jobId"]
+        name = given["jobReference"].get("jobId") or f"job_{uuid.uuid4().hex}"
         if name in self.jobs:
             raise Refused("duplicate", f"Already Exists: Job {self.project}:{name}")
         fault = self.job_faults.popleft() if self.job_faults else ""
         job = Job(resource=self._job_resource(given, name))
+        while len(self.jobs) >= _MOST_JOBS:
+            del self.jobs[next(iter(self.jobs))]
         self.jobs[name] = job
         reason, _, message = fault.partition(": ")
         try:
@@ -233,7 +251,10 @@ class BigQueryServer(Vendor):
             error = {"reason": refusal.reason, "message": refusal.message, "location": "query"}
             job.resource["status"] |= {"errorResult": error, "errors": [error]}
         if reason == "lost":
-            return Answer(503, {"error": {"code": 503, "message": "lost", "errors": [{"reason": "backendError"}]}})
+            return Answer(
+                503,
+                {"error": {"code": 503, "message": "lost", "errors": [{"reason": "backendError"}]}},
+            )
         return Answer(200, job.resource)
 
     def _query(self, given: dict[str, Any]) -> Answer:
@@ -269,6 +290,7 @@ class BigQueryServer(Vendor):
             job.resource["statistics"]["load"] = {"outputRows": str(rows), "inputFiles": "1"}
             return
         query = configuration["query"]
+        told: dict[str, Any]
         for dataset in set(re.findall(r"`[^`]+`\.`([^`]+)`\.`", query["query"])):
             self._is_here(dataset, location)
         values = [
@@ -276,8 +298,12 @@ class BigQueryServer(Vendor):
             for each in query.get("queryParameters", [])
         ]
         default = query.get("defaultDataset", {}).get("datasetId")
+        if configuration.get("dryRun"):
+            told = {"statementType": self.warehouse.kind_of(query["query"])}
+            job.resource["statistics"]["query"] = told
+            return
         job.outcome = self.warehouse.run(query["query"], values, default)
-        told: dict[str, Any] = {"statementType": job.outcome.kind}
+        told = {"statementType": job.outcome.kind}
         if job.outcome.touched is not None:
             told["numDmlAffectedRows"] = str(job.outcome.touched)
         job.resource["statistics"]["query"] = told

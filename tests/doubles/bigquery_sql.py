@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,22 +16,32 @@ import sqlglot
 from pyarrow import parquet as pq
 from sqlglot import exp
 
-_NAME = re.compile(r"[\w\-&%=+:'<>#| ]{1,300}")
-"""Flexible column names (https://cloud.google.com/bigquery/docs/schemas#flexible-column-names)."""
+_COLUMN_SIGNS = "&%=+:'<>#|"
+"""Beside letters, marks, digits, dashes and spaces, in the flexible names of columns
+(https://cloud.google.com/bigquery/docs/schemas#flexible-column-names)."""
+_LETTERS = ("L", "M", "N", "Pc", "Pd", "Zs")
 _RESERVED = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
-_OURS = {"TO_JSON": "BQ_TO_JSON", "TO_JSON_STRING": "BQ_TO_JSON_STRING", "PARSE_JSON": "BQ_PARSE"}
+_OURS = {
+    "FORMAT_TIME": "BQ_FORMAT_TIME",
+    "TO_JSON": "BQ_TO_JSON",
+    "TO_JSON_STRING": "BQ_TO_JSON_STRING",
+    "PARSE_JSON": "BQ_PARSE",
+}
 _TOKEN = re.compile(
-    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|\b(?:TO_JSON_STRING|TO_JSON|PARSE_JSON)(?=\()""",
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|\b(?:TO_JSON_STRING|TO_JSON|PARSE_JSON|FORMAT_TIME)(?=\()""",
     re.DOTALL,
 )
-_PIECE = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|;|[^;'"`]+""", re.DOTALL)
+_PIECE = re.compile(
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|;|[^;'"`]+""", re.DOTALL
+)
 _PATH = r"`(?P<project>[^`]+)`\.`(?P<dataset>[^`]+)`\.`(?P<table>(?:[^`\\]|\\.)+)`"
 _IF = re.compile(r"IF @@row_count != (\d+) THEN RAISE USING MESSAGE = '((?:[^'\\]|\\.)*)'\Z")
 _COPY = re.compile(rf"CREATE OR REPLACE TABLE {_PATH} COPY {_PATH.replace('P<', 'P<from_')}\Z")
 _OPTIONS = re.compile(rf"ALTER TABLE {_PATH} SET OPTIONS \(labels=\[(?P<labels>.*)\]\)\Z")
 _LABEL = re.compile(r"\('([^']*)', '([^']*)'\)")
 _SCHEMA = re.compile(
-    r"CREATE SCHEMA IF NOT EXISTS `[^`]+`\.`(?P<dataset>[^`]+)`( OPTIONS \(location='(?P<location>[^']+)'\))?\Z"
+    r"CREATE SCHEMA IF NOT EXISTS `[^`]+`\.`(?P<dataset>[^`]+)`"
+    r"( OPTIONS \(location='(?P<location>[^']+)'\))?\Z"
 )
 DUCK_TYPES = {
     "INT64": "BIGINT",
@@ -105,9 +116,11 @@ class Warehouse:
         self._duck.create_function("bq_parse_text", _normalised, ["VARCHAR"], "VARCHAR")
         for macro in (
             "BQ_PARSE(x) AS CAST(bq_parse_text(x) AS JSON)",
+            "BQ_FORMAT_TIME(f, x) AS strftime(DATE '2000-01-01' + x, '%H:%M:%S.%f')",
             "BQ_TO_JSON(x) AS to_json(x)",
             "BQ_TO_JSON_WIDE(x) AS to_json(CAST(x AS VARCHAR))",
-            "BQ_TO_JSON_STRING(x) AS coalesce(CAST(to_json(CAST(x AS VARCHAR)) AS VARCHAR), 'null')",
+            "BQ_TO_JSON_STRING(x) AS"
+            " coalesce(CAST(to_json(CAST(x AS VARCHAR)) AS VARCHAR), 'null')",
         ):
             self._duck.execute(f"CREATE MACRO {macro}")
 
@@ -149,7 +162,9 @@ class Warehouse:
         for column, name in zip(rows.columns, rows.column_names, strict=True):
             _check_range(name, column)
         target = f"{_quoted(dataset)}.{_quoted(table)}"
-        wanted = {name: kind for name, kind, *_ in self._duck.execute(f"DESCRIBE {target}").fetchall()}
+        wanted = {
+            name: kind for name, kind, *_ in self._duck.execute(f"DESCRIBE {target}").fetchall()
+        }
         self._duck.register("arriving", rows)
         try:
             found = self._duck.execute("DESCRIBE arriving").fetchall()
@@ -167,7 +182,7 @@ class Warehouse:
 
     def run(self, text: str, parameters: list[Any], dataset: str | None) -> Outcome:
         """Runs a query or a script; an error leaves nothing of an open transaction."""
-        if dataset is not None:
+        if dataset in self.locations:
             self._duck.execute(f"SET schema = '{dataset}'")
         left = list(parameters)
         last = Outcome()
@@ -197,6 +212,17 @@ class Warehouse:
         finally:
             self._duck.execute("SET schema = 'main'")
         return last if len(statements) == 1 else Outcome()
+
+    def kind_of(self, text: str) -> str:
+        """Returns what a dry run tells of a statement: its type."""
+        statements = list(_statements(text))
+        try:
+            trees = [sqlglot.parse_one(each, read="bigquery") for each in statements]
+        except sqlglot.errors.SqlglotError as error:
+            raise Refused("invalidQuery", f"Syntax error: {str(error)[:200]}") from error
+        if len(trees) != 1:
+            return "SCRIPT"
+        return "SELECT" if isinstance(trees[0], exp.Query) else type(trees[0]).__name__.upper()
 
     def page(self, dataset: str, table: str) -> Outcome:
         found = self._duck.execute(f"SELECT * FROM {_quoted(dataset)}.{_quoted(table)}")
@@ -238,6 +264,7 @@ class Warehouse:
         tree = tree.transform(_without_kwargs).transform(_with_digits)
         if isinstance(tree, exp.Create | exp.Alter):
             _check_columns([each.this.name for each in tree.find_all(exp.ColumnDef)])
+            _check_table(next(each.name for each in tree.find_all(exp.Table)))
         for table in tree.find_all(exp.Table):
             if table.catalog and table.catalog != self.project:
                 raise Refused("notFound", f"Not found: Project {table.catalog}")
@@ -330,7 +357,9 @@ def _statements(text: str) -> list[str]:
 
 def _without_kwargs(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.Anonymous) and node.name.startswith("BQ_"):
-        plain = [each for each in node.expressions if not isinstance(each, exp.Kwarg | exp.PropertyEQ)]
+        plain = [
+            each for each in node.expressions if not isinstance(each, exp.Kwarg | exp.PropertyEQ)
+        ]
         is_wide = node.name == "BQ_TO_JSON" and len(plain) < len(node.expressions)
         return exp.Anonymous(this="BQ_TO_JSON_WIDE" if is_wide else node.name, expressions=plain)
     return node
@@ -363,8 +392,19 @@ def _check_columns(names: list[str]) -> None:
     if len(names) > 10_000:
         raise Refused("invalid", "Too many columns: 10000 is the maximum number of columns")
     for name in names:
-        if not _NAME.fullmatch(name) or name.lower().startswith(_RESERVED) or name != name.strip():
+        is_reserved = name.lower().startswith(_RESERVED) or name != name.strip()
+        if is_reserved or not _is_name(name, 300, _COLUMN_SIGNS):
             raise Refused("invalid", f"Invalid field name {name!r}")
+
+
+def _check_table(name: str) -> None:
+    if not _is_name(name, 1024, ""):
+        raise Refused("invalid", f"Invalid table ID {name!r}")
+
+
+def _is_name(name: str, longest: int, signs: str) -> bool:
+    plain = all(unicodedata.category(c).startswith(_LETTERS) or c in signs for c in name)
+    return plain and 0 < len(name) <= longest
 
 
 def _check_range(name: str, column: pa.ChunkedArray) -> None:

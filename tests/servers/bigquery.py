@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 import pytest
 
 from penstock.destinations.bigquery import BigQueryConfig
+from penstock.destinations.bigquery.connection import Address, client_of, credentials_of
 from tests.doubles.bigquery_server import BigQueryServer, running
 
 _ADDRESS_FILE: Final = "bigquery-double.json"
@@ -45,6 +47,23 @@ def access_near(place: Path) -> BigQueryAccess:
         if address.exists():
             return BigQueryAccess(**json.loads(address.read_text()))
     pytest.fail(f"No double was started for {place}: ask for the fixture bigquery_server.")
+
+
+def discard(place: Path) -> None:
+    """Removes the dataset of a place from the double."""
+    access = access_near(place)
+    with closing(client_of(_address(access, place), credentials_of(_address(access, place)))) as c:
+        c.delete_dataset(dataset_of(place), delete_contents=True, not_found_ok=True)
+
+
+def _address(access: BigQueryAccess, place: Path) -> Address:
+    return Address(
+        project="project-one",
+        dataset=dataset_of(place),
+        location="US",
+        credentials=access.key,
+        endpoint=access.url,
+    )
 
 
 @pytest.fixture(scope="session")

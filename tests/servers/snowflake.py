@@ -6,7 +6,9 @@ What Snowflake does and fakesnow does not is done here:
 
 - a login with a wrong password, or a token of an unknown key, is refused;
 - the transaction of a client that has gone is rolled back;
-- a NULL instant reaches the client as NULL.
+- a NULL instant reaches the client as NULL;
+- NUMBER(38,0) holds 38 digits, not 64 bits;
+- a `$name` within a text is text, not a session variable.
 """
 
 from __future__ import annotations
@@ -26,13 +28,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import fakesnow.arrow
+import fakesnow.cursor
 import fakesnow.server
+import fakesnow.transforms
 import jwt
 import pyarrow as pa
 import pytest
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from sqlglot import exp
 
 _ADDRESS_FILE: Final = "snowflake-server.json"
 _HOST: Final = "127.0.0.1"
@@ -212,5 +217,15 @@ def _with_nulls(times: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.StructArray.from_arrays(made.flatten(), fields=fields, mask=whole.is_null())
 
 
+def _with_38_digits(expression: Any) -> Any:
+    is_number = (
+        isinstance(expression, exp.DataType) and expression.this == exp.DataType.Type.DECIMAL
+    )
+    return expression if is_number and expression.expressions else _in_64_bits(expression)
+
+
 _struct_of_times = fakesnow.arrow.timestamp_to_sf_struct
 fakesnow.arrow.timestamp_to_sf_struct = _with_nulls
+_in_64_bits = fakesnow.transforms.integer_precision
+fakesnow.transforms.integer_precision = _with_38_digits
+fakesnow.cursor.FakeSnowflakeCursor._inline_variables = lambda _cursor, sql: sql

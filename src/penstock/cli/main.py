@@ -26,6 +26,7 @@ COMMANDS = (
     ("preview", "Show the first rows of a stream."),
     ("discover", "List the streams of a source, or the columns of one."),
     ("check", "Prove that a source or destination can be reached with its settings."),
+    ("certify", "Prove promise by promise that a connector keeps its contract."),
     ("sources", "List the sources, or the settings of one."),
     ("destinations", "List the destinations, or the settings of one."),
     ("receipt", "Show what a sync did: rows read, sent and committed."),

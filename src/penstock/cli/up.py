@@ -19,7 +19,7 @@ _HOST = "127.0.0.1"
 _PORT = 8787
 
 
-def up(
+def up(  # noqa: PLR0913 (each is a flag)
     *,
     host: Annotated[
         str, Parameter(show_default=True, help="Address to listen at.", env_var="PENSTOCK_HOST")
@@ -52,6 +52,13 @@ def up(
             env_var="PENSTOCK_PUBLIC_URL",
         ),
     ] = None,
+    allow_commands: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Let connections run shell commands and dbt after a sync, as this user.",
+        ),
+    ] = False,
     migrate: Annotated[
         bool, Parameter(help="Bring the database up to date first; else refuse an older one.")
     ] = True,
@@ -81,6 +88,7 @@ def up(
         version=__version__,
         migrates=migrate,
         public_url=public_url or address,
+        allows_commands=allow_commands,
     )
     plane = open_control_plane(setup)
     now = datetime.now(UTC)

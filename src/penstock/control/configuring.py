@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from penstock.control import amendments, documents, enqueuing, probing
 from penstock.control.accounts import AuditEntry
 from penstock.control.discovery import error_of
 from penstock.control.history import Event, ProbeKind, StreamState
+from penstock.control.hooks.documents import SECRETS as HOOK_SECRETS
+from penstock.control.hooks.documents import checked
 from penstock.control.house import House
 from penstock.control.model import (
     Connection,
@@ -22,7 +25,7 @@ from penstock.control.model import (
     ScheduleKind,
 )
 from penstock.control.schedule import check_schedule
-from penstock.control.secrets import places, unmasked
+from penstock.control.secrets import MAPPER_SECRETS, places, unmasked
 from penstock.control.store import (
     Transaction,
     audit,
@@ -185,7 +188,7 @@ class Configuring:
         with self._house.store.write() as tx:
             _require_ends(tx, kept)
             _require_followed(tx, kept)
-            kept = self._without_keys(tx, kept, None)
+            kept = self._without_secrets(tx, kept, None)
             connections.create(tx, kept)
             connections.set_tags(tx, kept.id, tags)
             enqueuing.arrange(tx, kept, now=now, last_started=None)
@@ -223,7 +226,7 @@ class Configuring:
             _check(changed)
             _require_ends(tx, changed)
             _require_followed(tx, changed)
-            changed = self._without_keys(tx, changed, before)
+            changed = self._without_secrets(tx, changed, before)
             connections.save(tx, changed)
             secrets.forget(tx, _keys_of(before) - _keys_of(changed))
             if tags is not None:
@@ -294,27 +297,38 @@ class Configuring:
                     )
             self._note_connection(tx, "state.reset", found, actor)
 
-    def _without_keys(
+    def _without_secrets(
         self, tx: Transaction, connection: Connection, before: Connection | None
     ) -> Connection:
-        """Returns the connection with the keys of its mappers encrypted."""
-        if connection.streams is None:
-            return connection
-        known = {each.key: each.mappers for each in (before.streams if before else None) or ()}
-        kept = tuple(
-            replace(
-                choice,
-                mappers=self._house.secrets.split_mappers(
-                    tx,
-                    choice.mappers,
-                    workspace_id=connection.workspace_id,
-                    now=connection.updated_at,
-                    before=known.get(choice.key, ()),
-                ),
-            )
-            for choice in connection.streams
+        """Returns the connection with the secrets of its mappers and hooks encrypted."""
+        split = partial(
+            self._house.secrets.split_listed,
+            tx,
+            workspace_id=connection.workspace_id,
+            now=connection.updated_at,
         )
-        return replace(connection, streams=kept)
+        hooks = split(
+            name="hooks",
+            listed=checked(connection.hooks),
+            spec=HOOK_SECRETS,
+            before=before.hooks if before else (),
+        )
+        streams = connection.streams
+        if streams is not None:
+            known = {each.key: each.mappers for each in (before.streams if before else None) or ()}
+            streams = tuple(
+                replace(
+                    choice,
+                    mappers=split(
+                        name="mappers",
+                        listed=choice.mappers,
+                        spec=MAPPER_SECRETS,
+                        before=known.get(choice.key, ()),
+                    ),
+                )
+                for choice in streams
+            )
+        return replace(connection, hooks=hooks, streams=streams)
 
     def _note(
         self,
@@ -372,7 +386,8 @@ def _entry_of(event: Event, target_kind: str, target_id: str) -> AuditEntry:
 
 
 def _keys_of(connection: Connection) -> frozenset[str]:
-    return frozenset().union(*(places(each.mappers) for each in connection.streams or ()))
+    held = (each.mappers for each in connection.streams or ())
+    return frozenset().union(places(connection.hooks), *map(places, held))
 
 
 def _require_fit(config: Mapping[str, Any], spec: Mapping[str, Any], name: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from penstock.errors import PenstockError
@@ -18,8 +18,8 @@ _JOIN_SECONDS: Final = 20.0
 class Errands:
     """Calls `look` until it is stopped; `start` and `stop` are called once each.
 
-    `look` returns what is to be done, each a function that runs on one of `at_once` threads and
-    raises nothing of its own; it returns no more than there is room for.
+    `look` gets how much there is room for, and returns what is to be done: functions that run on
+    threads of their own, `at_once` of them together.
     """
 
     def __init__(
@@ -34,11 +34,10 @@ class Errands:
         self._look = look
         self._at_once = at_once
         self._every_seconds = every_seconds
-        self._busy = 0
+        self._busy: set[threading.Thread] = set()
         self._turn = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix=f"penstock-{name}")
         self._loop = threading.Thread(target=self._run, name=f"penstock-{name}", daemon=True)
 
     def start(self) -> None:
@@ -49,13 +48,17 @@ class Errands:
         """Lets it look at once."""
         self._wake.set()
 
-    def stop(self) -> None:
-        """Looks no more, and waits for what is being done."""
+    def stop(self, *, timeout_seconds: float = _JOIN_SECONDS) -> None:
+        """Looks no more, and waits for what is being done, but not for ever."""
         self._stop.set()
         self._wake.set()
+        deadline = time.monotonic() + timeout_seconds
         if self._loop.is_alive():
-            self._loop.join(_JOIN_SECONDS)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+            self._loop.join(timeout_seconds)
+        with self._turn:
+            busy = tuple(self._busy)
+        for thread in busy:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -70,13 +73,16 @@ class Errands:
 
     def _begin_all(self) -> None:
         with self._turn:
-            room = self._at_once - self._busy
+            room = self._at_once - len(self._busy)
         if room <= 0:
             return
         for errand in self._look(room):
+            thread = threading.Thread(
+                target=self._do, args=(errand,), name=f"penstock-{self._name}-one", daemon=True
+            )
             with self._turn:
-                self._busy += 1
-            self._pool.submit(self._do, errand)
+                self._busy.add(thread)
+            thread.start()
 
     def _do(self, errand: Callable[[], None]) -> None:
         try:
@@ -87,5 +93,5 @@ class Errands:
             logger.exception("errand failed", extra={"errand": self._name})
         finally:
             with self._turn:
-                self._busy -= 1
+                self._busy.discard(threading.current_thread())
             self._wake.set()

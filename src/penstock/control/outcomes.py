@@ -19,6 +19,7 @@ from penstock.control.history import (
     StreamFigures,
     Trigger,
 )
+from penstock.control.hooks.planning import plan_hooks
 from penstock.control.lateness import is_unusual
 from penstock.control.model import Connection, ConnectionStatus
 from penstock.control.retries import (
@@ -83,6 +84,7 @@ def succeed(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, no
         before = figures.usual_rows(tx, run.connection_id, limit=11)[1:]
         if is_unusual(ended.rows_committed, before):
             _note(tx, "run.volume", ended, now, usual_rows=int(median(before)))
+    plan_hooks(tx, ended, connection)
     _start_followers(tx, connection, now=now)
     return ended
 
@@ -104,6 +106,7 @@ def cancel(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, now
     )
     ended = leases.end_attempt(tx, run, ending, now=now)
     _note(tx, "run.cancelled", ended, now)
+    plan_hooks(tx, ended, connections.get(tx, run.connection_id, with_deleted=True))
     return ended
 
 
@@ -160,6 +163,7 @@ def fail(
         return ended
     connection = connections.get(tx, run.connection_id, with_deleted=True, for_update=True)
     _note(tx, "run.failed", ended, now)
+    plan_hooks(tx, ended, connection)
     _count_failure(tx, connection, now=now)
     return ended
 

@@ -20,6 +20,7 @@ from penstock.control.declared.declaring import Declaring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
 from penstock.control.history import ProbeKind, Run
+from penstock.control.hooks.runner import HookRunner
 from penstock.control.house import House, Patience, default_runs_at_once
 from penstock.control.housekeeping import Retention
 from penstock.control.launchers.launcher import Launcher
@@ -67,6 +68,8 @@ class Setup:
     retention: Retention = field(default_factory=Retention)
     public_url: str = ""
     """Where people reach the pages: notifications link there."""
+    allows_commands: bool = False
+    """Lets hooks run programs on this machine, as the server's user."""
 
 
 class ControlPlane:
@@ -88,6 +91,7 @@ class ControlPlane:
         self.approving = Approving(house, self.configuring)
         self.channels = Channels(house)
         self.courier = Courier(house, self.channels, public_url=setup.public_url)
+        self.hooks = HookRunner(house, self.looking, allows_commands=setup.allows_commands)
         now = house.clock()
         self._server = Server(
             id=house.server_id,
@@ -113,15 +117,18 @@ class ControlPlane:
         """Begins to schedule and to run; raises ResourceBusy when a SQLite file has a server."""
         if self.store.is_sqlite:
             self._lock = _only_server(Path(str(self.store.url.database)))
+            self.hooks.end_leftovers()
         with self.store.write() as tx:
             servers.renew(tx, self._server)
         self._dispatcher.start()
         self.courier.errands.start()
+        self.hooks.errands.start()
 
     def stop(self) -> None:
         """Asks what runs to end, keeping what is committed; it goes on at the next start."""
         self._dispatcher.stop(timeout_seconds=_STOP_SECONDS)
         self.courier.errands.stop()
+        self.hooks.stop()
         with self.store.write() as tx:
             servers.leave(tx, self._server.id)
         self.store.close()

@@ -1853,6 +1853,39 @@ export interface components {
             version: string;
         };
         /**
+         * HookShown
+         * @description What happened after a run.
+         */
+        HookShown: {
+            /** Ended At */
+            ended_at: string | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Name */
+            name: string;
+            /**
+             * Next At
+             * Format: date-time
+             */
+            next_at: string;
+            /** Number */
+            number: number;
+            /** Output */
+            output: string;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["HookStatus"];
+            /** Tries */
+            tries: number;
+            /** Type */
+            type: string;
+        };
+        /**
+         * HookStatus
+         * @description Where something that happens after a run stands.
+         * @enum {string}
+         */
+        HookStatus: "pending" | "running" | "succeeded" | "failed" | "skipped";
+        /**
          * KindShown
          * @description One kind of channel, and the JSON Schema of its settings.
          */
@@ -2362,7 +2395,7 @@ export interface components {
         };
         /**
          * RunDetail
-         * @description A run with its attempts, the oldest first.
+         * @description A run with its attempts, the oldest first, and what came after it.
          */
         RunDetail: {
             /** Attempt */
@@ -2383,6 +2416,8 @@ export interface components {
             /** Ended At */
             ended_at: string | null;
             failure: components["schemas"]["FailureShown"] | null;
+            /** Hooks */
+            hooks: components["schemas"]["HookShown"][];
             /** Id */
             id: number;
             /** Is Cancelling */

@@ -32,7 +32,7 @@ export function Confirm(props: {
             {props.no}
           </Button>
           <Button
-            {...(props.isDangerous ? { color: "red.8" } : {})}
+            {...(props.isDangerous ? { color: "red" } : {})}
             loading={props.isPending}
             onClick={props.onYes}
           >

@@ -23,7 +23,6 @@ export function useAddress(
     [navigate, name],
   );
   // The router reads what looks like a number or JSON as such.
-  const value =
-    found === undefined || typeof found === "string" ? found : JSON.stringify(found);
+  const value = found === undefined || typeof found === "string" ? found : JSON.stringify(found);
   return [value, set];
 }

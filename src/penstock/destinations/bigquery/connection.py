@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,15 +39,10 @@ def credentials_of(address: Address) -> Any:
     """
     try:
         import google.auth  # noqa: PLC0415 (an extra)
-        from google.oauth2 import service_account  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as error:
         raise _missing() from error
     if address.credentials is not None:
-        info = _key_of(address.credentials)
-        try:
-            return service_account.Credentials.from_service_account_info(info, scopes=_SCOPES)
-        except ValueError as error:
-            raise _unreadable("its private key is damaged") from error
+        return _signed_in(_text_of(address.credentials))
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)
     except google.auth.exceptions.DefaultCredentialsError as error:
@@ -80,13 +76,29 @@ def _missing() -> MissingDriver:
     )
 
 
-def _key_of(given: str) -> dict[str, Any]:
+@lru_cache(maxsize=16)
+def _signed_in(key: str) -> Any:
+    """Returns the account of a key: one for all destinations of a process, as its token is."""
+    from google.oauth2 import service_account  # noqa: PLC0415 (an extra)
+
+    info, made_by = _key_of(key), service_account.Credentials
+    try:
+        return made_by.from_service_account_info(info, scopes=_SCOPES)  # type: ignore[no-untyped-call]  # Google's
+    except ValueError as error:
+        raise _unreadable("its private key is damaged") from error
+
+
+def _text_of(given: str) -> str:
     text = given.strip()
-    if not text.startswith("{"):
-        try:
-            text = Path(text).expanduser().read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise _unreadable("it is neither JSON text nor the path of a readable file") from error
+    if text.startswith("{"):
+        return text
+    try:
+        return Path(text).expanduser().read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _unreadable("it is neither JSON text nor the path of a readable file") from error
+
+
+def _key_of(text: str) -> dict[str, Any]:
     try:
         info = json.loads(text)
     except ValueError as error:

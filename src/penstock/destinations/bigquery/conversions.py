@@ -109,7 +109,9 @@ def _text(value: str, kind: Kind) -> str:
             return f"FORMAT_TIME('%H:%M:%E6S', {value})"
         case Kind.STRING | Kind.JSON:
             return value
-        case Kind.BOOLEAN | Kind.INTEGER | Kind.BIG_INTEGER | Kind.NUMBER | Kind.DECIMAL | Kind.DATE:
+        case (
+            Kind.BOOLEAN | Kind.INTEGER | Kind.BIG_INTEGER | Kind.NUMBER | Kind.DECIMAL | Kind.DATE
+        ):
             return f"CAST({value} AS STRING)"
         case _:
             assert_never(kind)
@@ -138,9 +140,7 @@ def _landed(column: LoadColumn, value: str) -> tuple[str, str | None]:
     return f"IF({is_same}, {stored}, NULL)", f"IF({is_same}, NULL, {nulled})"
 
 
-def change_entry(
-    field: str, change: ChangeKind, reason: str = "DESTINATION_TYPECAST_ERROR"
-) -> str:
+def change_entry(field: str, change: ChangeKind, reason: str = "DESTINATION_TYPECAST_ERROR") -> str:
     """Returns one entry of `_airbyte_meta.changes`."""
     return json.dumps(
         {"field": field, "change": change.value, "reason": reason},
@@ -156,7 +156,7 @@ def _meta(sync_id: int, changes: str, problems: Sequence[str]) -> str:
     if problems:
         inner = f"NULLIF(TRIM(SUBSTR(TRIM({listed}), 2, LENGTH(TRIM({listed})) - 2)), '')"
         joined = f"ARRAY_TO_STRING([{', '.join([inner, *problems])}], ',')"
-        listed = f"CONCAT('[', {joined}, ']')"
+        listed = f"CONCAT('[', IFNULL({joined}, ''), ']')"
     return f"PARSE_JSON(CONCAT({head}, {listed}, '}}'), wide_number_mode=>'round')"
 
 

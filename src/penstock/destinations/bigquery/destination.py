@@ -215,6 +215,10 @@ class BigQueryDestination:
         """Returns a table's name as SQL: quoted, in its project and dataset."""
         return self._dialect.table(table)
 
+    def column_sql(self, name: str) -> str:
+        """Returns a column's name as SQL: quoted."""
+        return self._dialect.quote(name)
+
     def has_table(self, table: TableName) -> bool:
         """Tells whether there is such a table; makes nothing."""
         with self._session() as session:

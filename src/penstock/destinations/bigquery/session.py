@@ -121,7 +121,7 @@ class BigQuerySession:
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         if self._script is None:
             self.run(sql, parameters)
-        elif sql.startswith(("CREATE ", "ALTER ", "DROP ")):
+        elif sql.lstrip()[:6].upper().startswith(("CREATE", "ALTER ", "DROP ")):
             self._define(sql)
         else:
             self._add(_Statement(sql=sql, parameters=tuple(parameters)))
@@ -134,14 +134,12 @@ class BigQuerySession:
         return 1
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        config = bigquery.QueryJobConfig(query_parameters=as_parameters(parameters))
         with translated(self._address):
             found = self._client.query_and_wait(
                 with_nulls(sql, parameters),
-                job_config=config,
+                job_config=self._configured(parameters),
                 retry=_RETRY,
                 api_timeout=_CALL_SECONDS,
-                job_retry=None,
             )
             return [tuple(row.values()) for row in found]
 
@@ -202,7 +200,7 @@ class BigQuerySession:
         """Returns the rows of a SELECT; anything else is refused before it runs."""
         self._refuse_change(sql, parameters)
         with translated(self._address):
-            job = self.run(sql, parameters, default_dataset=self._dialect.default_schema)
+            job = self.run(sql, parameters)
             return job.result(retry=_RETRY, timeout=None)
 
     def create_staging(
@@ -244,26 +242,26 @@ class BigQuerySession:
         except PenstockError as error:
             logger.info("scratch tables stay for a day", extra={"reason": error.message})
         finally:
-            self._client.close()
+            self._client.close()  # type: ignore[no-untyped-call]  # Google's
 
-    def run(
-        self, sql: str, parameters: Sequence[Any] = (), *, default_dataset: str | None = None
-    ) -> bigquery.QueryJob:
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> bigquery.QueryJob:
         """Runs one statement outside of any transaction and returns the finished job."""
         with translated(self._address):
-            return self._finished(sql, parameters, f"penstock_{uuid.uuid4().hex}", default_dataset)
+            return self._finished(sql, parameters, f"penstock_{uuid.uuid4().hex}")
 
-    def _finished(
-        self, sql: str, parameters: Sequence[Any], job_id: str, default_dataset: str | None = None
-    ) -> bigquery.QueryJob:
-        config = bigquery.QueryJobConfig(query_parameters=as_parameters(parameters))
-        if default_dataset is not None:
-            dataset = f"{self._address.project}.{default_dataset}"
-            config.default_dataset = bigquery.DatasetReference.from_string(dataset)
+    def _configured(self, parameters: Sequence[Any]) -> bigquery.QueryJobConfig:
+        return bigquery.QueryJobConfig(
+            query_parameters=as_parameters(parameters),
+            default_dataset=bigquery.DatasetReference(
+                self._address.project, self._dialect.default_schema
+            ),
+        )
+
+    def _finished(self, sql: str, parameters: Sequence[Any], job_id: str) -> bigquery.QueryJob:
         try:
             job = self._client.query(
                 with_nulls(sql, parameters),
-                job_config=config,
+                job_config=self._configured(parameters),
                 job_id=job_id,
                 retry=_RETRY,
                 timeout=_CALL_SECONDS,
@@ -276,12 +274,8 @@ class BigQuerySession:
 
     def _refuse_change(self, sql: str, parameters: Sequence[Any]) -> None:
         """Asks BigQuery what the SQL is, without running it."""
-        config = bigquery.QueryJobConfig(
-            query_parameters=as_parameters(parameters), dry_run=True, use_query_cache=False
-        )
-        config.default_dataset = bigquery.DatasetReference(
-            self._address.project, self._dialect.default_schema
-        )
+        config = self._configured(parameters)
+        config.dry_run, config.use_query_cache = True, False
         with translated(self._address):
             job = self._client.query(
                 with_nulls(sql, parameters),
@@ -349,11 +343,12 @@ class BigQuerySession:
             for turn in range(1, _TRIES + 1):
                 try:
                     self._finished(text, parameters, f"penstock_{uuid.uuid4().hex}")
-                    return
                 except api.GoogleAPICallError as error:
                     self._refuse_unexpected(error, script)
                     if not CONCURRENT.search(error.message) or turn == _TRIES:
                         raise
+                else:
+                    return
                 time.sleep(_FIRST_WAIT_SECONDS * 2 ** (turn - 1))
 
     def _refuse_unexpected(

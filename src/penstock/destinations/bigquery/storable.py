@@ -1,12 +1,9 @@
 """Values that BigQuery cannot hold, replaced before they are sent, and each change recorded.
 
-| value                                           | becomes     | recorded                            |
-|-------------------------------------------------|-------------|-------------------------------------|
-| a number in JSON that neither 64 bits nor a     | the nearest | TRUNCATED,                          |
-| double hold exactly                             | double      | DESTINATION_FIELD_SIZE_LIMITATION   |
-| a day or moment before year 1 or after year 9999 | NULL       | NULLED, the same reason             |
-
-(https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types)
+A number within JSON that neither 64 bits nor a double hold exactly becomes the nearest double
+(TRUNCATED); a day or moment before year 1 or after year 9999 becomes NULL (NULLED). The reason is
+DESTINATION_FIELD_SIZE_LIMITATION
+(https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types).
 """
 
 from __future__ import annotations
@@ -58,10 +55,10 @@ def _stored(column: pa.Array, kind: Kind, field: str, made: Changes) -> pa.Array
         case Kind.JSON:
             return _with_plain_numbers(column, field, made)
         case Kind.DATE:
-            return _within(column, pa.int32(), _FIRST_DAY, _LAST_DAY, field, made)
+            return _within(column, pa.int32(), (_FIRST_DAY, _LAST_DAY), field, made)
         case Kind.TIMESTAMP | Kind.TIMESTAMP_TZ:
-            last = (_LAST_DAY + 1) * _DAY - 1
-            return _within(column, pa.int64(), _FIRST_DAY * _DAY, last, field, made)
+            bounds = (_FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1)
+            return _within(column, pa.int64(), bounds, field, made)
         case _:
             return column
 
@@ -95,8 +92,9 @@ def _rounded(found: re.Match[str]) -> str:
 
 
 def _within(
-    column: pa.Array, plain: pa.DataType, first: int, last: int, field: str, made: Changes
+    column: pa.Array, plain: pa.DataType, bounds: tuple[int, int], field: str, made: Changes
 ) -> pa.Array:
+    first, last = bounds
     numbers = column.view(plain)
     found = pc.min_max(numbers).as_py()
     if found["min"] is None or (found["min"] >= first and found["max"] <= last):

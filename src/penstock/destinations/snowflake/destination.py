@@ -37,7 +37,7 @@ class SnowflakeConfig:
         description="The account identifier: organisation and account name.",
         examples=["myorg-account123"],
     )
-    username: str = setting(title="Username", alias=["user"])
+    username: str = setting(title="Username", description="Who writes.", alias=["user"])
     password: str | None = setting(default=None, title="Password", secret=True)
     private_key: str | None = setting(
         default=None,
@@ -59,7 +59,18 @@ class SnowflakeConfig:
         description="Where streams without a namespace land; created when missing. As it is"
         " written: Snowflake's own names are upper case.",
     )
-    role: str | None = setting(default=None, title="Role")
+    role: str | None = setting(
+        default=None, title="Role", description="The user's default when left out."
+    )
+    retention_days: int | None = setting(
+        default=None,
+        title="Time Travel",
+        description="Days that replaced rows stay readable; set on schemas that penstock makes."
+        " The account's default when left out.",
+        minimum=0,
+        maximum=90,
+        advanced=True,
+    )
     host: str | None = setting(
         default=None,
         title="Host",
@@ -100,7 +111,7 @@ class SnowflakeDestination(SqlDestination["SnowflakeSession"]):
                 field="password",
             )
         self._config = config
-        self._dialect = SnowflakeDialect(config.schema)
+        self._dialect = SnowflakeDialect(config.schema, config.retention_days)
 
     def check(self) -> None:
         """Makes, fills and drops a table, and the schema where it was missing.

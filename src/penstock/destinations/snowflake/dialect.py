@@ -35,8 +35,6 @@ _TYPES: Final[Mapping[Kind, str]] = {
 _KINDS: Final = {**{name: kind for kind, name in _TYPES.items()}, "TEXT": Kind.STRING}
 _SENT: Final = {Kind.BOOLEAN: "BOOLEAN", Kind.INTEGER: "NUMBER(19,0)", Kind.NUMBER: "FLOAT"}
 """Kinds whose Parquet value COPY takes as it is; every other is sent as text and cast here."""
-_BOUNDED: Final = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.JSON})
-"""Kinds of which penstock has values that Snowflake's own type refuses."""
 INCOMING: Final = TableName(schema=None, name="_penstock_incoming")
 STAGE: Final = TableName(schema=None, name="_penstock_stage")
 
@@ -46,6 +44,7 @@ class SnowflakeDialect:
     """Snowflake as `SqlWriter` knows it."""
 
     default_schema: str
+    retention_days: int | None = None
 
     name: ClassVar[str] = "Snowflake"
     max_identifier_bytes: ClassVar[int] = 255
@@ -67,7 +66,9 @@ class SnowflakeDialect:
         return kind_of_type(type_name)
 
     def create_schema(self, schema: str) -> str:
-        return f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}"
+        days = self.retention_days
+        tail = "" if days is None else f" DATA_RETENTION_TIME_IN_DAYS = {days}"
+        return f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}{tail}"
 
     def create_table(
         self, table: TableName, columns: Sequence[TableColumn], *, is_temporary: bool = False
@@ -210,8 +211,6 @@ def _landed(column: LoadColumn, value: str) -> tuple[str, str | None]:
         return value, None
     stored = _cast(value, target.type_name, target.kind)
     if target.kind is column.kind:
-        if column.kind not in _BOUNDED:
-            return stored, None
         is_lost = f"{value} IS NOT NULL AND {stored} IS NULL"
         return stored, f"IFF({is_lost}, {_nulled(column)}, NULL)"
     survives = _comes_back(value, column.kind, target.type_name, target.kind)

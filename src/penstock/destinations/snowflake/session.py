@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,7 +155,7 @@ class SnowflakeSession:
 
     def load(self, load: Load, batches: Sequence[pa.RecordBatch]) -> int:
         incoming = self._dialect.table(INCOMING, is_temporary=True)
-        stage = self._dialect.table(STAGE, is_temporary=True)
+        stage = self._dialect.table(STAGE)  # with its schema: found whatever is in use
         if not self._has_incoming:
             # Once: the first load of a writer opens its transaction, so that this DDL commits
             # nothing; DELETE then empties the table inside each transaction.
@@ -228,8 +229,25 @@ def _sent(load: Load, batches: Sequence[pa.RecordBatch]) -> pa.Table:
 def _texts(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     if kind is Kind.JSON and isinstance(column.type, pa.BaseExtensionType):
         return pa.chunked_array([chunk.storage for chunk in column.chunks], pa.string())
+    if kind in (Kind.DATE, Kind.TIMESTAMP):
+        return _within_years(column.cast(pa.string()), column)
     if kind is Kind.TIMESTAMP_TZ:
         # With an offset in figures: the formats that Snowflake lists have no Z.
-        wall = column.cast(pa.timestamp("us")).cast(pa.string())
-        return pc.binary_join_element_wise(wall, "+00:00", "")
+        wall = column.cast(pa.timestamp("us"))
+        return _within_years(
+            pc.binary_join_element_wise(wall.cast(pa.string()), "+00:00", ""), wall
+        )
     return column.cast(pa.string())
+
+
+def _within_years(texts: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Makes no date of what is outside the years 1 to 9999: the INSERT records it, and NULL.
+
+    Snowflake's client gives Python's own dates back, which end there.
+    """
+    first = pa.scalar(datetime(1, 1, 1)).cast(pa.timestamp("us")).cast(times.type)  # noqa: DTZ001
+    last = pa.scalar(datetime.max).cast(pa.timestamp("us")).cast(times.type, safe=False)  # noqa: DTZ901
+    is_within = pc.and_(pc.greater_equal(times, first), pc.less_equal(times, last))
+    if pc.all(is_within).as_py() is not False:
+        return texts
+    return pc.if_else(is_within, texts, pc.binary_join_element_wise("no date:", texts, " "))

@@ -70,7 +70,7 @@ class Endpoint:
             body, headers, records = self._ask(self.request(turn), before)
             if body is None:
                 return
-            before = records.text() if self._tells_pages_apart and len(records) else b""
+            before = records.text() if self._is_given_once(records) else b""
             facts = PageFacts(
                 body=body,
                 headers=headers,
@@ -86,10 +86,17 @@ class Endpoint:
                 next=seen.marked(turn) if turn is not None and is_marked else None,
             )
 
-    @property
-    def _tells_pages_apart(self) -> bool:
-        """Whether two equal pages are one page given twice, since records with a key differ."""
-        return bool(self.identities) and not isinstance(self.paginate, Keyset)
+    def _is_given_once(self, records: Records) -> bool:
+        """Whether a page just like this one can only be this one given again.
+
+        So where records have a key; but not where pages overlap by all records of one value.
+        """
+        if not self.identities or not len(records):
+            return False
+        if not isinstance(self.paginate, Keyset):
+            return True
+        first, last = records.take([0, len(records) - 1]).fields(self.paginate.path)
+        return self.paginate.page_param is None and first != last
 
     def _ask(self, ask: Ask, before: bytes) -> tuple[Body | None, Mapping[str, str], Records]:
         """Returns a page; the page before, given again, is asked for again."""

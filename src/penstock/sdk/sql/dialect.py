@@ -190,3 +190,12 @@ class PublishesInSteps(Protocol):
     def settle(self, staging: TableName, table: TableName) -> None:
         """Removes what `publish` left, after completion is stored."""
         ...
+
+
+@runtime_checkable
+class IndexesKeys(Protocol):
+    """Optional power of a session: merging is slow in its database without an index of the key."""
+
+    def index_key(self, table: TableName, key: Sequence[str]) -> None:
+        """Makes the key quick to look up before a transaction merges by it."""
+        ...

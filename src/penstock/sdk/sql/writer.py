@@ -40,6 +40,7 @@ from penstock.sdk.destination import ColumnPlan, Normalisation, StreamPlan, Tabl
 from penstock.sdk.sql.batches import FULL_BYTES, BatchQueue
 from penstock.sdk.sql.dialect import (
     CDC_DELETED_AT,
+    IndexesKeys,
     Load,
     LoadColumn,
     Merge,
@@ -219,6 +220,8 @@ class SqlWriter:
             else:
                 self._begin_staging(self._staging, row)
             self._fit(self._target)
+            if self._plan.mode.is_dedup and isinstance(self._session, IndexesKeys):
+                self._session.index_key(self._target, self._stored_key())
             self._load_plan = self._planned_load(_GATHERED if self._plan.mode.is_dedup else None)
             self._session.commit()
 
@@ -362,6 +365,11 @@ class SqlWriter:
         for statement in self._dialect.drop_temporary(_GATHERED):
             self._session.execute(statement)
         self._is_gathering = False
+
+    def _stored_key(self) -> list[str]:
+        found = self._session.columns(self._target) or ()
+        stored = {column.name.lower(): column.name for column in found}
+        return [stored[name.lower()] for name in self._plan.primary_key]
 
     def _gathered(self) -> list[TableColumn]:
         """The table's own columns, in its types, and the order of arrival."""

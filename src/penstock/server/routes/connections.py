@@ -23,6 +23,7 @@ from penstock.control.model import (
     StreamChoice,
 )
 from penstock.control.schedule import check_schedule, next_times
+from penstock.control.secrets import shown
 from penstock.control.store import (
     Transaction,
     connections,
@@ -293,7 +294,7 @@ def _all_shown(tx: Transaction, found: Sequence[Connection]) -> list[ConnectionS
             has_breaking_change=each.has_breaking_change,
             priority=each.priority,
             settings=each.settings,
-            hooks=list(each.hooks),
+            hooks=shown({"hooks": each.hooks}, None)["hooks"],
             tags=[tag.id for tag in tagged.get(each.id, ())],
             managed_by=each.managed_by,
             last_run=run_shown(newest[each.id], {each.id: each.name})

@@ -15,6 +15,8 @@ from penstock.control.accounts import Role
 from penstock.control.history import (
     Attempt,
     AttemptStatus,
+    HookRun,
+    HookStatus,
     RefreshMode,
     Run,
     RunKind,
@@ -22,7 +24,7 @@ from penstock.control.history import (
     Trigger,
 )
 from penstock.control.logs import LogPart, LogRecord
-from penstock.control.store import connections, runs
+from penstock.control.store import connections, hook_runs, runs
 from penstock.errors import UnknownName
 from penstock.server import live
 from penstock.server.routes.probes import FailureShown, failure_shown
@@ -89,10 +91,28 @@ class RunShown(BaseModel):
     is_cancelling: bool
 
 
+class HookShown(BaseModel):
+    """What happened after a run."""
+
+    number: int
+    type: str
+    name: str
+    status: HookStatus
+    tries: int
+    next_at: datetime
+    """When it is tried again, while it waits."""
+    output: str
+    """The end of what it said."""
+    failure: FailureShown | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
 class RunDetail(RunShown):
-    """A run with its attempts, the oldest first."""
+    """A run with its attempts, the oldest first, and what came after it."""
 
     attempts: list[AttemptShown]
+    hooks: list[HookShown]
 
 
 class Runs(BaseModel):
@@ -182,8 +202,13 @@ def get_run(run_id: int, actor: ActorNeeded, site: SiteNeeded) -> RunDetail:
     run = _seen(site, run_id, actor, Role.READER)
     with site.store.read() as tx:
         attempts = runs.attempts_of(tx, [run_id])
+        after = hook_runs.of_run(tx, run_id)
     shown = run_shown(run, _names(site, [run]))
-    return RunDetail(**shown.model_dump(), attempts=[_attempt_shown(each) for each in attempts])
+    return RunDetail(
+        **shown.model_dump(),
+        attempts=[_attempt_shown(each) for each in attempts],
+        hooks=[_hook_shown(each) for each in after],
+    )
 
 
 @router.post("/{run_id}/cancel")
@@ -335,6 +360,21 @@ def _lines(part: LogPart) -> list[LogLine]:
         )
         for offset, each in zip(part.offsets, part.records, strict=True)
     ]
+
+
+def _hook_shown(hook: HookRun) -> HookShown:
+    return HookShown(
+        number=hook.number,
+        type=str(hook.hook.get("type", "")),
+        name=str(hook.hook.get("name", "")),
+        status=hook.status,
+        tries=hook.tries,
+        next_at=hook.next_at,
+        output=hook.output,
+        failure=failure_shown(hook.failure),
+        started_at=hook.started_at,
+        ended_at=hook.ended_at,
+    )
 
 
 def _attempt_shown(attempt: Attempt) -> AttemptShown:

@@ -48,7 +48,7 @@ export function Act(props: {
         <Radio.Group
           label={words.act.refreshText}
           value={mode}
-          onChange={(value) => setMode(value as typeof mode)}
+          onChange={(value) => setMode(value)}
         >
           <Stack gap="xs" mt="sm">
             <Radio value="truncate" label={words.act.truncate} />

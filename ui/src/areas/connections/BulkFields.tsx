@@ -35,7 +35,7 @@ export function BulkFields(props: {
       const work = async () => {
         for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) {
           const { choice } = entry;
-          const found = await client.fetchQuery({
+          const found = await client.query({
             queryKey: ["fields", sourceId, choice.namespace ?? null, choice.name],
             queryFn: () => fieldsOf(sourceId, choice),
             staleTime: 60_000,

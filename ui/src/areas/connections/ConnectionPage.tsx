@@ -80,7 +80,7 @@ function Parts({ connection, part }: PartProps & { part: string }) {
                 {words.page.refresh}
               </Menu.Item>
               <Menu.Item
-                color="red.8"
+                color="red"
                 disabled={active !== undefined}
                 onClick={() => setAct("clear")}
               >
@@ -125,9 +125,7 @@ function Parts({ connection, part }: PartProps & { part: string }) {
       {connection.status === "inactive" && (
         <Alert color="yellow" title={words.page.off} role="status">
           <Group>
-            {connection.status_reason !== null && (
-              <Text size="sm">{connection.status_reason}</Text>
-            )}
+            {connection.status_reason !== null && <Text size="sm">{connection.status_reason}</Text>}
             <Button
               size="xs"
               variant="default"

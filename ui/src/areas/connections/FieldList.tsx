@@ -1,11 +1,30 @@
 // The fields of a stream to load, quick with 5,000 of them.
 
-import { Badge, Button, Checkbox, Group, Stack, Switch, Table, Text, TextInput, Title } from "@mantine/core";
+import {
+  Badge,
+  Button,
+  Checkbox,
+  Group,
+  Stack,
+  Switch,
+  Table,
+  Text,
+  TextInput,
+  Title,
+} from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useDeferredValue, useMemo, useState } from "react";
 
 import { WindowedTable } from "../../parts/windowed";
-import { cursorOf, isIncremental, isKeyed, primaryKeyOf, type Entry, type Field, type FieldPath } from "./choices";
+import {
+  cursorOf,
+  isIncremental,
+  isKeyed,
+  primaryKeyOf,
+  type Entry,
+  type Field,
+  type FieldPath,
+} from "./choices";
 import { words } from "./words";
 
 const ROW = 40;

@@ -37,7 +37,7 @@ export function FirstRows(props: {
   return (
     <Stack gap="xs">
       <Group justify="space-between">
-        <Title order={3} size="h5">
+        <Title order={isMapped ? 2 : 3} size="h5">
           {title}
         </Title>
         <Button

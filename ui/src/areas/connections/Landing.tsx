@@ -1,6 +1,17 @@
 // Where rows land: the schema, the tables' names, and the form of the rows.
 
-import { Alert, Group, Paper, Radio, SimpleGrid, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import {
+  Alert,
+  Group,
+  Paper,
+  Radio,
+  SimpleGrid,
+  Stack,
+  Table,
+  Text,
+  TextInput,
+  Title,
+} from "@mantine/core";
 
 import { ErrorNotice } from "../../parts/Notice";
 import { titleOf } from "./choices";
@@ -24,7 +35,7 @@ export function Landing(props: {
         <Radio.Group
           label={words.landing.namespace}
           value={naming.rule}
-          onChange={(rule) => onNaming({ ...naming, rule: rule as Rule })}
+          onChange={(rule) => onNaming({ ...naming, rule: rule })}
         >
           <Stack gap="xs" mt="xs">
             {(Object.keys(words.landing.rules) as Rule[]).map((rule) => (
@@ -54,7 +65,7 @@ export function Landing(props: {
         <Radio.Group
           label={words.landing.normalisation}
           value={naming.form}
-          onChange={(form) => onNaming({ ...naming, form: form as Form })}
+          onChange={(form) => onNaming({ ...naming, form: form })}
         >
           <Group gap="xl" mt="xs" align="start">
             {(Object.keys(words.landing.forms) as Form[]).map((form) => (

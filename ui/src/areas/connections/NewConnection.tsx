@@ -33,10 +33,7 @@ export function NewConnection() {
   const source = sources.data.find((each) => each.id === sourceId);
   const destination = destinations.data.find((each) => each.id === destinationId);
   return (
-    <Page
-      title={words.newConnection}
-      crumbs={[{ to: "/connections", label: words.connections }]}
-    >
+    <Page title={words.newConnection} crumbs={[{ to: "/connections", label: words.connections }]}>
       <Group grow align="start" maw={760}>
         <End
           label={words.create.source}

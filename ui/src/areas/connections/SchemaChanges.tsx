@@ -1,6 +1,18 @@
 // How a source has changed since its streams were chosen, and the approval of that.
 
-import { Alert, Badge, Button, Checkbox, Code, Group, Paper, Stack, Table, Text, Title } from "@mantine/core";
+import {
+  Alert,
+  Badge,
+  Button,
+  Checkbox,
+  Code,
+  Group,
+  Paper,
+  Stack,
+  Table,
+  Text,
+  Title,
+} from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -184,7 +196,6 @@ export function SchemaChanges(props: {
 function typeText(value: unknown): string {
   if (Array.isArray(value))
     return value.map((path) => (Array.isArray(path) ? path.join(".") : String(path))).join(", ");
-  if (typeof value === "object" && value !== null)
-    return typeOf(value as Record<string, unknown>);
+  if (typeof value === "object" && value !== null) return typeOf(value as Record<string, unknown>);
   return text(value);
 }

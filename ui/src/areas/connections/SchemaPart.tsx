@@ -1,7 +1,7 @@
 // What is read of the source: how it has changed, what of that is taken over, and every stream.
 
 import { Alert, Button, Group, Paper, Stack, Text } from "@mantine/core";
-import { useEffect, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 
 import { useAddress } from "../../parts/address";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
@@ -41,12 +41,7 @@ function Editor({ connection, catalog }: PartProps & { catalog: Catalog }) {
     setBase(kept);
     setDraft(kept);
   };
-  useEffect(() => {
-    if (kept !== base && changed.length === 0) {
-      setBase(kept);
-      setDraft(kept);
-    }
-  }, [kept, base, changed.length]);
+  if (kept !== base && changed.length === 0) restart();
   const chosen = useMemo(() => takenChoices(draft), [draft]);
   const names = useNames({
     sourceId: connection.source_id,
@@ -109,7 +104,7 @@ function Editor({ connection, catalog }: PartProps & { catalog: Catalog }) {
           </>
         )}
         {changed.length === 0 && change.isSuccess && (
-          <Text size="sm" c="green.9">
+          <Text size="sm" c="dimmed">
             {words.schema.saved}
           </Text>
         )}

@@ -1,9 +1,21 @@
 // The settings of a connection: name, times, tables, what follows from a changed schema, removal.
 
-import { Alert, Button, Group, NumberInput, Paper, Radio, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+import {
+  Alert,
+  Button,
+  Group,
+  NumberInput,
+  Paper,
+  Radio,
+  Stack,
+  Switch,
+  Text,
+  TextInput,
+  Title,
+} from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
 import { api } from "../../api/client";
 import { Confirm } from "../../parts/Confirm";
@@ -42,8 +54,7 @@ const formOf = (connection: Connection): Form => ({
 
 /** Returns only what was changed: what others save meanwhile stays. */
 function changesOf(before: Form, after: Form, connection: Connection): ConnectionChange {
-  const is = <K extends keyof Form>(name: K) =>
-    JSON.stringify(before[name]) !== JSON.stringify(after[name]);
+  const is = (name: keyof Form) => JSON.stringify(before[name]) !== JSON.stringify(after[name]);
   return {
     ...(is("name") ? { name: after.name } : {}),
     ...(is("isOn") ? { status: after.isOn ? ("active" as const) : ("inactive" as const) } : {}),
@@ -60,15 +71,12 @@ export default function SettingsPart({ connection }: PartProps) {
   const kept = formOf(connection);
   const [base, setBase] = useState(kept);
   const [form, setForm] = useState(kept);
-  const keptText = JSON.stringify(kept);
   const isTouched = JSON.stringify(form) !== JSON.stringify(base);
-  useEffect(() => {
-    // Settings that another page saved are shown, unless one is editing here.
-    if (!isTouched && keptText !== JSON.stringify(base)) {
-      setBase(JSON.parse(keptText) as Form);
-      setForm(JSON.parse(keptText) as Form);
-    }
-  }, [isTouched, keptText, base]);
+  // Settings that another page saved are shown, unless one is editing here.
+  if (!isTouched && JSON.stringify(kept) !== JSON.stringify(base)) {
+    setBase(kept);
+    setForm(kept);
+  }
   const change = useChange(connection.id);
   const catalog = useCatalog(connection.streams === null ? connection.source_id : null);
   const names = useNames({
@@ -139,7 +147,7 @@ export default function SettingsPart({ connection }: PartProps) {
               aria-label={words.settings.policy}
               description={words.settings.policySays}
               value={form.policy}
-              onChange={(policy) => set({ policy: policy as Policy })}
+              onChange={(policy) => set({ policy: policy })}
             >
               <Stack gap="xs" mt="sm">
                 {Object.entries(words.settings.policies).map(([value, label]) => (
@@ -164,7 +172,7 @@ export default function SettingsPart({ connection }: PartProps) {
               {words.settings.save}
             </Button>
             {!isTouched && change.isSuccess && (
-              <Text size="sm" c="green.9">
+              <Text size="sm" c="dimmed">
                 {words.settings.saved}
               </Text>
             )}
@@ -208,7 +216,7 @@ function Removal({ connection }: PartProps) {
     <Section title={words.settings.removeTitle}>
       <Text size="sm">{words.settings.removeText}</Text>
       <div>
-        <Button color="red.8" variant="outline" onClick={() => setIsAsked(true)}>
+        <Button color="red" variant="outline" onClick={() => setIsAsked(true)}>
           {words.settings.remove}
         </Button>
       </div>

@@ -1,6 +1,19 @@
 // Where each stream continues, as the source wrote it; looked at, edited, forgotten.
 
-import { Alert, Badge, Button, Code, Group, Modal, Paper, Stack, Text, TextInput, Textarea, Title } from "@mantine/core";
+import {
+  Alert,
+  Badge,
+  Button,
+  Code,
+  Group,
+  Modal,
+  Paper,
+  Stack,
+  Text,
+  TextInput,
+  Textarea,
+  Title,
+} from "@mantine/core";
 import { IconBookmarkOff, IconSearch } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { parse, stringify } from "lossless-json";
@@ -42,7 +55,7 @@ export default function StatePart({ connection }: PartProps) {
             params: { path: { connection_id: connection.id } },
             parseAs: "text",
           }),
-        ) as unknown as string,
+        ),
       ) as Kept[],
   });
   const isBusy = connection.last_run !== null && isActive(connection.last_run);

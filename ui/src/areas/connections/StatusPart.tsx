@@ -96,7 +96,7 @@ function Newest({ connection, runId }: { connection: Connection; runId: number }
       </Group>
       {shown.failure && !isActive(shown) && (
         <Paper withBorder p="md" role="alert">
-          <Text fw={600} c="red.8">
+          <Text fw={600} c="var(--mantine-color-error)">
             {shown.failure.message}
           </Text>
           <Text size="sm">{shown.failure.remedy}</Text>
@@ -125,8 +125,7 @@ function Streams({ connection, run }: { connection: Connection; run: Run }) {
   const figures = run.attempts.at(-1)?.streams;
   const all = useMemo(() => merged(connection, figures ?? []), [connection, figures]);
   const shown = useMemo(
-    () =>
-      all.filter((each) => titleOf(each).toLowerCase().includes(wanted) && fits(each, filter)),
+    () => all.filter((each) => titleOf(each).toLowerCase().includes(wanted) && fits(each, filter)),
     [all, wanted, filter],
   );
   const goesOn = isActive(run);
@@ -209,7 +208,7 @@ function Streams({ connection, run }: { connection: Connection; run: Run }) {
                           {words.status.refreshOne}
                         </Menu.Item>
                         <Menu.Item
-                          color="red.8"
+                          color="red"
                           disabled={goesOn}
                           onClick={() => setAct({ kind: "clear", stream: row })}
                         >

@@ -4,7 +4,6 @@ import {
   Alert,
   Badge,
   Button,
-  Checkbox,
   Collapse,
   Drawer,
   Group,
@@ -76,9 +75,7 @@ export function StreamDetails(props: {
           </Alert>
         )}
         <Modes entry={entry} onMode={(mode) => change({ mode })} />
-        {fields.isError && (
-          <ErrorNotice error={fields.error} again={() => void fields.refetch()} />
-        )}
+        {fields.isError && <ErrorNotice error={fields.error} again={() => void fields.refetch()} />}
         {fields.isFetching && !fields.data && <Waiting />}
         {found && fields.data && (
           <>
@@ -140,9 +137,13 @@ function Modes({ entry, onMode }: { entry: Entry; onMode: (mode: Mode) => void }
   };
   return (
     <Radio.Group
-      label={<Title order={3} size="h5" mb={6} component="span">{words.details.mode}</Title>}
+      label={
+        <Title order={3} size="h5" mb={6} component="span">
+          {words.details.mode}
+        </Title>
+      }
       value={choice.mode}
-      onChange={(value) => onMode(value as Mode)}
+      onChange={(value) => onMode(value)}
     >
       <Stack gap="sm">
         {FIRST_MODES.map(card)}
@@ -159,11 +160,7 @@ function Modes({ entry, onMode }: { entry: Entry; onMode: (mode: Mode) => void }
   );
 }
 
-function Cursor(props: {
-  entry: Entry;
-  fields: Field[];
-  onChange: (name: string | null) => void;
-}) {
+function Cursor(props: { entry: Entry; fields: Field[]; onChange: (name: string | null) => void }) {
   const { entry, fields, onChange } = props;
   const now = cursorOf(entry);
   if (entry.found?.source_defined_cursor)

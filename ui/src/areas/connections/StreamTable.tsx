@@ -140,7 +140,13 @@ export function StreamTable(props: StreamTableProps) {
         </Group>
       </Group>
       {notice !== "" && (
-        <Alert color="yellow" withCloseButton onClose={() => setNotice("")} role="status">
+        <Alert
+          color="yellow"
+          withCloseButton
+          closeButtonLabel={words.streams.closeNotice}
+          onClose={() => setNotice("")}
+          role="status"
+        >
           {notice}
         </Alert>
       )}
@@ -263,7 +269,11 @@ function Row(props: {
         <Text fw={600} size="sm" truncate title={title} {...(isTaken ? {} : { c: "dimmed" })}>
           {title}
         </Text>
-        <Text size="xs" truncate {...(lack ? { c: "red.8", title: lack } : { c: "dimmed" })}>
+        <Text
+          size="xs"
+          truncate
+          {...(lack ? { c: "var(--mantine-color-error)", title: lack } : { c: "dimmed" })}
+        >
           {lack ??
             (some === undefined
               ? words.streams.fields(fields)

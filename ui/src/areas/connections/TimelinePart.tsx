@@ -1,6 +1,16 @@
 // What happened to a connection: runs, changed settings and schemas, the newest first.
 
-import { Anchor, Button, Code, Group, NativeSelect, Paper, Stack, Text, Timeline } from "@mantine/core";
+import {
+  Anchor,
+  Button,
+  Code,
+  Group,
+  NativeSelect,
+  Paper,
+  Stack,
+  Text,
+  Timeline,
+} from "@mantine/core";
 import {
   IconAlertTriangle,
   IconCheck,
@@ -28,7 +38,7 @@ const FILTERS = Object.entries(words.timeline.filters).map(([value, label]) => (
 const KINDS: Record<Filter, string[] | undefined> = {
   all: undefined,
   runs: ["run.queued", "run.succeeded", "run.failed", "run.cancelled", "run.skipped"],
-  trouble: ["run.failed", "run.skipped", "connection.warned", "connection.disabled"],
+  trouble: ["run.failed", "run.skipped", "connection.disable_warning", "connection.disabled"],
   settings: [
     "connection.created",
     "connection.updated",
@@ -133,7 +143,7 @@ function Happened({ event, connectionId }: { event: Event; connectionId: string 
         )}
       </Group>
       {failure && (
-        <Text size="sm" c="red.8">
+        <Text size="sm" c="var(--mantine-color-error)">
           {failure.message}
         </Text>
       )}
@@ -158,12 +168,15 @@ function Happened({ event, connectionId }: { event: Event; connectionId: string 
 function colorOf({ kind }: Event): string {
   if (kind.endsWith(".succeeded") || kind === "schema.approved") return "green.8";
   if (kind.endsWith(".failed") || kind.endsWith(".breaking")) return "red.8";
-  return kind.startsWith("connection.disabled") || kind === "schema.changed" ? "orange.8" : "gray.7";
+  return kind.startsWith("connection.disabled") || kind === "schema.changed"
+    ? "orange.8"
+    : "gray.7";
 }
 
 function iconOf({ kind }: Event): ReactNode {
   if (kind.endsWith(".succeeded")) return <IconCheck size={15} />;
-  if (kind.endsWith(".failed") || kind.endsWith(".breaking")) return <IconAlertTriangle size={15} />;
+  if (kind.endsWith(".failed") || kind.endsWith(".breaking"))
+    return <IconAlertTriangle size={15} />;
   if (kind.endsWith(".cancelled")) return <IconHandStop size={15} />;
   if (kind.startsWith("run.")) return <IconPlayerPlay size={15} />;
   return kind.startsWith("schema.") ? <IconDatabaseEdit size={15} /> : <IconSettings size={15} />;

@@ -1,6 +1,16 @@
 // When a connection runs: by hand, every so often, by cron, after another; and the next five times.
 
-import { Alert, Group, NativeSelect, NumberInput, SegmentedControl, Select, Stack, Text, TextInput } from "@mantine/core";
+import {
+  Alert,
+  Group,
+  NativeSelect,
+  NumberInput,
+  SegmentedControl,
+  Select,
+  Stack,
+  Text,
+  TextInput,
+} from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 
@@ -73,13 +83,15 @@ export function Times(props: {
         />
       )}
       {times.isError && times.fetchStatus === "idle" && <ErrorNotice error={times.error} />}
-      {(schedule.kind === "interval" || schedule.kind === "cron") && times.data && !times.isError && (
-        <Alert color="gray" title={words.times.next} maw={620}>
-          {times.data.items.map((each) => (
-            <div key={each}>{at(each)}</div>
-          ))}
-        </Alert>
-      )}
+      {(schedule.kind === "interval" || schedule.kind === "cron") &&
+        times.data &&
+        !times.isError && (
+          <Alert color="gray" title={words.times.next} maw={620}>
+            {times.data.items.map((each) => (
+              <div key={each}>{at(each)}</div>
+            ))}
+          </Alert>
+        )}
     </Stack>
   );
 }

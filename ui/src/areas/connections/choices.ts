@@ -201,7 +201,7 @@ export function typeOf(schema: Record<string, unknown>): string {
   const items = schema.items;
   if (types.includes("array") && typeof items === "object" && items !== null)
     return `array of ${typeOf(items as Record<string, unknown>)}`;
-  return types.join(" or ") || "any";
+  return types.join(" or ") || (named.includes("null") ? "null" : "any");
 }
 
 function blank(found: Found): Choice {

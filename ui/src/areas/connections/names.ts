@@ -41,7 +41,8 @@ export function useNames(props: {
     [choices],
   );
   const asked = useMemo(
-    () => JSON.stringify({ named, rule: naming.rule, format: naming.format, prefix: naming.prefix }),
+    () =>
+      JSON.stringify({ named, rule: naming.rule, format: naming.format, prefix: naming.prefix }),
     [named, naming.rule, naming.format, naming.prefix],
   );
   const [settled] = useDebouncedValue(asked, SETTLES_MS);

@@ -90,6 +90,7 @@ export const words = {
       number === 1
         ? "One stream lacks a cursor, a key or a field."
         : `${count(number)} streams lack a cursor, a key or a field.`,
+    closeNotice: "Close this notice",
     showThem: "Show what is to be completed",
   },
   bulk: {
@@ -309,14 +310,11 @@ export const words = {
       "run.failed": "Run failed",
       "run.cancelled": "Run cancelled",
       "run.skipped": "Run skipped",
-      "run.attempt_failed": "Attempt failed, another follows",
-      "run.incomplete": "Attempt incomplete, another follows",
       "connection.created": "Connection made",
       "connection.updated": "Settings changed",
       "connection.deleted": "Connection removed",
-      "connection.paused": "Connection switched off after failures",
       "connection.disabled": "Connection switched off after failures",
-      "connection.failing": "Connection keeps failing",
+      "connection.disable_warning": "Connection keeps failing and will be switched off",
       "state.set": "State set by hand",
       "state.reset": "State forgotten by hand",
       "schema.changed": "Schema of the source changed",

@@ -7,11 +7,7 @@ import { useEffect, useRef, useState } from "react";
 import { api, found, type Schemas } from "../../api/client";
 import { ErrorNotice } from "../../parts/Notice";
 
-export function Login({
-  onSignedIn,
-}: {
-  onSignedIn?: (session: Schemas["SessionShown"]) => void;
-}) {
+export function Login({ onSignedIn }: { onSignedIn?: (session: Schemas["SessionShown"]) => void }) {
   const client = useQueryClient();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");

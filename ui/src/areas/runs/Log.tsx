@@ -1,6 +1,15 @@
 // The log of an attempt: searched, filtered, followed, linked to by the line; never read whole.
 
-import { Button, Group, NativeSelect, Paper, Progress, Stack, Text, TextInput } from "@mantine/core";
+import {
+  Button,
+  Group,
+  NativeSelect,
+  Paper,
+  Progress,
+  Stack,
+  Text,
+  TextInput,
+} from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconDownload, IconSearch } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
@@ -212,11 +221,11 @@ function useKeptPlace(
       // Other lines than before: the line of the address, or the end of the log.
       const chosen = isShown.current ? -1 : rows.findIndex((row) => row.line.offset === line);
       isShown.current = true;
-      if (chosen >= 0) element.scrollTop = Math.max(0, (chosen - 5) * ROW);
-      else element.scrollTop = log.isLast && !log.isFirst ? rows.length * ROW : 0;
+      if (chosen >= 0) element.scrollTo({ top: Math.max(0, (chosen - 5) * ROW) });
+      else element.scrollTo({ top: log.isLast && !log.isFirst ? rows.length * ROW : 0 });
     } else if (wasAtEnd && log.isLast && old.length < rows.length)
-      element.scrollTop = rows.length * ROW;
-    else element.scrollTop += (at - top) * ROW;
+      element.scrollTo({ top: rows.length * ROW });
+    else if (at !== top) element.scrollBy({ top: (at - top) * ROW });
   }, [place, rows, log.isLast, log.isFirst, line]);
 }
 

@@ -63,7 +63,11 @@ export function Receipt({ runId }: { runId: number }) {
                     {isFiltered ? "" : "= "}
                     {count(row.rows_sent ?? 0)}
                   </Table.Td>
-                  <Table.Td ta="right" style={FIGURE} {...(isProved(row) ? {} : { c: "red.8" })}>
+                  <Table.Td
+                    ta="right"
+                    style={FIGURE}
+                    {...(isProved(row) ? {} : { c: "var(--mantine-color-error)" })}
+                  >
                     {row.rows_sent === row.rows_committed ? "= " : "≠ "}
                     {count(row.rows_committed ?? 0)}
                   </Table.Td>

@@ -31,7 +31,7 @@ export function RunStreams({ run }: { run: Run }) {
                 <Table.Tr>
                   <Table.Th>{words.streams}</Table.Th>
                   <Table.Th>{words.proof.status}</Table.Th>
-                  <Table.Th w={160} />
+                  <Table.Th w={160}>{words.progress}</Table.Th>
                   <Table.Th ta="right">{words.proof.read}</Table.Th>
                   <Table.Th ta="right">{words.proof.committed}</Table.Th>
                   <Table.Th ta="right">{words.proof.volume}</Table.Th>

@@ -109,9 +109,7 @@ export function useLog(props: {
         const part = await ask(Math.max(0, offset));
         const begin = isSearch || offset <= 0 ? 0 : (part.items[0]?.offset ?? offset);
         if (isCurrent())
-          change(() =>
-            withNext(NOTHING, blockOf(begin, part.next_offset, part.items), part.size),
-          );
+          change(() => withNext(NOTHING, blockOf(begin, part.next_offset, part.items), part.size));
       }, true),
     [ask, load, isSearch],
   );
@@ -150,13 +148,18 @@ export function useLog(props: {
 
   const isLast = window.blocks.length > 0 && next >= window.size;
   const rows = useMemo(() => allRows(window), [window]);
+  const goesOnSearching =
+    isSearch && !isLast && window.blocks.length > 0 && rows.length < FOUND_ROWS && error == null;
   useEffect(() => {
-    if (isSearch && !isLast && window.blocks.length > 0 && rows.length < FOUND_ROWS && !error)
-      more();
-  }, [isSearch, isLast, window, rows.length, error, more]);
+    if (!goesOnSearching) return undefined;
+    const timer = setTimeout(more);
+    return () => clearTimeout(timer);
+  }, [goesOnSearching, more]);
 
   const tail = useRef(next);
-  tail.current = next;
+  useEffect(() => {
+    tail.current = next;
+  }, [next]);
   const isFollowed = goesOn && isLast;
   useEffect(() => {
     if (!isFollowed) return undefined;

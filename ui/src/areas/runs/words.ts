@@ -46,6 +46,7 @@ export const words = {
     equals: "=",
   },
   streams: "Streams",
+  progress: "Progress",
   noFigures: "No stream has begun yet.",
   log: {
     title: "Log",
