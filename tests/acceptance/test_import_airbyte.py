@@ -41,7 +41,9 @@ def there(folder: Path) -> AirbyteServer:
     cron = {"cronExpression": "0 30 5 * * ?", "cronTimeZone": "Europe/Berlin"}
     items = {"streams": [stream("items", **INCREMENTAL), stream("gone", selected=False)]}
     return AirbyteServer(
-        workspaces=[{"workspaceId": WORKSPACE, "name": "Team", "dataResidency": "auto"}],
+        workspaces=[
+            {"workspaceId": WORKSPACE, "name": "Team", "dataResidency": "auto", "notifications": {}}
+        ],
         sources=[
             end("source", 1, "shop", SCRIPTED_ID, type_="", rows=30, token=MASK),
             end("source", 2, "people", FAKER, type_="faker", count=7, parallelism=4),
