@@ -24,6 +24,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Channels
+         * @description Lists the channels of a workspace.
+         */
+        get: operations["list_channels"];
+        put?: never;
+        /**
+         * Create Channel
+         * @description Makes a channel; its secrets are encrypted.
+         */
+        post: operations["create_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Channel Kinds
+         * @description Lists the kinds of channels with their settings, and the events they can be told.
+         */
+        get: operations["list_channel_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Channel
+         * @description Returns a channel.
+         */
+        get: operations["get_channel"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Channel
+         * @description Removes a channel, and what is on its way to it.
+         */
+        delete: operations["delete_channel"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Channel
+         * @description Changes a channel.
+         */
+        patch: operations["change_channel"];
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deliveries
+         * @description Lists what was sent to a channel, waits, or was given up.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/deliveries/{delivery_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Delivery
+         * @description Sends again what was given up.
+         */
+        post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Channel
+         * @description Sends a trial to a channel, now; says what the other side says if it fails.
+         */
+        post: operations["test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections": {
         parameters: {
             query?: never;
@@ -42,6 +174,26 @@ export interface paths {
          * @description Makes a connection and puts it on the schedule.
          */
         post: operations["create_connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/preview-naming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Naming
+         * @description Returns where each stream of a draft would land, and names what collides.
+         */
+        post: operations["preview_naming"];
         delete?: never;
         options?: never;
         head?: never;
@@ -96,6 +248,26 @@ export interface paths {
         patch: operations["change_connection"];
         trace?: never;
     };
+    "/api/v1/connections/{connection_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rows
+         * @description Returns the first rows of a stream's table, as the destination stores them.
+         */
+        get: operations["list_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection_id}/runs": {
         parameters: {
             query?: never;
@@ -116,6 +288,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection_id}/schema-approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve Schema
+         * @description Lets a connection read by what its source has now, and switches it on again.
+         */
+        post: operations["approve_schema"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection_id}/schema-changes": {
         parameters: {
             query?: never;
@@ -128,6 +320,26 @@ export interface paths {
          * @description Lists what has changed in the connection's source, the newest first.
          */
         get: operations["list_schema_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}/schema-difference": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Schema Difference
+         * @description Compares a connection with what its source has; POST /probes/discover asks that anew.
+         */
+        get: operations["get_schema_difference"];
         put?: never;
         post?: never;
         delete?: never;
@@ -156,9 +368,29 @@ export interface paths {
         post?: never;
         /**
          * Reset States
-         * @description Lets the next run read everything from the beginning; rows stay.
+         * @description Lets the next run read everything, or one stream, from the beginning; rows stay.
          */
         delete: operations["reset_states"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tables
+         * @description Counts the rows of a connection's tables, and tells how new they are.
+         */
+        get: operations["list_tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -284,6 +516,48 @@ export interface paths {
         patch: operations["change_destination"];
         trace?: never;
     };
+    "/api/v1/destinations/{destination_id}/facts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Destination Facts
+         * @description Returns what a destination can do.
+         */
+        get: operations["destination_facts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/destinations/{destination_id}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Query Destination
+         * @description Runs one SELECT on a destination that can keep it from changing anything.
+         *
+         *     Who asked what is in the audit log.
+         */
+        post: operations["query_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -324,6 +598,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Figures
+         * @description Returns runs, rows, bytes and durations by day: of a connection, a workspace, or all.
+         */
+        get: operations["list_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -353,7 +647,7 @@ export interface paths {
         };
         /**
          * Summary
-         * @description Tells what runs, what failed, and how much was moved by day.
+         * @description Tells what runs, what failed, what is late, and how much was moved by day.
          */
         get: operations["summary"];
         put?: never;
@@ -493,7 +787,9 @@ export interface paths {
         };
         /**
          * Get Log
-         * @description Returns a part of an attempt's log.
+         * @description Returns a part of an attempt's log, from the first whole line at an offset on.
+         *
+         *     With a filter the lines that fit, and how far they were looked for.
          */
         get: operations["get_log"];
         put?: never;
@@ -698,6 +994,26 @@ export interface paths {
         get: operations["list_source_fields"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Stream
+         * @description Reads the first rows of a stream, as they would land; takes as long as the source does.
+         */
+        post: operations["preview_stream"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1028,6 +1344,99 @@ export interface components {
             workspace_id: string | null;
         };
         /**
+         * ChangeShown
+         * @description One difference; `field` is empty for a whole stream.
+         */
+        ChangeShown: {
+            /** Field */
+            field: string;
+            /** Is Breaking */
+            is_breaking: boolean;
+            /** New */
+            new: unknown;
+            /** Old */
+            old: unknown;
+            stream: components["schemas"]["StreamNamed"];
+            /** Transform */
+            transform: string;
+        };
+        /**
+         * ChannelFields
+         * @description What is to change of a channel; a masked secret stays as it is.
+         */
+        ChannelFields: {
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            } | null;
+            /** Events */
+            events?: string[] | null;
+            /** Is Enabled */
+            is_enabled?: boolean | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * ChannelKind
+         * @description How people are told.
+         * @enum {string}
+         */
+        ChannelKind: "webhook" | "slack" | "json" | "email";
+        /**
+         * ChannelKinds
+         * @description What channels there can be, and what they can be told.
+         */
+        ChannelKinds: {
+            /** Events */
+            events: components["schemas"]["EventKind"][];
+            /** Kinds */
+            kinds: components["schemas"]["KindShown"][];
+        };
+        /**
+         * ChannelList
+         * @description The channels of a workspace, by name.
+         */
+        ChannelList: {
+            /** Items */
+            items: components["schemas"]["ChannelShown"][];
+        };
+        /**
+         * ChannelShown
+         * @description A channel; its secrets are masked as `**********`.
+         */
+        ChannelShown: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Events */
+            events: string[];
+            /** Id */
+            id: string;
+            /** Is Enabled */
+            is_enabled: boolean;
+            kind: components["schemas"]["ChannelKind"];
+            /** Name */
+            name: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * ColumnShown
+         * @description One column of rows.
+         */
+        ColumnShown: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+        };
+        /**
          * ConnectionFields
          * @description What can be set of a connection; what is left out keeps its value.
          */
@@ -1231,10 +1640,22 @@ export interface components {
             day: string;
             /** Failed */
             failed: number;
+            /** Longest Seconds */
+            longest_seconds: number;
             /** Rows Committed */
             rows_committed: number;
+            /** Seconds */
+            seconds: number;
             /** Succeeded */
             succeeded: number;
+        };
+        /**
+         * Days
+         * @description The oldest first; a day without runs is there too.
+         */
+        Days: {
+            /** Items */
+            items: components["schemas"]["Day"][];
         };
         /**
          * DefinitionShown
@@ -1266,6 +1687,61 @@ export interface components {
             items: components["schemas"]["DefinitionShown"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * Deliveries
+         * @description A part of the list, the newest first.
+         */
+        Deliveries: {
+            /** Items */
+            items: components["schemas"]["DeliveryShown"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DeliveryShown
+         * @description One notification on its way to a channel, or there.
+         */
+        DeliveryShown: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Event Id */
+            event_id: number;
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Next At
+             * Format: date-time
+             */
+            next_at: string;
+            /** Sent At */
+            sent_at: string | null;
+            status: components["schemas"]["DeliveryStatus"];
+            /** Tries */
+            tries: number;
+        };
+        /**
+         * DeliveryStatus
+         * @description Where one notification stands.
+         * @enum {string}
+         */
+        DeliveryStatus: "pending" | "sent" | "failed";
+        /**
+         * EventKind
+         * @description One kind of event, in words.
+         */
+        EventKind: {
+            /** Description */
+            description: string;
+            /** Kind */
+            kind: string;
         };
         /**
          * EventShown
@@ -1303,6 +1779,24 @@ export interface components {
             items: components["schemas"]["EventShown"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * FactsShown
+         * @description What a destination can do.
+         */
+        FactsShown: {
+            /** Confines Sql */
+            confines_sql: boolean;
+            /** Exactly Once */
+            exactly_once: boolean;
+            /** Max Identifier Bytes */
+            max_identifier_bytes: number;
+            /** Modes */
+            modes: string[];
+            /** Reads Back */
+            reads_back: boolean;
+            /** Runs Sql */
+            runs_sql: boolean;
         };
         /**
          * FailureShown
@@ -1359,6 +1853,71 @@ export interface components {
             version: string;
         };
         /**
+         * HookShown
+         * @description What happened after a run.
+         */
+        HookShown: {
+            /** Ended At */
+            ended_at: string | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Name */
+            name: string;
+            /**
+             * Next At
+             * Format: date-time
+             */
+            next_at: string;
+            /** Number */
+            number: number;
+            /** Output */
+            output: string;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["HookStatus"];
+            /** Tries */
+            tries: number;
+            /** Type */
+            type: string;
+        };
+        /**
+         * HookStatus
+         * @description Where something that happens after a run stands.
+         * @enum {string}
+         */
+        HookStatus: "pending" | "running" | "succeeded" | "failed" | "skipped";
+        /**
+         * KindShown
+         * @description One kind of channel, and the JSON Schema of its settings.
+         */
+        KindShown: {
+            kind: components["schemas"]["ChannelKind"];
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** Title */
+            title: string;
+        };
+        /**
+         * LateShown
+         * @description A connection whose schedule came twice since it last succeeded.
+         */
+        LateShown: {
+            /** Connection Id */
+            connection_id: string;
+            /** Connection Name */
+            connection_name: string;
+            /** Last Succeeded At */
+            last_succeeded_at: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
          * LinkMade
          * @description The secret of a link that signs somebody in once, within a day: /login#SECRET.
          */
@@ -1380,18 +1939,22 @@ export interface components {
             level: string;
             /** Message */
             message: string;
+            /** Offset */
+            offset: number;
             /** Origin */
             origin: string;
         };
         /**
          * LogLines
-         * @description Some lines of a log; `next_offset` is where the next ones begin.
+         * @description Some lines of a log.
          */
         LogLines: {
             /** Items */
             items: components["schemas"]["LogLine"][];
             /** Next Offset */
             next_offset: number;
+            /** Size */
+            size: number;
         };
         /**
          * ModeName
@@ -1400,11 +1963,108 @@ export interface components {
          */
         ModeName: "full_refresh_overwrite" | "full_refresh_overwrite_deduped" | "full_refresh_append" | "full_refresh_update" | "full_refresh_soft_delete" | "incremental_append" | "incremental_deduped_history" | "incremental_update" | "incremental_soft_delete";
         /**
+         * NameShown
+         * @description Where one stream lands.
+         */
+        NameShown: {
+            /** Is Shared */
+            is_shared: boolean;
+            /** Namespace */
+            namespace: string | null;
+            /** Schema Name */
+            schema_name: string | null;
+            /** Stream */
+            stream: string;
+            /** Table */
+            table: string;
+        };
+        /**
+         * Names
+         * @description The tables of a connection, in the order of its streams.
+         */
+        Names: {
+            /** Collisions */
+            collisions: number;
+            /** Items */
+            items: components["schemas"]["NameShown"][];
+        };
+        /**
          * NamespaceRule
          * @description Where tables go (Airbyte API, `NamespaceDefinitionEnum`).
          * @enum {string}
          */
         NamespaceRule: "destination" | "source" | "custom_format";
+        /**
+         * NamingDraft
+         * @description What the names of a connection's tables depend on; the connection need not be there yet.
+         */
+        NamingDraft: {
+            /** Destination Id */
+            destination_id: string;
+            /** Namespace Format */
+            namespace_format?: string | null;
+            /** @default destination */
+            namespace_rule: components["schemas"]["NamespaceRule"];
+            /**
+             * Prefix
+             * @default
+             */
+            prefix: string;
+            /** Source Id */
+            source_id: string;
+            /** Streams */
+            streams?: components["schemas"]["StreamChoice"][] | null;
+        };
+        /**
+         * NewApproval
+         * @description What is taken over of a changed schema.
+         */
+        NewApproval: {
+            /**
+             * Added
+             * @default []
+             */
+            added: [
+                string | null,
+                string
+            ][];
+            /**
+             * Backfills
+             * @default false
+             */
+            backfills: boolean;
+            /** Catalog Id */
+            catalog_id: string;
+            /** Streams */
+            streams?: components["schemas"]["StreamChoice"][] | null;
+            /**
+             * Switches On
+             * @default true
+             */
+            switches_on: boolean;
+        };
+        /**
+         * NewChannel
+         * @description What a channel is made of; `GET /channels/kinds` says what each kind takes.
+         */
+        NewChannel: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Events */
+            events?: string[];
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            kind: components["schemas"]["ChannelKind"];
+            /** Name */
+            name: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
         /**
          * NewCheck
          * @description What to check: a connector that is kept, or settings that are not (yet).
@@ -1522,6 +2182,47 @@ export interface components {
             source_id: string;
         };
         /**
+         * NewPreview
+         * @description Which stream to look at, and what happens to its rows on the way.
+         */
+        NewPreview: {
+            /** Connection Id */
+            connection_id?: string | null;
+            /**
+             * Limit
+             * @default 10
+             */
+            limit: number;
+            /** Mappers */
+            mappers?: {
+                [key: string]: unknown;
+            }[];
+            /** Namespace */
+            namespace?: string | null;
+            /** Selected Fields */
+            selected_fields?: string[][] | null;
+            /** Stream */
+            stream: string;
+        };
+        /**
+         * NewQuery
+         * @description One SELECT, which can change nothing and reach nothing but the destination's own tables.
+         */
+        NewQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Seconds
+             * @default 30
+             */
+            seconds: number;
+            /** Sql */
+            sql: string;
+        };
+        /**
          * NewRun
          * @description What is asked of a connection.
          */
@@ -1612,7 +2313,7 @@ export interface components {
          * @description A quick question to a connector.
          * @enum {string}
          */
-        ProbeKind: "spec" | "check" | "discover";
+        ProbeKind: "spec" | "check" | "discover" | "preview" | "tables" | "rows" | "query" | "execute";
         /**
          * ProbeShown
          * @description A question, and its answer when there is one.
@@ -1679,8 +2380,22 @@ export interface components {
             workspace_id?: string | null;
         };
         /**
+         * RowsShown
+         * @description Rows whose values no client can round: large integers, decimals and instants are texts.
+         */
+        RowsShown: {
+            /** Columns */
+            columns: components["schemas"]["ColumnShown"][];
+            /** Is Cut */
+            is_cut: boolean;
+            /** Rows */
+            rows: unknown[][];
+            /** Values Cut */
+            values_cut: number;
+        };
+        /**
          * RunDetail
-         * @description A run with its attempts, the oldest first.
+         * @description A run with its attempts, the oldest first, and what came after it.
          */
         RunDetail: {
             /** Attempt */
@@ -1701,6 +2416,8 @@ export interface components {
             /** Ended At */
             ended_at: string | null;
             failure: components["schemas"]["FailureShown"] | null;
+            /** Hooks */
+            hooks: components["schemas"]["HookShown"][];
             /** Id */
             id: number;
             /** Is Cancelling */
@@ -1869,6 +2586,23 @@ export interface components {
             next: string | null;
         };
         /**
+         * SchemaDifference
+         * @description How what a connection reads by differs from what its source was last found to have.
+         */
+        SchemaDifference: {
+            /** Catalog Id */
+            catalog_id: string;
+            /** Changes */
+            changes: components["schemas"]["ChangeShown"][];
+            /**
+             * Discovered At
+             * Format: date-time
+             */
+            discovered_at: string;
+            /** Is Breaking */
+            is_breaking: boolean;
+        };
+        /**
          * SchemaPolicy
          * @description What becomes of a changed source (Airbyte API, `NonBreakingSchemaUpdatesBehaviorEnum`).
          *
@@ -1987,6 +2721,16 @@ export interface components {
             selected_fields?: string[][] | null;
         };
         /**
+         * StreamNamed
+         * @description A stream of a source.
+         */
+        StreamNamed: {
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string | null;
+        };
+        /**
          * StreamShown
          * @description Where one stream of an attempt stands.
          */
@@ -2065,8 +2809,43 @@ export interface components {
             days: components["schemas"]["Day"][];
             /** Failed */
             failed: components["schemas"]["RunShown"][];
+            /** Late */
+            late: components["schemas"]["LateShown"][];
             /** Running */
             running: components["schemas"]["RunShown"][];
+        };
+        /**
+         * TableShown
+         * @description What a table holds.
+         */
+        TableShown: {
+            /** Committed At */
+            committed_at: string | null;
+            /** Exists */
+            exists: boolean | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Namespace */
+            namespace: string | null;
+            /** Newest At */
+            newest_at: string | null;
+            /** Rows */
+            rows: number;
+            /** Schema Name */
+            schema_name: string | null;
+            /** Stream */
+            stream: string;
+            /** Table */
+            table: string;
+        };
+        /**
+         * Tables
+         * @description The tables of a connection, in the order of its streams.
+         */
+        Tables: {
+            /** Items */
+            items: components["schemas"]["TableShown"][];
         };
         /**
          * Tag
@@ -2317,6 +3096,291 @@ export interface operations {
             };
         };
     };
+    list_channels: {
+        parameters: {
+            query: {
+                workspace_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_channel_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelKinds"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelFields"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deliveries"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+                delivery_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_connections: {
         parameters: {
             query?: {
@@ -2378,6 +3442,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConnectionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_naming: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamingDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Names"];
                 };
             };
             /** @description Default Response */
@@ -2519,6 +3616,41 @@ export interface operations {
             };
         };
     };
+    list_rows: {
+        parameters: {
+            query: {
+                stream: string;
+                namespace?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_run: {
         parameters: {
             query?: never;
@@ -2541,6 +3673,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approve_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApproval"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionShown"];
                 };
             };
             /** @description Default Response */
@@ -2577,6 +3744,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SchemaChanges"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_schema_difference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaDifference"];
                 };
             };
             /** @description Default Response */
@@ -2656,7 +3854,11 @@ export interface operations {
     };
     reset_states: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only of this stream. */
+                stream?: string | null;
+                namespace?: string | null;
+            };
             header?: never;
             path: {
                 connection_id: string;
@@ -2671,6 +3873,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tables: {
+        parameters: {
+            query?: {
+                /** @description Only of this stream. */
+                stream?: string | null;
+                namespace?: string | null;
+            };
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tables"];
+                };
             };
             /** @description Default Response */
             default: {
@@ -3007,6 +4244,72 @@ export interface operations {
             };
         };
     };
+    destination_facts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactsShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    query_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewQuery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events: {
         parameters: {
             query?: {
@@ -3060,6 +4363,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_figures: {
+        parameters: {
+            query?: {
+                workspace_id?: string | null;
+                connection_id?: string | null;
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Days"];
                 };
             };
             /** @description Default Response */
@@ -3334,8 +4670,12 @@ export interface operations {
     get_log: {
         parameters: {
             query?: {
-                /** @description In bytes; `next_offset` of before. */
+                /** @description In bytes; as of a line. */
                 offset?: number;
+                /** @description Takes the part that ends here; for reading upwards. */
+                before?: number | null;
+                /** @description So much of the log is looked through. */
+                max_bytes?: number;
                 level?: string[] | null;
                 origin?: string[] | null;
                 /** @description A part of the message, in any case. */
@@ -3406,6 +4746,10 @@ export interface operations {
         parameters: {
             query?: {
                 offset?: number;
+                level?: string[] | null;
+                origin?: string[] | null;
+                /** @description A part of the message, in any case. */
+                q?: string | null;
             };
             header?: never;
             path: {
@@ -3806,6 +5150,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Fields"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_stream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
                 };
             };
             /** @description Default Response */
