@@ -34,6 +34,8 @@ export interface Log {
   window: LogWindow;
   isFirst: boolean;
   isLast: boolean;
+  /** It was opened at its end: that is what is to be seen first. */
+  isFromEnd: boolean;
   isBusy: boolean;
   error: unknown;
   more: () => void;
@@ -56,6 +58,7 @@ export function useLog(props: {
   );
   const [busy, setBusy] = useState(0);
   const [error, setError] = useState<unknown>();
+  const [isFromEnd, setIsFromEnd] = useState(false);
   // What is answered after one has gone elsewhere belongs to no one.
   const turn = useRef(0);
   const asking = useRef(false);
@@ -186,6 +189,7 @@ export function useLog(props: {
     // What a search has passed over is not read upwards: it begins at the beginning again.
     isFirst: isSearch || begin === 0,
     isLast,
+    isFromEnd,
     isBusy: busy > 0,
     error,
     more,
