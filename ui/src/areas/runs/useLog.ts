@@ -111,8 +111,9 @@ export function useLog(props: {
         else if (place !== "first") offset = place.line - CONTEXT_BYTES;
         const part = await ask(Math.max(0, offset));
         const begin = isSearch || offset <= 0 ? 0 : (part.items[0]?.offset ?? offset);
-        if (isCurrent())
-          change(() => withNext(NOTHING, blockOf(begin, part.next_offset, part.items), part.size));
+        if (!isCurrent()) return;
+        setIsFromEnd(place === "last");
+        change(() => withNext(NOTHING, blockOf(begin, part.next_offset, part.items), part.size));
       }, true),
     [ask, load, isSearch],
   );
