@@ -2,7 +2,6 @@
 
 import {
   Alert,
-  Group,
   Paper,
   Radio,
   SimpleGrid,
@@ -67,7 +66,7 @@ export function Landing(props: {
           value={naming.form}
           onChange={(form) => onNaming({ ...naming, form: form })}
         >
-          <Group gap="xl" mt="xs" align="start">
+          <Stack gap="xs" mt="xs">
             {(Object.keys(words.landing.forms) as Form[]).map((form) => (
               <Radio
                 key={form}
@@ -76,7 +75,7 @@ export function Landing(props: {
                 description={words.landing.forms[form].says}
               />
             ))}
-          </Group>
+          </Stack>
         </Radio.Group>
       </Stack>
       <Stack gap="xs">

@@ -53,17 +53,16 @@ export function Times(props: {
         />
       )}
       {schedule.kind === "cron" && (
-        <Group align="start" grow maw={620}>
+        <Group align="end" grow maw={760}>
           <TextInput
             label={words.times.cron}
             description={words.times.cronSays}
-            ff="monospace"
+            styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
             value={schedule.cron ?? ""}
             onChange={(event) => onSchedule({ ...schedule, cron: event.currentTarget.value })}
           />
           <Select
             label={words.times.zone}
-            description={" "}
             searchable
             limit={50}
             data={ZONES}

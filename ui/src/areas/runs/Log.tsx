@@ -222,11 +222,11 @@ function useKeptPlace(
       const chosen = isShown.current ? -1 : rows.findIndex((row) => row.line.offset === line);
       isShown.current = true;
       if (chosen >= 0) element.scrollTo({ top: Math.max(0, (chosen - 5) * ROW) });
-      else element.scrollTo({ top: log.isLast && !log.isFirst ? rows.length * ROW : 0 });
+      else element.scrollTo({ top: log.isFromEnd ? rows.length * ROW : 0 });
     } else if (wasAtEnd && log.isLast && old.length < rows.length)
       element.scrollTo({ top: rows.length * ROW });
     else if (at !== top) element.scrollBy({ top: (at - top) * ROW });
-  }, [place, rows, log.isLast, log.isFirst, line]);
+  }, [place, rows, log.isLast, log.isFromEnd, line]);
 }
 
 const clock = new Intl.DateTimeFormat(undefined, {

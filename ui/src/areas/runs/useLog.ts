@@ -34,6 +34,8 @@ export interface Log {
   window: LogWindow;
   isFirst: boolean;
   isLast: boolean;
+  /** It was opened at its end: that is what is to be seen first. */
+  isFromEnd: boolean;
   isBusy: boolean;
   error: unknown;
   more: () => void;
@@ -56,6 +58,7 @@ export function useLog(props: {
   );
   const [busy, setBusy] = useState(0);
   const [error, setError] = useState<unknown>();
+  const [isFromEnd, setIsFromEnd] = useState(false);
   // What is answered after one has gone elsewhere belongs to no one.
   const turn = useRef(0);
   const asking = useRef(false);
@@ -108,8 +111,9 @@ export function useLog(props: {
         else if (place !== "first") offset = place.line - CONTEXT_BYTES;
         const part = await ask(Math.max(0, offset));
         const begin = isSearch || offset <= 0 ? 0 : (part.items[0]?.offset ?? offset);
-        if (isCurrent())
-          change(() => withNext(NOTHING, blockOf(begin, part.next_offset, part.items), part.size));
+        if (!isCurrent()) return;
+        setIsFromEnd(place === "last");
+        change(() => withNext(NOTHING, blockOf(begin, part.next_offset, part.items), part.size));
       }, true),
     [ask, load, isSearch],
   );
@@ -186,6 +190,7 @@ export function useLog(props: {
     // What a search has passed over is not read upwards: it begins at the beginning again.
     isFirst: isSearch || begin === 0,
     isLast,
+    isFromEnd,
     isBusy: busy > 0,
     error,
     more,
