@@ -12,7 +12,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from penstock.cli.screen import Screen
-from penstock.engine.registry import list_destinations, list_sources
 from penstock.errors import ConfigError, ResourceBusy
 from penstock.version import __version__
 
@@ -72,8 +71,9 @@ def up(  # noqa: PLR0913 (each is a flag)
     import uvicorn  # noqa: PLC0415 (of no use to other commands)
 
     from penstock.cli.db import server_folder  # noqa: PLC0415
-    from penstock.control.builtin import Offer, first_workspace, offer  # noqa: PLC0415
-    from penstock.control.model import ConnectorKind  # noqa: PLC0415
+    from penstock.cli.declared import offers  # noqa: PLC0415
+    from penstock.cli.remote import announced  # noqa: PLC0415
+    from penstock.control.builtin import first_workspace, offer  # noqa: PLC0415
     from penstock.control.service import Setup, open_control_plane  # noqa: PLC0415
     from penstock.server.app import create_app  # noqa: PLC0415
     from penstock.server.guard import LOOPBACK_NAMES  # noqa: PLC0415
@@ -92,12 +92,7 @@ def up(  # noqa: PLR0913 (each is a flag)
     )
     plane = open_control_plane(setup)
     now = datetime.now(UTC)
-    offers = [
-        Offer(kind=ConnectorKind(kind), name=each.name, title=each.title)
-        for kind, listed in (("source", list_sources()), ("destination", list_destinations()))
-        for each in listed
-    ]
-    offer(plane.store, offers, now=now)
+    offer(plane.store, offers(), now=now)
     first_workspace(plane.store, now=now)
     hosts = {*LOOPBACK_NAMES, host, *(allowed_host or ())}
     app = create_app(plane, version=__version__, hosts=hosts)
@@ -122,7 +117,10 @@ def up(  # noqa: PLR0913 (each is a flag)
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    # Of a server that listens everywhere the command line on this machine asks the loopback.
+    local = f"http://{_near(host)}:{listening.getsockname()[1]}"
+    with announced(folder, local, database_url):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _socket(host: str, port: int) -> socket.socket:
@@ -150,6 +148,10 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _near(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "localhost") else _shown_host(host)  # noqa: S104
 
 
 def _shown_host(host: str) -> str:

@@ -137,9 +137,10 @@ def read_log(
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
-            position = _beginning(file, offset)
+            # Beyond the end nothing is sought: file systems refuse offsets larger than any file.
+            position = offset if offset >= size else _beginning(file, offset)
             end = position + (limit_bytes if wanted is None else _LOOKED_THROUGH)
-            while position < end and len(records) < _MOST_FOUND:
+            while position < min(end, size) and len(records) < _MOST_FOUND:
                 file.seek(position)
                 block = file.read(limit_bytes)
                 whole = block[: block.rfind(b"\n") + 1]

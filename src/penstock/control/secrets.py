@@ -292,6 +292,11 @@ def places(config: Any) -> frozenset[str]:
     return frozenset().union(*(places(each) for each in inner))
 
 
+def place_of(value: Any) -> str | None:
+    """Returns the id of the secret that a value stands for; None for any other value."""
+    return str(value[_PLACE]) if _is_place(value) else None
+
+
 def unmasked(config: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a configuration with the places of kept secrets where it has masks."""
 

@@ -16,6 +16,7 @@ from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.administering import Administering
 from penstock.control.approving import Approving
 from penstock.control.configuring import Configuring
+from penstock.control.declared.declaring import Declaring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
 from penstock.control.history import ProbeKind, Run
@@ -84,6 +85,7 @@ class ControlPlane:
         self.setup = setup
         self.upgraded = upgraded
         self.configuring = Configuring(house, wake=self.wake)
+        self.declaring = Declaring(house, self.configuring)
         self.administering = Administering(house, self.configuring)
         self.looking = Looking(house)
         self.approving = Approving(house, self.configuring)

@@ -18,6 +18,7 @@ from penstock.server.idempotency import Idempotency
 from penstock.server.routes import (
     administration,
     channels,
+    configuration,
     connections,
     connectors,
     definitions,
@@ -95,6 +96,7 @@ def create_app(
         channels,
         own_tokens,
         administration,
+        configuration,
         home,
     ):
         own.include_router(subject.router)

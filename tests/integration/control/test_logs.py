@@ -35,6 +35,15 @@ def test_an_offset_within_a_line_begins_with_the_next_one(tmp_path: Path, inside
     assert [each.message for each in read_log(path, offset=inside).records] == ["two"]
 
 
+@pytest.mark.parametrize("beyond", [0, 7, 2**53])
+def test_beyond_the_end_there_is_nothing_yet(tmp_path: Path, beyond: int) -> None:
+    path = tmp_path / "1" / "1.jsonl"
+    written(path, "one", "two")
+    offset = path.stat().st_size + beyond
+    part = read_log(path, offset=offset)
+    assert (part.records, part.next_offset, part.size) == ((), offset, path.stat().st_size)
+
+
 def test_a_search_looks_through_megabytes_and_says_how_far_it_came(tmp_path: Path) -> None:
     path = tmp_path / "1" / "1.jsonl"
     written(path, *[f"{'x' * 900} {number}" for number in range(3000)], "needle")
