@@ -156,6 +156,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/configuration/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply Configuration
+         * @description Makes a workspace as a document says; returns what was done.
+         */
+        post: operations["apply_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/configuration/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Configuration
+         * @description Returns a workspace as a document; secrets leave only as references.
+         */
+        get: operations["export_configuration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/configuration/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Configuration
+         * @description Returns what applying a document would change, and what has drifted.
+         */
+        post: operations["plan_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections": {
         parameters: {
             query?: never;
@@ -1273,6 +1333,12 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Action
+         * @description What becomes of an object.
+         * @enum {string}
+         */
+        Action: "create" | "update" | "replace" | "delete";
+        /**
          * AttemptShown
          * @description One try at a run.
          */
@@ -1342,6 +1408,32 @@ export interface components {
             target_kind: string;
             /** Workspace Id */
             workspace_id: string | null;
+        };
+        /**
+         * Change
+         * @description What applying a file does to one object.
+         */
+        Change: {
+            action: components["schemas"]["Action"];
+            /**
+             * Differences
+             * @default []
+             */
+            differences: components["schemas"]["Difference"][];
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /**
+             * Resets
+             * @default []
+             */
+            resets: string[];
+            /**
+             * Was Removed
+             * @default false
+             */
+            was_removed: boolean;
         };
         /**
          * ChangeShown
@@ -1734,6 +1826,19 @@ export interface components {
          */
         DeliveryStatus: "pending" | "sent" | "failed";
         /**
+         * Difference
+         * @description One setting that is not as the file says; None stands for none, or the default.
+         */
+        Difference: {
+            /** File */
+            file: unknown;
+            /** Now */
+            now: unknown;
+            origin: components["schemas"]["Origin"];
+            /** Path */
+            path: string;
+        };
+        /**
          * EventKind
          * @description One kind of event, in words.
          */
@@ -1779,6 +1884,18 @@ export interface components {
             items: components["schemas"]["EventShown"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * ExportShown
+         * @description A workspace as a document.
+         */
+        ExportShown: {
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /** Secrets */
+            secrets: string[];
         };
         /**
          * FactsShown
@@ -1837,6 +1954,35 @@ export interface components {
         Fields: {
             /** Items */
             items: components["schemas"]["FieldShown"][];
+        };
+        /**
+         * Given
+         * @description A document as `penstock.yml` has it, and how it is applied.
+         */
+        Given: {
+            /**
+             * Allow Reset
+             * @default false
+             */
+            allow_reset: boolean;
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /**
+             * Prune
+             * @default false
+             */
+            prune: boolean;
+            /**
+             * Remember
+             * @default true
+             */
+            remember: boolean;
+            /** Secrets */
+            secrets?: {
+                [key: string]: unknown;
+            };
         };
         /**
          * Health
@@ -1946,7 +2092,7 @@ export interface components {
         };
         /**
          * LogLines
-         * @description Some lines of a log.
+         * @description Some lines of a log; `next_offset` is where the next ones begin.
          */
         LogLines: {
             /** Items */
@@ -2296,6 +2442,12 @@ export interface components {
             name: string;
         };
         /**
+         * Origin
+         * @description Who has changed a setting since a file last set it.
+         * @enum {string}
+         */
+        Origin: "file" | "drift" | "both";
+        /**
          * PermissionShown
          * @description A role somebody has.
          */
@@ -2307,6 +2459,31 @@ export interface components {
             user_id: string;
             /** Workspace Id */
             workspace_id: string | null;
+        };
+        /**
+         * Plan
+         * @description What applying a file would do, in order.
+         */
+        Plan: {
+            /** Changes */
+            changes: components["schemas"]["Change"][];
+            /**
+             * Kept
+             * @default []
+             */
+            kept: string[];
+            /**
+             * Missing Secrets
+             * @default []
+             */
+            missing_secrets: string[];
+            /**
+             * Unmanaged
+             * @default []
+             */
+            unmanaged: string[];
+            /** Workspace */
+            workspace: string;
         };
         /**
          * ProbeKind
@@ -3369,6 +3546,103 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Given"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_configuration: {
+        parameters: {
+            query?: {
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Given"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
             };
             /** @description Default Response */
             default: {
@@ -4672,10 +4946,6 @@ export interface operations {
             query?: {
                 /** @description In bytes; as of a line. */
                 offset?: number;
-                /** @description Takes the part that ends here; for reading upwards. */
-                before?: number | null;
-                /** @description So much of the log is looked through. */
-                max_bytes?: number;
                 level?: string[] | null;
                 origin?: string[] | null;
                 /** @description A part of the message, in any case. */
