@@ -30,11 +30,12 @@ _PASSWORD: Final = "it's 100% s3cret"
 _HOST: Final = "127.0.0.1"
 _ADDRESS_FILE: Final = "mariadb-server.json"
 _START_SECONDS: Final = 60
+_ROOM_BYTES: Final = 2 << 30
 _SETTINGS: Final = {
     "bind-address": _HOST,
     "skip-name-resolve": "1",
     "innodb-buffer-pool-size": "64M",
-    "innodb-log-file-size": "64M",
+    "innodb-log-file-size": "32M",
     "innodb-flush-log-at-trx-commit": "0",  # a test's server has nothing to keep without power
     "sync-binlog": "0",
     "sync-frm": "0",
@@ -174,7 +175,7 @@ def running_mariadb(**settings: str) -> Iterator[MariaServer]:
     `settings` are more lines of its my.cnf, `_` for `-`.
     """
     _program("mariadbd")
-    folder = Path(tempfile.mkdtemp(prefix="penstock-mariadb-"))
+    folder = Path(tempfile.mkdtemp(prefix="penstock-mariadb-", dir=_quick_place()))
     if os.geteuid() == 0:
         account = _account()
         os.chown(folder, account.pw_uid, account.pw_gid)
@@ -206,6 +207,13 @@ def mariadb(mariadb_server: MariaServer) -> Iterator[MariaDatabase]:
     database = mariadb_server.create_database()
     yield database
     mariadb_server.drop_database(database)
+
+
+def _quick_place() -> str | None:
+    """Returns a folder in memory, where there is one with room: every CREATE and DROP is synced."""
+    memory = Path("/dev/shm")
+    is_roomy = memory.is_dir() and shutil.disk_usage(memory).free >= _ROOM_BYTES
+    return str(memory) if is_roomy and os.access(memory, os.W_OK) else None
 
 
 def _program(name: str) -> Path:

@@ -123,12 +123,12 @@ class MySQLSession:
 
     def columns(self, table: TableName) -> tuple[TableColumn, ...] | None:
         rows = self.rows(
+            # Both parts name the table, so that MariaDB opens that one and no other.
             "SELECT c.column_name, c.column_type, c.column_comment"
-            " FROM information_schema.columns AS c JOIN information_schema.tables AS t"
-            " ON t.table_schema = c.table_schema AND t.table_name = c.table_name"
-            " WHERE c.table_schema = %s AND c.table_name = %s AND t.table_type = 'BASE TABLE'"
-            " ORDER BY c.ordinal_position",
-            (self._schema(table), table.name),
+            " FROM information_schema.columns AS c, information_schema.tables AS t"
+            " WHERE c.table_schema = %s AND c.table_name = %s AND t.table_schema = %s"
+            " AND t.table_name = %s AND t.table_type = 'BASE TABLE' ORDER BY c.ordinal_position",
+            (self._schema(table), table.name) * 2,
         )
         if not rows:
             return None
@@ -179,7 +179,7 @@ class MySQLSession:
         if self.columns(table) is None:
             self.execute(f"RENAME TABLE {new} TO {name}")
             return
-        aside = identifier(self._schema(table), _aside(table))
+        aside = identifier(self._schema(table), aside_name(table))
         self.execute(f"DROP TABLE IF EXISTS {aside}")
         self.execute(f"ALTER TABLE {name} COMMENT = {literal(replaced_mark(table))}")
         self.execute(f"RENAME TABLE {name} TO {aside}, {new} TO {name}")
@@ -194,8 +194,8 @@ class MySQLSession:
         name = self._dialect.table(table)
         marked = dict(self._marked(table))
         is_marked = table.name in marked
-        if marked.get(_aside(table)) == replaced_mark(table):
-            aside = identifier(self._schema(table), _aside(table))
+        if marked.get(aside_name(table)) == replaced_mark(table):
+            aside = identifier(self._schema(table), aside_name(table))
             if self.columns(table) is None:
                 self.execute(f"RENAME TABLE {aside} TO {name}")
                 is_marked = True
@@ -212,7 +212,7 @@ class MySQLSession:
     def has_marks(self, table: TableName) -> bool:
         """Tells whether a publication of this table was begun and not settled."""
         names = {name for name, _ in self._marked(table)}
-        return bool(names & {table.name, _aside(table)})
+        return bool(names & {table.name, aside_name(table)})
 
     def _marked(self, table: TableName) -> list[tuple[str, str]]:
         rows = self.rows(
@@ -307,7 +307,7 @@ def _plain(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _aside(table: TableName) -> str:
+def aside_name(table: TableName) -> str:
     """Returns the name that a table has between being replaced and being dropped."""
     return f"_penstock_old_{hashlib.sha256(table.name.encode()).hexdigest()[:16]}"
 
