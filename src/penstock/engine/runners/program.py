@@ -49,7 +49,6 @@ class Decoder(Protocol):
     @property
     def block_bytes(self) -> int:
         """How large the blocks should be, while the program is fast enough to fill them."""
-        ...
 
     def decode(self, block: bytes | memoryview) -> Iterator[Item]:
         """Yields what the complete lines of the block hold; keeps a copy of the rest."""
