@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -11,7 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.arrays import Ascending, number, numbers_of, of_texts, whole_numbers
+from penstock.data.arrays import Ascending, cut, number, numbers_of, of_texts, whole_numbers
 from penstock.data.careful import changes_text
 from penstock.data.json_text import plain, split_object
 from penstock.errors import DataError, PenstockError, ProtocolError
@@ -24,6 +25,9 @@ _MAX_LESSONS: Final = 1024
 """Lines that may be studied before penstock stops looking for further shapes."""
 _MAX_DIGITS: Final = 15
 """Of `emitted_at` in a shape: as microseconds it still fits 64 bits."""
+_MAX_BYTES: Final = 1 << 31
+_PART_BYTES: Final = 256 << 10
+_LOOK_BYTES: Final = 64 << 10
 _SENTINEL: Final = b'{"\\u0000":1}'
 
 
@@ -39,17 +43,31 @@ class RecordTexts:
         """Takes texts from memory; raises DataError beyond 2 GiB."""
         array = of_texts(texts)
         if array is None:
-            raise DataError(
-                "A batch of records is larger than 2 GiB.", remedy="Hand on fewer rows at a time."
-            )
+            raise _too_large()
         return cls(array)
+
+    @classmethod
+    def within(cls, text: bytes, items: Sequence[msgspec.Raw]) -> RecordTexts:
+        """Takes the items of a JSON list; all at once where nothing but a comma is between them."""
+        lengths = list(map(len, items))
+        if not lengths or len(text) != sum(lengths) + len(lengths) + 1 or len(text) >= _MAX_BYTES:
+            return cls.of(list(map(bytes, items)))
+        with_comma = cut(text, accumulate((length + 1 for length in lengths), initial=1))
+        return cls(pc.binary_slice(with_comma.view(pa.binary()), 0, -1).view(pa.string()))
+
+    @classmethod
+    def joined(cls, parts: Sequence[RecordTexts]) -> RecordTexts:
+        """Returns the texts of several parts, in order; raises DataError beyond 2 GiB."""
+        try:
+            return cls(pa.concat_arrays([part.array for part in parts])) if parts else cls.of([])
+        except pa.ArrowInvalid as error:
+            raise _too_large() from error
 
     def __len__(self) -> int:
         return len(self.array)
 
     def __iter__(self) -> Iterator[bytes]:
-        for text in self.array.view(pa.binary()):
-            yield text.as_py()
+        return iter(self.array.view(pa.binary()).to_pylist())
 
     def __getitem__(self, rows: slice) -> RecordTexts:
         start, stop, step = rows.indices(len(self))
@@ -72,6 +90,17 @@ class RecordTexts:
 
     def byte_lengths(self) -> pa.Array:
         return pc.binary_length(self.array).cast(pa.int64())
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of all texts."""
+        return pc.sum(self.byte_lengths()).as_py() or 0
+
+
+def _too_large() -> DataError:
+    return DataError(
+        "A batch of records is larger than 2 GiB.", remedy="Hand on fewer rows at a time."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +198,9 @@ class _Found:
         return sum(len(piece.lines) for piece in self.pieces)
 
     def in_order(self) -> StreamRecords:
+        if len(self.pieces) == 1 and not self.changes:
+            only = self.pieces[0]
+            return StreamRecords(only.lines, RecordTexts(only.texts), only.emitted, {})
         pieces = sorted(self.pieces, key=lambda piece: piece.lines[0].as_py())
         lines = pa.concat_arrays([piece.lines for piece in pieces])
         texts = pa.concat_arrays([piece.texts for piece in pieces])
@@ -214,14 +246,33 @@ class LineReader:
 
         Raises ProtocolError for a broken record or state.
         """
-        lines = _split(block)
         found: dict[StreamDescriptor, _Found] = {}
-        rest = _Rest(lines, self._ascending.first(len(lines)))
+        messages: list[tuple[int, Message]] = []
+        lengths: list[pa.Array] = []
+        first = 0
+        for part in _parts(block):
+            lines = _split(part)
+            lengths.append(pc.binary_length(lines))
+            numbers = self._ascending.first(first + len(lines))[first:]
+            self._read_part(_Rest(lines, numbers), found, messages)
+            first += len(lines)
+        self._put_the_usual_first(found)
+        return ReadBlock(
+            {stream: pieces.in_order() for stream, pieces in found.items()},
+            messages,
+            pc.add(pa.concat_arrays(lengths), number(1)).cast(pa.int64()),
+        )
+
+    def _read_part(
+        self,
+        rest: _Rest,
+        found: dict[StreamDescriptor, _Found],
+        messages: list[tuple[int, Message]],
+    ) -> None:
         for shape in list(self._shapes):
             rest = self._take(shape, rest, found)
             if not len(rest.lines):
-                break
-        messages: list[tuple[int, Message]] = []
+                return
         while len(rest.lines):
             line, text = rest.numbers[0].as_py(), rest.lines[0].as_py()
             rest = _Rest(rest.lines[1:], rest.numbers[1:])
@@ -236,12 +287,6 @@ class LineReader:
             learned = self._learn(text, message)
             if learned is not None:
                 rest = self._take(learned, rest, found)
-        self._put_the_usual_first(found)
-        return ReadBlock(
-            {stream: pieces.in_order() for stream, pieces in found.items()},
-            messages,
-            pc.add(pc.binary_length(lines), number(1)).cast(pa.int64()),
-        )
 
     def _put_the_usual_first(self, found: dict[StreamDescriptor, _Found]) -> None:
         counts = {stream: pieces.count for stream, pieces in found.items()}
@@ -285,6 +330,21 @@ class LineReader:
 
 def _bytes(text: bytes) -> pa.Scalar:
     return RecordTexts.of([text]).array.view(pa.binary())[0]
+
+
+def _parts(block: bytes | memoryview) -> Iterator[memoryview]:
+    """Cuts a block after lines into parts that stay in a processor's cache from step to step."""
+    view = memoryview(block)
+    start = 0
+    while start < len(view):
+        end = start + _PART_BYTES
+        if end < len(view):
+            window = bytes(view[end : end + _LOOK_BYTES])
+            newline = window.find(b"\n")
+            # A line longer than the window is rare and left to the last part.
+            end = end + newline + 1 if newline >= 0 else len(view)
+        yield view[start:end]
+        start = end
 
 
 def _split(block: bytes | memoryview) -> pa.Array:

@@ -56,20 +56,24 @@ AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 """Sources that Airbyte has under another name; their settings are read, too."""
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "bigquery": "penstock.destinations.bigquery:BigQueryDestination",
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
         "files": "penstock.destinations.files:FilesDestination",
         "mysql": "penstock.destinations.mysql:MySQLDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
         "sqlite": "penstock.destinations.sqlite:SQLiteDestination",
+        "snowflake": "penstock.destinations.snowflake:SnowflakeDestination",
     }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "destination-bigquery": "BigQuery",
         "destination-duckdb": "DuckDB",
         "destination-files": "Files",
         "destination-mysql": "MySQL",
         "destination-postgres": "PostgreSQL",
         "destination-sqlite": "SQLite",
+        "destination-snowflake": "Snowflake",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
         "source-faker": "Faker",

@@ -107,6 +107,44 @@ def test_raw_rows_are_one_json_column(
     assert set(query(path, "SELECT _airbyte_data FROM users")) == {('{"id": 1}',), (None,)}
 
 
+def test_raw_ids_are_one_a_row_and_in_the_order_of_arrival(
+    target: DuckDBDestination, path: Path
+) -> None:
+    rows = [(n, None) for n in range(3000)]
+    with target.open(plan()) as writer:
+        writer.write(batch(ID_NAME, rows[:1000]))
+        writer.write(batch(ID_NAME, rows[1000:2000]))
+        writer.commit(None)
+        writer.write(batch(ID_NAME, rows[2000:]))
+        writer.finish(None)
+
+    ids = [uuid.UUID(text) for (text,) in query(path, "SELECT _airbyte_raw_id FROM users")]
+
+    assert len(set(ids)) == 3000
+    assert {made.version for made in ids} == {7}
+    assert ids[:2000] == sorted(ids[:2000])
+
+
+@pytest.mark.parametrize(("version", "zstd"), [("v1.0.0", set()), ("v1.2.0", {"ZSTD"})])
+def test_a_file_of_an_older_storage_version_is_written_as_it_allows(
+    path: Path, version: str, zstd: set[str]
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{path}' AS old (STORAGE_VERSION '{version}')")
+        connection.execute("CREATE TABLE old.mine (id INTEGER)")
+    rows = [(n, str(n)) for n in range(5000)]
+
+    assert sync(destination(path), plan(mode=WriteMode.OVERWRITE), ID_NAME, rows) == 5000
+
+    assert query(path, "SELECT count(DISTINCT _airbyte_raw_id) FROM users") == [(5000,)]
+    stored = query(
+        path,
+        "SELECT DISTINCT compression FROM pragma_storage_info('users')"
+        " WHERE column_name = '_airbyte_raw_id' AND segment_type = 'VARCHAR'",
+    )
+    assert {name.upper() for (name,) in stored} & {"ZSTD"} == zstd
+
+
 def test_meta_columns_are_airbytes(target: DuckDBDestination, path: Path) -> None:
     change = '[{"field":"name","change":"NULLED","reason":"SOURCE_RETRIEVAL_ERROR"}]'
     with target.open(plan(sync_id=7, generation_id=3)) as writer:

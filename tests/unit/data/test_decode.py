@@ -366,6 +366,28 @@ def test_a_stream_without_columns_still_counts_its_rows() -> None:
     assert sum(i.rows.num_rows for i in items if isinstance(i, Batch)) == 4
 
 
+def test_blocks_are_read_whole_wherever_lines_end() -> None:
+    """Lines are looked for in parts of a block; some end at a part's end, some are longer."""
+    sizes = [262_100 - 200, 10, 262_144, 65_536, 400_000, 1, 262_143, 900_000, *range(60, 3000)]
+    shape = columns(id=Kind.INTEGER, t=Kind.STRING)
+    lines = [line(f'{{"id":{n},"t":"{"x" * size}"}}') for n, size in enumerate(sizes)]
+    for told_at in (3, 7, 1000):
+        lines[told_at] += state("users", count=None, position=told_at)
+    items = decoded([b"".join(lines)], shape)
+    assert [(row["id"], len(row["t"])) for row in rows_of(items)] == list(enumerate(sizes))
+    wire = sum(item.wire_bytes for item in items if isinstance(item, Batch))
+    assert wire == sum(len(text.partition(b"\n")[0]) + 1 for text in lines)
+
+
+def test_wide_streams_ask_for_larger_blocks() -> None:
+    sizes = []
+    for count in (1, 64, 65, 512, 513, 2000):
+        shape = StreamShape(columns=columns(**{f"c{n}": Kind.STRING for n in range(count)}))
+        with MessageDecoder({USERS: shape}) as decoder:
+            sizes.append(decoder.block_bytes >> 20)
+    assert sizes == [8, 8, 16, 16, 32, 32]
+
+
 def test_error_trace_is_an_item() -> None:
     items = decoded([b'{"type":"TRACE","trace":{"type":"ERROR","error":{"message":"m"}}}'], ID)
     assert isinstance(items[0], ErrorTrace)

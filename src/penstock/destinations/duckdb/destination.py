@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -99,7 +99,7 @@ class DuckDBDestination(SqlDestination["DuckDBSession"]):
     def __init__(self, config: DuckDBConfig) -> None:
         self._config = config
         self._place = place_of(config.path, config.motherduck_api_key)
-        self._dialect = DuckDBDialect(config.schema)
+        self._dialect = DuckDBDialect(default_schema=config.schema)
         self._opening = threading.Lock()
         """Writers that open side by side would collide in DuckDB's catalogue."""
 
@@ -121,13 +121,29 @@ class DuckDBDestination(SqlDestination["DuckDBSession"]):
             for leftover in (trial, trial.with_name(trial.name + ".wal")):
                 leftover.unlink(missing_ok=True)
 
+    @classmethod
+    def apart(cls, config: DuckDBConfig, name: str) -> DuckDBConfig:
+        """Returns the configuration of another file beside this one; at MotherDuck, of a schema."""
+        if place_of(config.path, config.motherduck_api_key).is_cloud:
+            return replace(config, schema=name)
+        return replace(config, path=f"{config.path}.{name}")
+
+    def discard(self) -> None:
+        """Removes the file, or MotherDuck's schema with all that is in it."""
+        if self._place.is_cloud:
+            super().discard()
+            return
+        for behind in ("", ".wal"):
+            self._place.path.with_name(self._place.path.name + behind).unlink(missing_ok=True)
+
     @contextmanager
     def open(self, plan: StreamPlan) -> Iterator[Writer]:
         """Opens one writer; see `penstock.sdk.sql.writer` for what is durable when."""
         self._place.make_folder()
         with self._opening:
             session = self._open_session(self._place, columns=len(plan.columns))
-            opened = sql_writer(session, self._dialect, plan)
+            dialect = replace(self._dialect, has_zstd=session.has_zstd())
+            opened = sql_writer(session, dialect, plan)
             writer = opened.__enter__()
         try:
             yield writer

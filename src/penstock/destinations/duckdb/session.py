@@ -13,7 +13,9 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from penstock.data.arrays import Ascending
 from penstock.destinations.duckdb.dialect import (
+    ROW,
     insert,
     kind_of_type,
     staging_mark,
@@ -31,9 +33,14 @@ from penstock.errors import (
 )
 from penstock.sdk.destination import TableName
 from penstock.sdk.sql.dialect import Load, TableColumn
+from penstock.sdk.sql.row_ids import first_row_id
 
 _SMALL_BATCHES: Final = 64
 """More batches than this in one INSERT are copied together first: each costs a scan of its own."""
+
+_STORAGE_VERSION: Final = re.compile(r"v(\d+)\.(\d+)")
+_ZSTD_SINCE: Final = (1, 2)
+"""Storage version; an older file refuses such a table (duckdb.org/docs, "Storage Versions")."""
 
 _INSTANCES: Final = threading.Lock()
 """Guards DuckDB's own process-wide table of open files: a connect that meets the close of the
@@ -55,6 +62,7 @@ class DuckDBSession:
         """`config` holds from the first moment on; `settings` are statements run after that."""
         self._place = place
         self._default_schema = default_schema
+        self._ascending = Ascending(pa.int64())
         with translated(place), _INSTANCES:
             self._connection = duckdb.connect(
                 place.database,
@@ -124,7 +132,13 @@ class DuckDBSession:
         if len(batches) > _SMALL_BATCHES:
             _penstock_incoming = _penstock_incoming.combine_chunks()
         changes = _penstock_incoming.column(len(load.columns) + 1)
-        sql = insert(load, has_changes=changes.null_count < len(changes))
+        rows = self._ascending.first(len(changes))
+        _penstock_incoming = _penstock_incoming.append_column(ROW, rows)
+        sql = insert(
+            load,
+            first_id=first_row_id(),
+            has_changes=changes.null_count < len(changes),
+        )
         with translated(self._place):
             return int(self._connection.execute(sql).fetchall()[0][0])
 
@@ -147,6 +161,15 @@ class DuckDBSession:
                 remedy="Ask with one SELECT, which changes nothing.",
             )
         return self._connection.sql(sql, params=list(parameters) or None)
+
+    def has_zstd(self) -> bool:
+        """Tells whether tables of the file may use zstd; no for MotherDuck, which keeps its own."""
+        rows = self.rows(
+            "SELECT tags['storage_version'] FROM duckdb_databases()"
+            " WHERE database_name = current_database()"
+        )
+        found = _STORAGE_VERSION.match(str(rows[0][0])) if rows else None
+        return found is not None and (int(found[1]), int(found[2])) >= _ZSTD_SINCE
 
     def interrupt(self) -> None:
         """Stops the statement that runs; called from another thread."""

@@ -123,7 +123,7 @@ class MySQLDestination(SqlDestination["MySQLSession"]):
                 session.enter()
                 if session.has_marks(plan.table):
                     _settle_streams(session, self._dialect)
-                    session.settle(plan.table)
+                    session.repair(plan.table)
                 writer = opened.__enter__()
         except BaseException:
             session.close()

@@ -131,6 +131,10 @@ class MySQLDialect:
             f"DROP TEMPORARY TABLE {winners}",
         )
 
+    def drop_temporary(self, table: TableName) -> Sequence[str]:
+        # TEMPORARY: else the statement would end the transaction.
+        return (f"DROP TEMPORARY TABLE {self.table(table, is_temporary=True)}",)
+
     def mark_staging(self, staging: TableName, table: TableName) -> Sequence[str]:
         comment = literal(staging_mark(staging, table))
         return (f"ALTER TABLE {self.table(staging)} COMMENT = {comment}",)

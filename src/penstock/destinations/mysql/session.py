@@ -174,9 +174,6 @@ class MySQLSession:
         name = self._dialect.table(table)
         self.execute(f"CREATE INDEX {_KEY_INDEX} ON {name} ({key_index(ordered)})")
 
-    def drop_temporary(self, table: TableName) -> None:
-        self.execute(f"DROP TEMPORARY TABLE {self._dialect.table(table, is_temporary=True)}")
-
     def publish(self, staging: TableName, table: TableName) -> None:
         name, new = self._dialect.table(table), self._dialect.table(staging)
         if self.columns(table) is None:
@@ -187,7 +184,12 @@ class MySQLSession:
         self.execute(f"ALTER TABLE {name} COMMENT = {literal(replaced_mark(table))}")
         self.execute(f"RENAME TABLE {name} TO {aside}, {new} TO {name}")
 
-    def settle(self, table: TableName) -> None:
+    def settle(self, staging: TableName, table: TableName) -> None:
+        """Drops what was put aside and takes the mark off; staging has become the table."""
+        del staging
+        self.repair(table)
+
+    def repair(self, table: TableName) -> None:
         """Puts back or drops a table that was put aside, and takes marks off a published one."""
         name = self._dialect.table(table)
         marked = dict(self._marked(table))

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -97,6 +97,16 @@ class SQLiteDestination(SqlDestination["SQLiteSession"]):
         with sql_writer(session, self._dialect, plan) as writer:
             session.lock_late()
             yield writer
+
+    @classmethod
+    def apart(cls, config: SQLiteConfig, name: str) -> SQLiteConfig:
+        """Returns the configuration of another file, beside this one."""
+        return replace(config, path=f"{config.path}.{name}")
+
+    def discard(self) -> None:
+        """Removes the file, and what SQLite keeps beside it."""
+        for behind in _BESIDE:
+            self._path.with_name(self._path.name + behind).unlink(missing_ok=True)
 
     @property
     def _where(self) -> str:

@@ -12,6 +12,10 @@ PIPE_BYTES = 1 << 20
 BLOCK_BYTES = 8 << 20
 IDLE_SECONDS = 0.05
 LONGEST_SECONDS = 1.0
+_NAP_SECONDS = (0.005, 0.02)
+"""Shortest nap worth taking while a slow program writes on, and the longest."""
+_SMALLEST_PIPE_BYTES = 4096
+"""What a pipe holds at least (POSIX _PIPE_BUF on Linux): taken where its size cannot be asked."""
 
 
 def enlarge_pipe(descriptor: int, size: int = PIPE_BYTES) -> int:
@@ -23,6 +27,17 @@ def enlarge_pipe(descriptor: int, size: int = PIPE_BYTES) -> int:
         return fcntl.fcntl(descriptor, ask, size)
     except OSError:  # the user's quota of pipe pages is used up (pipe(7)): slower, not wrong
         return fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+
+
+def _pipe_bytes(descriptor: int) -> int:
+    """Returns how much the pipe holds."""
+    command = getattr(fcntl, "F_GETPIPE_SZ", None)
+    if command is None:
+        return _SMALLEST_PIPE_BYTES
+    try:
+        return fcntl.fcntl(descriptor, command)
+    except OSError:  # a socket or a terminal, which has no such size
+        return _SMALLEST_PIPE_BYTES
 
 
 class BlockReader:
@@ -60,6 +75,7 @@ class BlockReader:
         self._only.register(descriptor, select.POLLIN)
         os.set_blocking(descriptor, False)
         self._is_at_end = False
+        self._pipe_bytes = _pipe_bytes(descriptor)
 
     def next_block(self, timeout_seconds: float | None = None) -> memoryview | None:
         """Returns the next bytes; empty when woken or out of time; None at the end.
@@ -92,18 +108,33 @@ class BlockReader:
 
     def _fill(self, space: memoryview, filled: int) -> tuple[int, bool]:
         """Returns how much of the space is filled, and whether the pipe has ended."""
-        deadline = time.monotonic() + self._longest_seconds
+        started = time.monotonic()
+        came = 0
         while filled < len(space):
             count = self._read_into(space[filled:])
             if count == 0:
                 return filled, True
             if count > 0:
                 filled += count
+                came += count
             elif not self._only.poll(self._idle_ms):
                 break
-            if time.monotonic() > deadline:
+            seconds = time.monotonic() - started
+            if seconds > self._longest_seconds:
                 break
+            if count > 0 and filled < len(space):
+                self._nap(came / seconds if seconds else float("inf"))
         return filled, False
+
+    def _nap(self, bytes_per_second: float) -> None:
+        """Lets a slow program fill a quarter of the pipe, or 20 ms pass.
+
+        Each record of its own would wake this process otherwise, at the program's cost, too.
+        """
+        shortest, longest = _NAP_SECONDS
+        seconds = min(longest, self._pipe_bytes / 4 / bytes_per_second)
+        if seconds >= shortest:
+            time.sleep(seconds)
 
     def _read_into(self, space: memoryview) -> int:
         """Returns the bytes read, 0 at the end, -1 when there is nothing yet."""

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,10 @@ def to_log(line: LogLine) -> None:
 
 class Decoder(Protocol):
     """Turns blocks of a connector's stdout into items (`penstock.data.decode.MessageDecoder`)."""
+
+    @property
+    def block_bytes(self) -> int:
+        """How large the blocks should be, while the program is fast enough to fill them."""
 
     def decode(self, block: bytes | memoryview) -> Iterator[Item]:
         """Yields what the complete lines of the block hold; keeps a copy of the rest."""
@@ -243,14 +247,14 @@ class ProgramRunner:
         files = {"config": codec.encode(newest), "catalog": codec.encode(catalog)}
         if states:
             files["state"] = codec.encode_states(states)
-        decoder = self._options.decoder_factory(catalog, is_raw=is_raw)
         account = Account(self._name, self._masker(newest))
         keep = partial(self._options.kept.keep, self._name, config)
-        try:
-            with self._started("read", files) as child:
-                yield ProgramReading(child, decoder, account, self._limits, keep=keep)
-        finally:
-            decoder.close()
+        # The program starts first: what the decoder loads is loaded while the program starts.
+        with (
+            self._started("read", files) as child,
+            closing(self._options.decoder_factory(catalog, is_raw=is_raw)) as decoder,
+        ):
+            yield ProgramReading(child, decoder, account, self._limits, keep=keep)
 
     @contextmanager
     def write(
@@ -420,7 +424,9 @@ class ProgramReading:
             raise
 
     def _items(self) -> Iterator[Item]:
-        reader = BlockReader(self._child.stdout, wake=self._child.wake)
+        reader = BlockReader(
+            self._child.stdout, wake=self._child.wake, block_bytes=self._decoder.block_bytes
+        )
         for block in _blocks(reader, self._child):
             yield from self._stderr_lines()
             if self._is_stopped:

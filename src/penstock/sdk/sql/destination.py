@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -23,7 +24,7 @@ Session = TypeVar("Session", bound=SqlSession)
 
 
 class SqlDestination(ABC, Generic[Session]):
-    """The powers StoresState, ReadsBack and RunsSql, from a dialect, sessions and a SELECT.
+    """The powers StoresState, ReadsBack, RunsSql and IsTriedApart, from a dialect and sessions.
 
     A destination inherits them and says how to connect.
     """
@@ -64,6 +65,17 @@ class SqlDestination(ABC, Generic[Session]):
         """Keeps others from making tables meanwhile, where two at once would collide."""
         del session
         return nullcontext()
+
+    @classmethod
+    def apart(cls, config: Any, name: str) -> Any:
+        """Returns the configuration with a default schema of this name."""
+        return replace(config, schema=name)
+
+    def discard(self) -> None:
+        """Drops the default schema with all that is in it."""
+        with self._session() as session:
+            schema = self._dialect.quote(self._dialect.default_schema)
+            session.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
     def stored_states(self, connection: str) -> Sequence[StoredState]:
         """Returns the checkpoints committed for one connection; makes nothing."""
@@ -139,6 +151,10 @@ class SqlDestination(ABC, Generic[Session]):
     def table_sql(self, table: TableName) -> str:
         """Returns a table's name as SQL: quoted, in its schema."""
         return self._dialect.table(table)
+
+    def column_sql(self, name: str) -> str:
+        """Returns a column's name as SQL: quoted."""
+        return self._dialect.quote(name)
 
     def has_table(self, table: TableName) -> bool:
         """Tells whether there is such a table; makes nothing."""

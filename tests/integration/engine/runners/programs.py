@@ -54,6 +54,8 @@ class Row:
 class LineDecoder:
     """Decodes line by line: what the fast decoder does, without its batches."""
 
+    block_bytes = 1 << 20
+
     def __init__(self, catalog: ConfiguredCatalog, *, is_raw: bool) -> None:
         self.rest = b""
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -53,6 +56,24 @@ def test_a_fast_writer_fills_blocks(pipe: tuple[int, int]) -> None:
     reader = BlockReader(read, block_bytes=2_000_000, idle_seconds=1.0, longest_seconds=10.0)
     assert len(reader.next_block() or b"") == 2_000_000
     assert len(reader.next_block() or b"") == 2_000_000
+
+
+def test_a_slow_writer_does_not_wake_the_reader_for_each_line() -> None:
+    script = (
+        "import os, time\n"
+        "for number in range(400):\n"
+        "    os.write(1, b'a line of its own\\n')\n"
+        "    time.sleep(0.001)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        reader = BlockReader(writer.stdout.fileno(), idle_seconds=5.0, longest_seconds=60.0)
+        before, started = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw, time.monotonic()
+        block = bytes(reader.next_block() or b"")
+        seconds = time.monotonic() - started
+        wakes = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+    assert block == b"a line of its own\n" * 400
+    assert wakes < 30 + 2.5 * seconds / 0.02
 
 
 def test_a_pause_ends_a_block(pipe: tuple[int, int]) -> None:
