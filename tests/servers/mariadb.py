@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,10 +169,12 @@ def mariadb_near(place: Path) -> MariaServer:
 
 
 @contextmanager
-def running_mariadb(**settings: str) -> Iterator[MariaServer]:
+def running_mariadb(
+    *, files: Mapping[str, str] | None = None, **settings: str
+) -> Iterator[MariaServer]:
     """Starts a server on a free port of loopback, with its files in a temporary folder.
 
-    `settings` are more lines of its my.cnf, `_` for `-`.
+    `settings` are more lines of its my.cnf, `_` for `-`; `files` are put where it starts.
     """
     _program("mariadbd")
     folder = Path(tempfile.mkdtemp(prefix="penstock-mariadb-", dir=_quick_place()))
@@ -183,6 +185,8 @@ def running_mariadb(**settings: str) -> Iterator[MariaServer]:
     guard = _guard(folder)
     try:
         server = MariaServer(port=_free_port(), folder=folder)
+        for name, text in (files or {}).items():
+            _put(folder / name, text)
         _initialise(server, {name.replace("_", "-"): value for name, value in settings.items()})
         server.start()
         yield server
@@ -273,9 +277,10 @@ def _guard(folder: Path) -> subprocess.Popen[bytes]:
 def _initialise(server: MariaServer, more: dict[str, str]) -> None:
     folder = server.folder
     password = _PASSWORD.replace("'", "''")
-    (folder / "users.sql").write_text(
+    _put(
+        folder / "users.sql",
         f"CREATE USER IF NOT EXISTS '{_USER}'@'%' IDENTIFIED BY '{password}';\n"
-        f"GRANT ALL PRIVILEGES ON *.* TO '{_USER}'@'%' WITH GRANT OPTION;\n"
+        f"GRANT ALL PRIVILEGES ON *.* TO '{_USER}'@'%' WITH GRANT OPTION;\n",
     )
     settings = {
         **_SETTINGS,
@@ -288,10 +293,7 @@ def _initialise(server: MariaServer, more: dict[str, str]) -> None:
         **more,
     }
     lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
-    (folder / "my.cnf").write_text(f"[mysqld]\n{lines}")
-    if os.geteuid() == 0:
-        for name in ("users.sql", "my.cnf"):
-            os.chown(folder / name, _account().pw_uid, -1)
+    _put(folder / "my.cnf", f"[mysqld]\n{lines}")
     done = subprocess.run(
         [
             str(_program("mariadb-install-db")),
@@ -311,6 +313,14 @@ def _initialise(server: MariaServer, more: dict[str, str]) -> None:
     )
     if done.returncode != 0:
         pytest.fail(f"mariadb-install-db ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def _put(path: Path, text: str) -> None:
+    """Writes a file that the server's account alone may read."""
+    path.write_text(text)
+    path.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(path, _account().pw_uid, -1)
 
 
 def _free_port() -> int:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.data.types import Kind
+from penstock.errors import ConfigError
 from penstock.sdk.mysql.connection import Connection, identifier, is_mariadb, rows_of
 from penstock.sdk.mysql.rows_out import Form, OutColumn, decimal_kind
 
@@ -83,6 +84,10 @@ _ORDERED: Final = frozenset(
 """Types whose values compare with their own text as they are ordered: an enum does not."""
 
 
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_HEXADECIMAL: Final = re.compile(r"([0-9a-f]{2})*")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn:
     """One column: how it is written, the SQL that asks for it, and its type."""
@@ -103,8 +108,15 @@ class TableColumn:
 
     def literal(self, text: str) -> str:
         """Returns a value of this column, given as its text, as SQL."""
-        if self.data_type in _INTEGERS or self.data_type == "decimal":
-            return text if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) else "NULL"
+        is_number = self.data_type in _INTEGERS or self.data_type == "decimal"
+        pattern = _NUMBER if is_number else _HEXADECIMAL
+        if (is_number or self.out.form is Form.BYTES) and not pattern.fullmatch(text):
+            raise ConfigError(
+                f"{text[:40]!r} in a state is no value of column {self.name}.",
+                remedy="Reset the stream's state (`penstock state reset`).",
+            )
+        if is_number:
+            return text
         if self.out.form is Form.BYTES:
             return f"x'{text}'"
         return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
