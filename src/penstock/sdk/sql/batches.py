@@ -13,7 +13,8 @@ from penstock.data.types import Kind, arrow_type
 from penstock.errors import ProtocolError
 from penstock.sdk.destination import ColumnPlan
 
-_FULL_BYTES: Final = 16 << 20
+LOAD_BYTES: Final = 16 << 20
+"""Best size of one INSERT for most databases: each costs a round trip."""
 _BYTES_PER_ARRAY: Final = 512
 """What an Arrow array of any length takes for itself; counts when batches have few rows."""
 
@@ -21,19 +22,26 @@ _BYTES_PER_ARRAY: Final = 512
 class BatchQueue:
     """Holds batches back until they are worth one INSERT; numbers the rows where arrival counts."""
 
-    def __init__(self, columns: Sequence[ColumnPlan], *, counts_arrival: bool) -> None:
+    def __init__(
+        self,
+        columns: Sequence[ColumnPlan],
+        *,
+        counts_arrival: bool,
+        full_bytes: int = LOAD_BYTES,
+    ) -> None:
         self._names = [*(column.source for column in columns), EXTRACTED_AT, CHANGES]
         kinds = [*(column.kind for column in columns), Kind.TIMESTAMP_TZ, Kind.STRING]
         self._types = [arrow_type(kind) for kind in kinds]
         self._accepted: pa.Schema | None = None
         self._counts_arrival = counts_arrival
+        self._full_bytes = full_bytes
         self._arrived = 0
         self._batches: list[pa.RecordBatch] = []
         self._bytes = 0
 
     @property
     def is_full(self) -> bool:
-        return self._bytes >= _FULL_BYTES
+        return self._bytes >= self._full_bytes
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Takes a batch; raises ProtocolError when it is not in the shape of the plan."""

@@ -32,7 +32,7 @@ from penstock.data.types import Kind
 from penstock.errors import BugError, ConfigError, ProofFailed
 from penstock.protocol.state import State
 from penstock.sdk.destination import ColumnPlan, Normalisation, StreamPlan, TableName
-from penstock.sdk.sql.batches import BatchQueue
+from penstock.sdk.sql.batches import LOAD_BYTES, BatchQueue
 from penstock.sdk.sql.dialect import (
     CDC_DELETED_AT,
     Load,
@@ -61,15 +61,19 @@ _SEQUENCE: Final = "_penstock_sequence"
 
 
 @contextmanager
-def sql_writer(session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> Iterator[SqlWriter]:
+def sql_writer(
+    session: SqlSession, dialect: SqlDialect, plan: StreamPlan, *, load_bytes: int = LOAD_BYTES
+) -> Iterator[SqlWriter]:
     """Opens a writer on a connection of its own, which is closed at the end.
+
+    Rows are held back until one INSERT has `load_bytes`.
 
     The table (or its staging) exists and fits the plan when this returns, and older attempts
     cannot commit any more. Raises ConfigError for a plan or table that cannot be written, and
     ResourceBusy when a newer attempt has taken over.
     """
     try:
-        writer = SqlWriter(session, dialect, plan)
+        writer = SqlWriter(session, dialect, plan, load_bytes=load_bytes)
         yield writer
     finally:
         session.rollback()
@@ -79,7 +83,14 @@ def sql_writer(session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> It
 class SqlWriter:
     """Writes one stream; see `penstock.sdk.destination.Writer` for the contract."""
 
-    def __init__(self, session: SqlSession, dialect: SqlDialect, plan: StreamPlan) -> None:
+    def __init__(
+        self,
+        session: SqlSession,
+        dialect: SqlDialect,
+        plan: StreamPlan,
+        *,
+        load_bytes: int = LOAD_BYTES,
+    ) -> None:
         self._session = session
         self._dialect = dialect
         self._plan = plan
@@ -90,7 +101,9 @@ class SqlWriter:
             name = staging_name(plan.table.name, plan.generation_id, dialect.max_identifier_bytes)
             self._staging = TableName(schema=self._table.schema, name=name)
         self._columns = _RAW_COLUMNS if plan.normalisation is Normalisation.RAW else plan.columns
-        self._queue = BatchQueue(self._columns, counts_arrival=plan.mode.is_dedup)
+        self._queue = BatchQueue(
+            self._columns, counts_arrival=plan.mode.is_dedup, full_bytes=load_bytes
+        )
         self._rows_loaded = 0
         self._in_transaction = False
         self._is_gathering = False
