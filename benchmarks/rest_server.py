@@ -1,21 +1,29 @@
 """Serves the records of a file of Airbyte messages as pages of 1,000, ready made.
 
-On a thread of the harness: what it costs is in no measurement, and it outlives each of them.
+A program of its own: it shares no interpreter with what is measured, and all it does for a page is
+to find it and to send it. What it costs is in no measurement, and it outlives each of them.
 """
 
 from __future__ import annotations
 
-import threading
+import re
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
-from urllib.parse import parse_qs, urlsplit
+from threading import Thread
 
 import orjson
 
+from benchmarks.places import PROJECT
+
 PAGE_ROWS = 1000
+NOTHING = "nothing"
+"""The path below which every page is empty: what remains is the cost of starting."""
+_EMPTY = b'{"items":[]}'
+_ASKED = re.compile(rb"GET /(\w+)\S*?[?&]page=(\d+)")
 
 
 def pages(data: Path) -> list[bytes]:
@@ -32,38 +40,52 @@ def pages(data: Path) -> list[bytes]:
                 rows = []
     if rows:
         made.append(b'{"items":[' + b",".join(rows) + b"]}")
-    return [*made, b'{"items":[]}']
+    return [*made, _EMPTY]
 
 
 @contextmanager
 def serving(data: Path) -> Iterator[str]:
     """Serves the pages while the context lasts, at the address it gives."""
-    handler = type("Handler", (_Handler,), {"bodies": pages(data)})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    command = [sys.executable, "-m", "benchmarks.rest_server", str(data)]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            port = server.stdout.readline().strip()
+            if not port:
+                raise RuntimeError("the server of the pages did not start")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    bodies: ClassVar[list[bytes]]
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 20
+def _answers(bodies: list[bytes]) -> list[bytes]:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return [head % len(body) + body for body in bodies]
 
-    def do_GET(self) -> None:
-        number = int(parse_qs(urlsplit(self.path).query)["page"][0])
-        body = self.bodies[min(number, len(self.bodies)) - 1]
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        """Stays quiet."""
+def _serve(client: socket.socket, answers: list[bytes]) -> None:
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    waiting = b""
+    with client:
+        while received := client.recv(1 << 16):
+            waiting += received
+            while b"\r\n\r\n" in waiting:
+                request, _, waiting = waiting.partition(b"\r\n\r\n")
+                asked = _ASKED.match(request)
+                number = int(asked[2]) if asked else 0
+                is_nothing = asked is None or asked[1] == NOTHING.encode()
+                client.sendall(answers[-1 if is_nothing else min(number, len(answers)) - 1])
+
+
+def main() -> None:
+    """Prints its port and serves until it is ended, a thread for each connection."""
+    answers = _answers(pages(Path(sys.argv[1])))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        print(server.getsockname()[1], flush=True)
+        while True:
+            client, _ = server.accept()
+            Thread(target=_serve, args=(client, answers), daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

@@ -44,6 +44,11 @@ _VERBS = {
     "state": ("get", "set", "reset"),
     "db": ("upgrade", "status", "copy"),
     "secrets": ("rotate",),
+    "source": ("list", "show", "create", "check", "delete"),
+    "destination": ("list", "show", "create", "check", "delete"),
+    "connection": ("list", "show", "create", "sync", "pause", "resume", "delete"),
+    "run": ("list", "show", "cancel", "logs"),
+    "import": ("airbyte",),
 }
 
 
@@ -67,6 +72,7 @@ def pages() -> dict[Path, str]:
     made = {
         ROOT / "docs/reference/cli.md": cli_reference(),
         ROOT / "docs/reference/openapi.json": openapi_document(),
+        ROOT / "docs/reference/penstock.schema.json": configuration_schema(),
         ROOT / "docs/reference/rest.md": rest_reference(ROOT / "docs/reference/rest.in.md"),
     }
     made |= {path: with_settings(path.read_text()) for path in ROOT.glob("docs/connectors/*.md")}
@@ -85,6 +91,13 @@ def openapi_document() -> str:
         described = create_app(plane, version="1").openapi()
         plane.store.close()
     return json.dumps(described, indent=1, sort_keys=True) + "\n"
+
+
+def configuration_schema() -> str:
+    """Returns the JSON Schema of penstock.yml, for editors."""
+    from penstock.control.declared.document import json_schema  # noqa: PLC0415
+
+    return json.dumps(json_schema(), indent=1) + "\n"
 
 
 def with_code(page: str) -> str:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import os
 
+from tests.servers.bigquery import bigquery_server
+from tests.servers.mariadb import mariadb, mariadb_server
 from tests.servers.postgres import postgres, postgres_server
+from tests.servers.snowflake import snowflake_server
 
-__all__ = ["postgres", "postgres_server"]
+__all__ = [
+    "bigquery_server",
+    "mariadb",
+    "mariadb_server",
+    "postgres",
+    "postgres_server",
+    "snowflake_server",
+]
 
 # Tests install penstock into environments of their own; only the browser's needs the pages, built.
 os.environ["PENSTOCK_UI"] = "skip"

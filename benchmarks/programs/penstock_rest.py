@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from penstock.protocol.catalog import ConfiguredCatalog, ConfiguredStream, Desti
 from penstock.sdk.rest import PageNumber, RestClient, RestStream
 from penstock.sdk.stream import catalog_stream
 
+gc.set_threshold(50_000)  # as `penstock.cli.main` does
 url, database, facts, way = sys.argv[1:]
 schema = msgspec.json.decode(Path(facts).read_bytes())["json_schema"]
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,71 +12,15 @@ import duckdb
 import httpx
 import pytest
 
-from tests.servers.up import answering, started
+from tests.servers.up import Up, running
 
 CANARY = "canary-7f3a-password"
 
 
-@dataclass
-class Up:
-    """A server, and a client that is signed in to it."""
-
-    process: subprocess.Popen[str]
-    address: str
-    link: str
-    client: httpx.Client
-    workspace: str
-
-    def post(self, path: str, body: Any, status: int = 201) -> Any:
-        answer = self.client.post(path, json=body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    def get(self, path: str) -> Any:
-        answer = self.client.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def definition(self, name: str) -> str:
-        found = self.get("/definitions?limit=500")["items"]
-        return next(each["id"] for each in found if each["name"] == name)
-
-    def connector(self, name: str, config: dict[str, Any]) -> dict[str, Any]:
-        kind = name.partition("-")[0]
-        body = {
-            "workspace_id": self.workspace,
-            "definition_id": self.definition(name),
-            "name": name,
-            "config": config,
-        }
-        made: dict[str, Any] = self.post(f"/{kind}s", body)
-        return made
-
-    def ended(self, path: str, *, seconds: float = 90) -> dict[str, Any]:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            found: dict[str, Any] = self.get(path)
-            if found["status"] not in ("queued", "running", "waiting"):
-                return found
-            time.sleep(0.2)
-        raise AssertionError(f"{path} has not ended: {found}")
-
-
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    process, address, link = started(tmp_path_factory.mktemp("up"))
-    try:
-        with closing(answering(address)) as client:
-            session = client.post("/session", json={"link": link})
-            assert session.status_code == 200, session.text
-            client.headers["x-penstock-csrf"] = session.json()["csrf_token"]
-            workspace = session.json()["workspaces"][0]["id"]
-            yield Up(process, address, link, client, workspace)
-    finally:
-        process.terminate()
-        assert process.wait(timeout=60) in (0, -signal.SIGTERM)
-        if process.stderr is not None:
-            process.stderr.close()
+    with running(tmp_path_factory.mktemp("up")) as found:
+        yield found
 
 
 def test_a_source_a_destination_and_a_connection_move_rows_and_leave_proof(

@@ -9,25 +9,14 @@ import pytest
 
 from penstock.destinations.postgres import PostgresConfig, PostgresDestination
 from penstock.testing.destination_suite import DestinationSuite
-from penstock.testing.gaps import never
+from penstock.testing.known_gaps import KNOWN_GAPS
 from tests.servers.postgres import PostgresServer, server_near
 
 
 @pytest.mark.usefixtures("postgres_server")
 class TestPostgres(DestinationSuite):
     destination = PostgresDestination
-    gaps = (
-        never(
-            "test_value_comes_back_exactly",
-            case="string: NUL",
-            reason="PostgreSQL's text has no U+0000; it becomes U+FFFD, and that is recorded",
-        ),
-        never(
-            "test_value_comes_back_exactly",
-            case="json: escaped NUL",
-            reason="PostgreSQL's jsonb has no U+0000; it becomes U+FFFD, and that is recorded",
-        ),
-    )
+    gaps = KNOWN_GAPS["destination-postgres"]
 
     def config(self, place: Path) -> PostgresConfig:
         return _config(server_near(place), place)

@@ -6,21 +6,12 @@ from pathlib import Path
 
 from penstock.destinations.sqlite import SQLiteConfig, SQLiteDestination
 from penstock.testing.destination_suite import DestinationSuite
-from penstock.testing.gaps import never
-
-_MINUS_ZERO = "SQLite writes minus zero into its files as zero"
+from penstock.testing.known_gaps import KNOWN_GAPS
 
 
 class TestSQLite(DestinationSuite):
     destination = SQLiteDestination
-    gaps = (
-        never(
-            "test_value_comes_back_exactly",
-            case="number: -0",
-            reason=_MINUS_ZERO,
-        ),
-        never("test_all_kinds_come_back_at_once", reason=_MINUS_ZERO),
-    )
+    gaps = KNOWN_GAPS["destination-sqlite"]
 
     def config(self, place: Path) -> SQLiteConfig:
         return SQLiteConfig(path=str(place / "warehouse.sqlite"))

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
+from tests.doubles.commcare_messages import event, page_of
 from tests.doubles.vendor import Answer, Request, Vendor
 
 Row = dict[str, Any]
@@ -235,6 +236,7 @@ class CommCare(Vendor):
     locations: list[Row] = field(default_factory=list)
     tables: list[Row] = field(default_factory=list)
     items: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
     """Resources the user may not read."""
     window: int = 10_000
@@ -256,6 +258,7 @@ class CommCare(Vendor):
             locations=[_location(number) for number in range(12)],
             tables=[_table()],
             items=[_item(number) for number in range(4)],
+            events=[event(number) for number in range(20)],
         )
 
     def edit(self, number: int, seconds: float, **changes: Any) -> None:
@@ -273,8 +276,9 @@ class CommCare(Vendor):
         resource, rest = _resource(words[3:]) if is_here else ("", [])
         if resource in self.denied:
             return Answer(403, {"error": "You do not have permission to access this resource"})
-        if resource == "case/v2":
-            return self._cases(request)
+        special = {"case/v2": self._cases, "messaging-event": self._messages}
+        if resource in special:
+            return special[resource](request)
         lists: dict[str, list[Row]] = {
             "application": self.apps,
             "web-user": [],
@@ -317,6 +321,10 @@ class CommCare(Vendor):
         return Answer(
             body={"meta": meta, "objects": [r for r in rows[offset:end] if r]}, is_data=True
         )
+
+    def _messages(self, request: Request) -> Answer:
+        address = f"{self.url}{request.path}"
+        return Answer(body=page_of(self.events, request.query, address), is_data=True)
 
     def _cases(self, request: Request) -> Answer:
         query = dict(request.query)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
-import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tests.doubles.vendor import DoublesHandler, listening
 
 Row = dict[str, Any]
 
@@ -95,31 +95,16 @@ class RestApi:
 @contextmanager
 def serving(api: RestApi) -> Iterator[RestApi]:
     """Serves the API while the context lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api))
-    server.daemon_threads = True
-    api.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with listening(_handler(api)) as api.url:
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _handler(api: RestApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a class)
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = 1 << 16  # one segment an answer: else Nagle waits for the other side
-
+    class Handler(DoublesHandler):
         def setup(self) -> None:
             super().setup()
             with api.lock:
                 api.connections += 1
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Stays quiet."""
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
@@ -128,22 +113,22 @@ def _handler(api: RestApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a cla
                 api.asked.append(self.path)
                 api.headers.append(dict(self.headers))
                 if self.headers.get("Authorization") != f"Bearer {api.token}":
-                    self._send(api.refuses_with, b'{"error":"refused"}')
+                    self.send(api.refuses_with, b'{"error":"refused"}')
                     return
                 fault = api.faults.popleft() if api.faults else None
                 if fault == "elsewhere":
-                    self._send(200, b'{"items":[],"next":"https://evil.example/next"}')
+                    self.send(200, b'{"items":[],"next":"https://evil.example/next"}')
                     return
                 body, headers = api.answer(parts.path, query)
                 text = json.dumps(body).encode()
                 if fault == "expiry":
                     api.token = f"canary-token-{api.tokens_given + 1}"
-                    self._send(api.refuses_with, b'{"error":"TokenExpiredException"}')
+                    self.send(api.refuses_with, b'{"error":"TokenExpiredException"}')
                     return
                 if fault is not None:
                     self._fail(fault, text, headers, body)
                     return
-                self._send(200, text, headers)
+                self.send(200, text, headers)
                 api.after_page(api)
 
         def do_POST(self) -> None:
@@ -152,63 +137,36 @@ def _handler(api: RestApi) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a cla
             with api.lock:
                 if api.login_faults:
                     kind, _, wait = api.login_faults.pop(0).partition(":")
-                    self._send(int(kind), b"busy", {"Retry-After": wait} if wait else {})
+                    self.send(int(kind), b"busy", {"Retry-After": wait} if wait else {})
                     return
                 if sent.get("grant_type") == "refresh_token":
                     if sent["refresh_token"] != api.refresh_token:
                         refused = {"error": "invalid_grant", "error_description": form}
-                        self._send(400, json.dumps(refused).encode())
+                        self.send(400, json.dumps(refused).encode())
                         return
                     number = int(api.refresh_token.rsplit("-", 1)[1]) + 1
                     api.refresh_token = f"canary-refresh-{number}"
                 elif sent.get("client_secret", sent.get("password", "right")) == "wrong-secret":
                     refused = {"error": "invalid_client", "error_description": form}
-                    self._send(401, json.dumps(refused).encode())
+                    self.send(401, json.dumps(refused).encode())
                     return
                 api.tokens_given += 1
                 api.token = f"canary-token-{api.tokens_given}"
                 answer = {"access_token": api.token, "expires_in": 3600}
                 answer["refresh_token"] = api.refresh_token
-                self._send(200, json.dumps(answer).encode())
+                self.send(200, json.dumps(answer).encode())
 
         def _fail(self, fault: str, text: bytes, headers: dict[str, str], body: Any) -> None:
-            kind, _, value = fault.partition(":")
-            match kind:
-                case "429":
-                    self._send(429, b"slow down", {"Retry-After": value} if value else {})
-                case "500" | "400" | "403" | "404":
-                    self._send(int(kind), b'{"message":"no, %b"}' % api.token.encode())
-                case "html":
-                    self._send(502, b"<html>Bad gateway</html>")
-                case "html200":
-                    self._send(200, b"<html>Please log in</html>")
-                case "truncated":
-                    self._send(200, text[: len(text) // 2], headers)
+            match fault:
                 case "null":
-                    self._send(200, json.dumps({**body, "items": None}).encode(), headers)
+                    self.send(200, json.dumps({**body, "items": None}).encode(), headers)
                 case "empty":
-                    self._send(200, json.dumps({**body, "items": []}).encode(), headers)
+                    self.send(200, json.dumps({**body, "items": []}).encode(), headers)
                 case "again":
                     first, _ = api.answer("/page", {"page": "1"})
-                    self._send(200, json.dumps(first).encode())
-                case "reset":
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(text)))
-                    self.end_headers()
-                    self.wfile.write(text[: len(text) // 2])
-                    self.wfile.flush()
-                    linger = struct.pack("ii", 1, 0)
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    self.close_connection = True
+                    self.send(200, json.dumps(first).encode())
                 case _:
-                    raise AssertionError(fault)
-
-        def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+                    self.refusal = b'{"message":"no, %b"}' % api.token.encode()
+                    self.fail(fault, text, headers)
 
     return Handler

@@ -191,6 +191,8 @@ class SmartsheetServer(Vendor):
     reports: list[Report] = field(default_factory=list)
     workspaces: dict[int, list[Row]] = field(default_factory=dict)
     """Children of a workspace or folder, by its id."""
+    beside: dict[tuple[str, int], list[Row]] = field(default_factory=dict)
+    """Attachments and discussions, by which they are and the sheet's id."""
     forbidden: set[int] = field(default_factory=set)
     token: str = "canary-access-1"
     refresh_token: str = "canary-refresh-1"
@@ -224,6 +226,8 @@ class SmartsheetServer(Vendor):
         found = next((f for f in getattr(self, kind) if f.id == id), None)
         if found is None:
             return self.refused(404, 1006, "Not Found")
+        if rest[1:]:
+            return self._beside(rest[1], id, request.query)
         if isinstance(found, Sheet):
             return self._sheet(found, request.query)
         return self._report(found, request.query)
@@ -250,6 +254,15 @@ class SmartsheetServer(Vendor):
         pages = -(-len(found) // size)
         body = {"pageNumber": number, "pageSize": size, "totalPages": pages}
         return Answer(body={**body, "totalCount": len(found), "data": data})
+
+    def _beside(self, what: str, id: int, query: dict[str, str]) -> Answer:
+        found = [dict(one) for one in self.beside.get((what, id), [])]
+        if "comments" not in query.get("include", ""):
+            found = [{k: v for k, v in one.items() if k != "comments"} for one in found]
+        size = len(found) if query.get("includeAll", "").lower() == "true" else 2
+        body = {"pageNumber": 1, "pageSize": size, "totalCount": len(found), "data": found[:size]}
+        pages = -(-len(found) // max(1, size))
+        return Answer(body={**body, "totalPages": pages}, is_data=True)
 
     def _children(self, id: int, query: dict[str, str]) -> Answer:
         if id not in self.workspaces:

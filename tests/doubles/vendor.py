@@ -51,6 +51,67 @@ class Answer:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
+class DoublesHandler(BaseHTTPRequestHandler):
+    """What every double does alike: send an answer, or fail as a server or network does."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # one segment an answer: else Nagle waits for the other side
+    refusal: bytes = b'{"error": "no"}'
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stays quiet."""
+
+    def send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def fail(self, fault: str, content: bytes, headers: dict[str, str] | None = None) -> None:
+        """Answers with a fault of the script in place of `content`."""
+        kind, _, value = fault.partition(":")
+        match kind:
+            case "429":
+                self.send(429, b"slow down", {"Retry-After": value} if value else {})
+            case "500" | "400" | "403" | "404":
+                self.send(int(kind), self.refusal)
+            case "html":
+                self.send(502, b"<html>Bad gateway</html>")
+            case "html200":
+                self.send(200, b"<html>Please log in</html>")
+            case "truncated":
+                self.send(200, content[: len(content) // 2], headers)
+            case "reset":
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2])
+                self.wfile.flush()
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.close_connection = True
+            case _:
+                raise AssertionError(fault)
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serves on a free port while the context lasts, at the address it gives."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 @dataclass
 class Vendor:
     """A vendor's server: subclasses answer; faults come in the order of the script."""
@@ -76,32 +137,26 @@ class Vendor:
 @contextmanager
 def serving(vendor: Vendor) -> Iterator[Vendor]:
     """Serves the double while the context lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(vendor))
-    server.daemon_threads = True
-    vendor.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with listening(_handler(vendor)) as vendor.url:
         yield vendor
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-def _handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a class)
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = 1 << 16  # one segment an answer: else Nagle waits for the other side
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Stays quiet."""
-
+def _handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
+    class Handler(DoublesHandler):
         def do_GET(self) -> None:
             self._answer("GET")
 
         def do_POST(self) -> None:
             self._answer("POST")
+
+        def do_PUT(self) -> None:
+            self._answer("PUT")
+
+        def do_PATCH(self) -> None:
+            self._answer("PATCH")
+
+        def do_DELETE(self) -> None:
+            self._answer("DELETE")
 
         def _answer(self, method: str) -> None:
             parts = urlsplit(self.path)
@@ -119,49 +174,16 @@ def _handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a c
                 content = answer.content()
                 is_page = answer.is_data and answer.status == 200
                 fault = vendor.faults.popleft() if is_page and vendor.faults else None
+                if fault == "again":
+                    self.send(200, vendor.last_pages.get(request.path, content))
+                    return
                 if fault is not None:
-                    self._fail(fault, content, request.path)
+                    self.fail(fault, content)
                     return
                 if is_page:
                     vendor.last_pages[request.path] = content
-                self._send(answer.status, content, answer.headers)
+                self.send(answer.status, content, answer.headers)
                 if is_page:
                     vendor.after_page()
-
-        def _fail(self, fault: str, content: bytes, path: str) -> None:
-            kind, _, value = fault.partition(":")
-            match kind:
-                case "429":
-                    self._send(429, b"slow down", {"Retry-After": value} if value else {})
-                case "500" | "400" | "403" | "404":
-                    self._send(int(kind), b'{"error": "no"}')
-                case "html":
-                    self._send(502, b"<html>Bad gateway</html>")
-                case "html200":
-                    self._send(200, b"<html>Please log in</html>")
-                case "truncated":
-                    self._send(200, content[: len(content) // 2])
-                case "again":
-                    self._send(200, vendor.last_pages.get(path, content))
-                case "reset":
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(content)))
-                    self.end_headers()
-                    self.wfile.write(content[: len(content) // 2])
-                    self.wfile.flush()
-                    linger = struct.pack("ii", 1, 0)
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    self.close_connection = True
-                case _:
-                    raise AssertionError(fault)
-
-        def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
 
     return Handler

@@ -14,7 +14,7 @@ import { createRoot } from "react-dom/client";
 import { SignedIn } from "./api/session";
 import { problemOf } from "./parts/Notice";
 import { router } from "./routes";
-import { theme } from "./theme";
+import { theme, variables } from "./theme";
 
 const client = new QueryClient({
   defaultOptions: {
@@ -30,7 +30,7 @@ const place = document.getElementById("root");
 if (place === null) throw new Error("The page has no place for its content.");
 createRoot(place).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
       <Notifications position="top-right" />
       <QueryClientProvider client={client}>
         <SignedIn>

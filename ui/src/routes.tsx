@@ -30,6 +30,7 @@ const at = <P extends string>(path: P, load: () => Promise<object>, name: string
 const home = () => import("./areas/home/Home");
 const connectors = () => import("./areas/connectors/pages");
 const connections = () => import("./areas/connections/pages");
+const run = () => import("./areas/runs/RunPage");
 
 const tree = root.addChildren([
   at("/", home, "Home"),
@@ -43,8 +44,8 @@ const tree = root.addChildren([
   at("/destinations/$connectorId", connectors, "EditDestination"),
   at("/connections", connections, "ConnectionList"),
   at("/connections/new", connections, "NewConnection"),
-  at("/connections/$connectionId", connections, "ConnectionPage"),
-  at("/connections/$connectionId/runs/$runId", connections, "RunPage"),
+  at("/connections/$connectionId/{-$part}", connections, "ConnectionPage"),
+  at("/connections/$connectionId/runs/$runId/{-$part}", run, "RunPage"),
 ]);
 
 export const router = createRouter({

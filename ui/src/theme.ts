@@ -1,15 +1,51 @@
 // Colours and sizes of all pages, light and dark.
 
-import { createTheme } from "@mantine/core";
+import { createTheme, type CSSVariablesResolver } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "teal",
   // Text in the primary colour keeps a contrast of 4.5 to its ground (WCAG AA).
-  primaryShade: { light: 9, dark: 4 },
+  primaryShade: { light: 9, dark: 9 },
   autoContrast: true,
   luminanceThreshold: 0.35,
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
   fontFamilyMonospace: "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', monospace",
   defaultRadius: "md",
   cursorType: "pointer",
+  components: {
+    // A page has one banner; the heads of dialogs are none.
+    Modal: { defaultProps: { attributes: { header: { role: "presentation" } } } },
+    Drawer: { defaultProps: { attributes: { header: { role: "presentation" } } } },
+  },
 });
+
+const SHADED = ["teal", "green", "blue", "yellow", "orange", "red", "gray"] as const;
+
+/** Colours of text that Mantine takes too light for WCAG AA (4.5 to its ground). */
+export const variables: CSSVariablesResolver = (theme) => ({
+  variables: {},
+  light: {
+    "--mantine-color-dimmed": theme.colors.gray[7],
+    "--mantine-color-placeholder": theme.colors.gray[7],
+    "--mantine-color-error": theme.colors.red[9],
+    ...Object.fromEntries(
+      SHADED.map((name) => [`--mantine-color-${name}-light-color`, DARKEST[name]]),
+    ),
+  },
+  dark: {
+    "--mantine-color-dimmed": theme.colors.gray[5],
+    "--mantine-color-placeholder": theme.colors.gray[5],
+    "--mantine-color-error": theme.colors.red[4],
+  },
+});
+
+/** On their own colour's tenth: yellow and orange need darker ones than the palette has. */
+const DARKEST: Record<(typeof SHADED)[number], string> = {
+  teal: "#065f46",
+  green: "#1b5e20",
+  blue: "#0b4f8a",
+  yellow: "#6b4a00",
+  orange: "#8a3400",
+  red: "#a11212",
+  gray: "#343a40",
+};

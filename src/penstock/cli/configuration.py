@@ -15,7 +15,7 @@ from penstock.errors import AccessDenied, ConfigError
 from penstock.sdk.config import Flag, config_of_flags, flags_of
 from penstock.sdk.config.parse import nearest
 
-_REFERENCE = re.compile(r"\$\{(?:env|file):[^}]*\}")
+_REFERENCE = re.compile(r"\$\{(?:env|file|vault|aws|gcp|azure):[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""YAML as people mean it: 1.2's core rules, and no key twice."""
+"""YAML as people mean it: 1.2's core rules, and no key twice; read and written."""
 
 from __future__ import annotations
 
@@ -35,3 +35,32 @@ for _tag, _pattern, _first in (
     ),
 ):
     PlainLoader.add_implicit_resolver(_tag, re.compile(f"^{_pattern}$"), list(_first))
+
+
+class PlainDumper(yaml.SafeDumper):
+    """Quotes every text that readers of YAML 1.1 or 1.2 would take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Writes equal parts out in full: people edit one and mean that one."""
+        del data
+        return True
+
+
+PlainDumper.yaml_implicit_resolvers = {
+    first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, ()), *more]
+    for first, more in (
+        (first, PlainLoader.yaml_implicit_resolvers.get(first, ()))
+        for first in {
+            *yaml.SafeDumper.yaml_implicit_resolvers,
+            *PlainLoader.yaml_implicit_resolvers,
+        }
+    )
+}
+
+
+def write_yaml(document: Any) -> str:
+    """Returns a document as YAML, in the order of its keys."""
+    text: str = yaml.dump(
+        document, Dumper=PlainDumper, sort_keys=False, allow_unicode=True, width=100
+    )
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,23 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from penstock.cli import figures
-from penstock.cli.endpoints import ReadySource, ready_source
+from penstock.cli.endpoints import ready_source
 from penstock.cli.options import Json, SourceOptions
 from penstock.cli.screen import Screen
 from penstock.cli.shapes import HELP as SHAPES_HELP
 from penstock.cli.shapes import read_shapes
-from penstock.data.items import Batch, ErrorTrace
 from penstock.engine.catalog import find_stream
-from penstock.engine.shaping.documents import StreamShape
-from penstock.errors import ConfigError, ConnectorFailed
-from penstock.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream, SyncMode
+from penstock.engine.looking import Row, rows_of_stream
+from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _WIDEST_CELL = 32
 _NARROWEST_COLUMN = 9
-Row = dict[str, Any]
 
 
 def preview(
@@ -58,7 +55,8 @@ def preview(
         raise ConfigError(f"{source} has several streams.", remedy=f"Name one: {names}.")
     chosen = catalog.streams[0] if stream is None else find_stream(catalog, stream)
     shape = next((s for s in read_shapes(shapes) if s.stream == chosen.descriptor), None)
-    rows = list(islice(read_rows(ready, chosen, shape), limit))
+    with closing(rows_of_stream(ready.runner, ready.config, chosen, shape)) as found:
+        rows = list(islice(found, limit))
     if json:
         for row in rows:
             screen.write_json(row)
@@ -72,43 +70,6 @@ def preview(
     screen.show(_table(shown, rows))
     if hidden:
         screen.note(f"and {figures.count_of(len(hidden), 'more column')}: {', '.join(hidden)}")
-
-
-def read_rows(
-    ready: ReadySource, stream: CatalogStream, shape: StreamShape | None = None
-) -> Iterator[Row]:
-    """Yields rows of a stream from its beginning; the source is stopped when the caller is."""
-    from penstock.engine.shaping.streams import Shaping  # noqa: PLC0415 (loads pyarrow: 150 ms)
-
-    modes = stream.supported_sync_modes
-    mode = SyncMode.FULL_REFRESH if SyncMode.FULL_REFRESH in modes else SyncMode.INCREMENTAL
-    configured = ConfiguredStream(
-        stream=stream,
-        sync_mode=mode,
-        cursor_field=stream.default_cursor_field,
-        primary_key=stream.source_defined_primary_key,
-        generation_id=1,
-        minimum_generation_id=1,
-        sync_id=1,
-    )
-    shaping = Shaping([configured], [shape] if shape else [])
-    shaper = shaping.shaper(stream.descriptor)
-    catalog = ConfiguredCatalog(streams=(shaping.asked(configured),))
-    with closing(shaping), ready.runner.read(ready.config, catalog, ()) as reading:
-        for item in reading:
-            if isinstance(item, ErrorTrace):
-                raise ConnectorFailed(
-                    f"{ready.ref.name} failed: {item.error.message}",
-                    remedy="Mend what it names and try again.",
-                )
-            if isinstance(item, Batch):
-                landed = shaper.apply(item.rows) if shaper else item.rows
-                for row in landed.to_pylist():
-                    yield {
-                        name: value
-                        for name, value in row.items()
-                        if name not in ("_airbyte_extracted_at", "_airbyte_changes")
-                    }
 
 
 def _fitting(names: Sequence[str], rows: Sequence[Row]) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from penstock.cli.interrupt import stop_on_signal
 from penstock.cli.outcome import exit_status_of, exit_status_of_error
@@ -26,7 +26,13 @@ _LAST_SECONDS = 30.0
 """How long a run whose asker is gone may take to stop."""
 
 
-def run(
+run = App(name="run", help="Show and cancel the server's runs; or run one sync as a document.")
+for _verb in ("list", "show", "cancel", "logs"):
+    run.command(f"penstock.cli.runs:{_verb}_", name=_verb)
+
+
+@run.default
+def run_document(
     *,
     attended: Annotated[
         bool,

@@ -12,7 +12,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from penstock.cli.screen import Screen
-from penstock.engine.registry import list_destinations, list_sources
 from penstock.errors import ConfigError, ResourceBusy
 from penstock.version import __version__
 
@@ -20,7 +19,7 @@ _HOST = "127.0.0.1"
 _PORT = 8787
 
 
-def up(
+def up(  # noqa: PLR0913 (each is a flag)
     *,
     host: Annotated[
         str, Parameter(show_default=True, help="Address to listen at.", env_var="PENSTOCK_HOST")
@@ -46,6 +45,20 @@ def up(
     root_path: Annotated[
         str, Parameter(help="Path the server has behind a proxy, as /penstock.")
     ] = "",
+    public_url: Annotated[
+        str | None,
+        Parameter(
+            help="Where people reach the pages; notifications link there.",
+            env_var="PENSTOCK_PUBLIC_URL",
+        ),
+    ] = None,
+    allow_commands: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Let connections run shell commands and dbt after a sync, as this user.",
+        ),
+    ] = False,
     migrate: Annotated[
         bool, Parameter(help="Bring the database up to date first; else refuse an older one.")
     ] = True,
@@ -58,8 +71,9 @@ def up(
     import uvicorn  # noqa: PLC0415 (of no use to other commands)
 
     from penstock.cli.db import server_folder  # noqa: PLC0415
-    from penstock.control.builtin import Offer, first_workspace, offer  # noqa: PLC0415
-    from penstock.control.model import ConnectorKind  # noqa: PLC0415
+    from penstock.cli.declared import offers  # noqa: PLC0415
+    from penstock.cli.remote import announced  # noqa: PLC0415
+    from penstock.control.builtin import first_workspace, offer  # noqa: PLC0415
     from penstock.control.service import Setup, open_control_plane  # noqa: PLC0415
     from penstock.server.app import create_app  # noqa: PLC0415
     from penstock.server.guard import LOOPBACK_NAMES  # noqa: PLC0415
@@ -67,16 +81,18 @@ def up(
     screen = Screen(is_quiet=False)
     folder = server_folder(data_dir)
     listening = _socket(host, port)
-    plane = open_control_plane(
-        Setup(data_dir=folder, database_url=database_url, version=__version__, migrates=migrate)
+    address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}"
+    setup = Setup(
+        data_dir=folder,
+        database_url=database_url,
+        version=__version__,
+        migrates=migrate,
+        public_url=public_url or address,
+        allows_commands=allow_commands,
     )
+    plane = open_control_plane(setup)
     now = datetime.now(UTC)
-    offers = [
-        Offer(kind=ConnectorKind(kind), name=each.name, title=each.title)
-        for kind, listed in (("source", list_sources()), ("destination", list_destinations()))
-        for each in listed
-    ]
-    offer(plane.store, offers, now=now)
+    offer(plane.store, offers(), now=now)
     first_workspace(plane.store, now=now)
     hosts = {*LOOPBACK_NAMES, host, *(allowed_host or ())}
     app = create_app(plane, version=__version__, hosts=hosts)
@@ -90,9 +106,7 @@ def up(
                 remedy="Set one first: penstock user password, with the same --data-dir.",
             )
         secret = access.new_link(user, now)
-        link = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}/login#{secret}"
-        screen.note(f"Sign in, once, with: {link}")
-    address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}"
+        screen.note(f"Sign in, once, with: {address}/login#{secret}")
     screen.note(f"penstock {__version__} is up at {address}. Ctrl-C ends it.")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = uvicorn.Config(
@@ -103,7 +117,10 @@ def up(
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    # Of a server that listens everywhere the command line on this machine asks the loopback.
+    local = f"http://{_near(host)}:{listening.getsockname()[1]}"
+    with announced(folder, local, database_url):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _socket(host: str, port: int) -> socket.socket:
@@ -131,6 +148,10 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _near(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "localhost") else _shown_host(host)  # noqa: S104
 
 
 def _shown_host(host: str) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from penstock.control import documents, enqueuing, probing
+from penstock.control import amendments, documents, enqueuing, probing
+from penstock.control.accounts import AuditEntry
 from penstock.control.discovery import error_of
 from penstock.control.history import Event, ProbeKind, StreamState
+from penstock.control.hooks.documents import SECRETS as HOOK_SECRETS
+from penstock.control.hooks.documents import checked
 from penstock.control.house import House
 from penstock.control.model import (
     Connection,
@@ -21,9 +25,10 @@ from penstock.control.model import (
     ScheduleKind,
 )
 from penstock.control.schedule import check_schedule
-from penstock.control.secrets import places, unmasked
+from penstock.control.secrets import MAPPER_SECRETS, places, unmasked
 from penstock.control.store import (
     Transaction,
+    audit,
     connections,
     connectors,
     definitions,
@@ -111,7 +116,8 @@ class Configuring:
                 updated_at=now,
             )
             connectors.create(tx, connector)
-            self._note(tx, f"{connector.kind}.created", connector, actor)
+            changes = amendments.of_connector(None, connector, spec)
+            self._note(tx, "created", connector, actor, changes)
         return connector
 
     def update_connector(
@@ -150,7 +156,8 @@ class Configuring:
                 updated_at=now,
             )
             connectors.save(tx, changed)
-            self._note(tx, f"{changed.kind}.updated", changed, actor)
+            changes = amendments.of_connector(before, changed, spec)
+            self._note(tx, "updated", changed, actor, changes)
         return changed
 
     def delete_connector(self, connector_id: str, *, actor: str | None = None) -> None:
@@ -165,7 +172,7 @@ class Configuring:
                 )
             secrets.forget(tx, places(found.config))
             connectors.delete_(tx, connector_id, now=self._house.clock())
-            self._note(tx, f"{found.kind}.deleted", found, actor)
+            self._note(tx, "deleted", found, actor)
 
     def create_connection(
         self, connection: Connection, *, tags: Sequence[str] = (), actor: str | None = None
@@ -181,11 +188,12 @@ class Configuring:
         with self._house.store.write() as tx:
             _require_ends(tx, kept)
             _require_followed(tx, kept)
-            kept = self._without_keys(tx, kept, None)
+            kept = self._without_secrets(tx, kept, None)
             connections.create(tx, kept)
             connections.set_tags(tx, kept.id, tags)
             enqueuing.arrange(tx, kept, now=now, last_started=None)
-            self._note_connection(tx, "connection.created", kept, actor)
+            changes = amendments.of_connection(None, kept)
+            self._note_connection(tx, "connection.created", kept, actor, changes)
         self._wake()
         return kept
 
@@ -218,7 +226,7 @@ class Configuring:
             _check(changed)
             _require_ends(tx, changed)
             _require_followed(tx, changed)
-            changed = self._without_keys(tx, changed, before)
+            changed = self._without_secrets(tx, changed, before)
             connections.save(tx, changed)
             secrets.forget(tx, _keys_of(before) - _keys_of(changed))
             if tags is not None:
@@ -227,7 +235,8 @@ class Configuring:
                 newest = runs.newest_of(tx, [connection_id]).get(connection_id)
                 last = newest.created_at if newest else None
                 enqueuing.arrange(tx, changed, now=now, last_started=last)
-            self._note_connection(tx, "connection.updated", changed, actor)
+            changes = amendments.of_connection(before, changed)
+            self._note_connection(tx, "connection.updated", changed, actor, changes)
         self._wake()
         return changed
 
@@ -288,54 +297,97 @@ class Configuring:
                     )
             self._note_connection(tx, "state.reset", found, actor)
 
-    def _without_keys(
+    def _without_secrets(
         self, tx: Transaction, connection: Connection, before: Connection | None
     ) -> Connection:
-        """Returns the connection with the keys of its mappers encrypted."""
-        if connection.streams is None:
-            return connection
-        known = {each.key: each.mappers for each in (before.streams if before else None) or ()}
-        kept = tuple(
-            replace(
-                choice,
-                mappers=self._house.secrets.split_mappers(
-                    tx,
-                    choice.mappers,
-                    workspace_id=connection.workspace_id,
-                    now=connection.updated_at,
-                    before=known.get(choice.key, ()),
-                ),
-            )
-            for choice in connection.streams
+        """Returns the connection with the secrets of its mappers and hooks encrypted."""
+        split = partial(
+            self._house.secrets.split_listed,
+            tx,
+            workspace_id=connection.workspace_id,
+            now=connection.updated_at,
         )
-        return replace(connection, streams=kept)
+        hooks = split(
+            name="hooks",
+            listed=checked(connection.hooks),
+            spec=HOOK_SECRETS,
+            before=before.hooks if before else (),
+        )
+        streams = connection.streams
+        if streams is not None:
+            known = {each.key: each.mappers for each in (before.streams if before else None) or ()}
+            streams = tuple(
+                replace(
+                    choice,
+                    mappers=split(
+                        name="mappers",
+                        listed=choice.mappers,
+                        spec=MAPPER_SECRETS,
+                        before=known.get(choice.key, ()),
+                    ),
+                )
+                for choice in streams
+            )
+        return replace(connection, hooks=hooks, streams=streams)
 
-    def _note(self, tx: Transaction, kind: str, connector: Connector, actor: str | None) -> None:
+    def _note(
+        self,
+        tx: Transaction,
+        what: str,
+        connector: Connector,
+        actor: str | None,
+        changes: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        kind = f"{connector.kind}.{what}"
+        data = {"id": connector.id, "name": connector.name, "changes": list(changes)}
         event = Event(
             at=self._house.clock(),
             kind=kind,
             workspace_id=connector.workspace_id,
             actor=actor,
-            data={"id": connector.id, "name": connector.name},
+            data=data,
         )
         events.note(tx, event)
+        audit.note(tx, _entry_of(event, connector.kind.value, connector.id))
 
     def _note_connection(
-        self, tx: Transaction, kind: str, connection: Connection, actor: str | None
+        self,
+        tx: Transaction,
+        kind: str,
+        connection: Connection,
+        actor: str | None,
+        changes: Sequence[Mapping[str, Any]] = (),
     ) -> None:
+        data = {"name": connection.name, "status": connection.status.value}
         event = Event(
             at=self._house.clock(),
             kind=kind,
             workspace_id=connection.workspace_id,
             connection_id=connection.id,
             actor=actor,
-            data={"name": connection.name, "status": connection.status.value},
+            data={**data, "changes": list(changes)},
         )
         events.note(tx, event)
+        audit.note(tx, _entry_of(event, "connection", connection.id))
+
+
+def _entry_of(event: Event, target_kind: str, target_id: str) -> AuditEntry:
+    """Returns the audit's entry of a change: the timeline forgets sooner."""
+    return AuditEntry(
+        at=event.at,
+        actor_id=None,
+        actor=event.actor or "penstock",
+        action=event.kind,
+        target_kind=target_kind,
+        target_id=target_id,
+        workspace_id=event.workspace_id,
+        detail=event.data,
+    )
 
 
 def _keys_of(connection: Connection) -> frozenset[str]:
-    return frozenset().union(*(places(each.mappers) for each in connection.streams or ()))
+    held = (each.mappers for each in connection.streams or ())
+    return frozenset().union(places(connection.hooks), *map(places, held))
 
 
 def _require_fit(config: Mapping[str, Any], spec: Mapping[str, Any], name: str) -> None:

@@ -25,7 +25,14 @@ from penstock.control.model import (
 from penstock.control.opening import opened
 from penstock.control.schema_changes import Change, Decision, decide, differences
 from penstock.control.store import Transaction, Window, connections, discoveries, events, states
-from penstock.errors import ConfigError, ConnectorFailed, PenstockError, TransientError
+from penstock.errors import (
+    AccessDenied,
+    ConfigError,
+    ConnectorFailed,
+    PenstockError,
+    ResourceExhausted,
+    TransientError,
+)
 
 
 def discover(house: House, source_id: str) -> DiscoveredCatalog:
@@ -135,7 +142,10 @@ def error_of(document: Mapping[str, Any]) -> PenstockError:
         "config_error": ConfigError,
         "transient_error": TransientError,
     }
-    kind = kinds.get(failure.failure_type, ConnectorFailed)
+    by_code: dict[str, type[PenstockError]] = {
+        each.code: each for each in (AccessDenied, ResourceExhausted)
+    }
+    kind = by_code.get(failure.code) or kinds.get(failure.failure_type, ConnectorFailed)
     return kind(failure.message, remedy=failure.remedy, **failure.context)
 
 
@@ -206,4 +216,4 @@ def _note(
             "backfilled": decision.backfills,
         },
     )
-    events.note(tx, event)
+    events.note(tx, event, tells=is_breaking or connection.notifies_schema_changes)

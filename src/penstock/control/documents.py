@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -85,6 +86,44 @@ class SyncFinished(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(self.receipt, type=ReceiptSummary)
 
 
+class ColumnFound(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of rows that somebody looks at."""
+
+    name: str
+    type: str
+
+
+class RowsFound(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that somebody looks at; exact values as JSON."""
+
+    columns: tuple[ColumnFound, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    is_cut: bool = False
+    values_cut: int = 0
+
+
+class TableFound(msgspec.Struct, frozen=True, kw_only=True):
+    """What a table of a destination holds."""
+
+    name: str
+    namespace: str | None = None
+    exists: bool | None = None
+    rows: int = 0
+    newest_at: datetime | None = None
+    error: dict[str, Any] | None = None
+
+
+class DestinationFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a destination can do."""
+
+    max_identifier_bytes: int
+    exactly_once: bool
+    modes: tuple[str, ...] = ()
+    reads_back: bool = False
+    confines_sql: bool = False
+    runs_sql: bool = False
+
+
 class ProbeFinished(msgspec.Struct, frozen=True, kw_only=True):
     """A connector's answer."""
 
@@ -92,6 +131,9 @@ class ProbeFinished(msgspec.Struct, frozen=True, kw_only=True):
     spec: dict[str, Any] | None = None
     catalog: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
+    rows: RowsFound | None = None
+    tables: tuple[TableFound, ...] | None = None
+    facts: DestinationFacts | None = None
 
 
 RunnerEvent = (
@@ -153,9 +195,14 @@ def has_references(config: Any) -> bool:
     return False
 
 
-def probe_document(question: str, kind: ConnectorKind, reference: Mapping[str, Any]) -> bytes:
-    """Returns the document that asks one connector one question."""
-    return msgspec.json.encode({"probe": question, kind.value: reference})
+def probe_document(
+    question: str,
+    kind: ConnectorKind,
+    reference: Mapping[str, Any],
+    details: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Returns the document that asks one connector one question; `details` say of what."""
+    return msgspec.json.encode({"probe": question, kind.value: reference, **(details or {})})
 
 
 def run_document(
@@ -174,7 +221,7 @@ def run_document(
     """
     chosen = chosen_streams(run, connection, catalog)
     streams = [_configured(run, choice, stream) for choice, stream in chosen]
-    shapes = [shape for each in chosen if (shape := _shape(*each)) is not None]
+    shapes = [shape for each in chosen if (shape := shape_of(*each)) is not None]
     document: dict[str, Any] = {
         "connection": connection.id,
         "run_id": run.engine_id,
@@ -241,7 +288,7 @@ def _configured(run: Run, choice: StreamChoice, stream: Mapping[str, Any]) -> di
     return configured
 
 
-def _shape(choice: StreamChoice, stream: Mapping[str, Any]) -> dict[str, Any] | None:
+def shape_of(choice: StreamChoice, stream: Mapping[str, Any]) -> dict[str, Any] | None:
     """Returns what happens to a stream on its way: table, fields, mappers; None for nothing.
 
     Of selected fields the key and the cursor are always among: without them nothing is found again.

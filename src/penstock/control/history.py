@@ -233,12 +233,52 @@ class Delivery:
     sent_at: datetime | None = None
 
 
+class HookStatus(StrEnum):
+    """Where something that happens after a run stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """One before it failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRun:
+    """One thing that is to happen after one run."""
+
+    id: int = 0
+    """Given by the store."""
+    run_id: int
+    number: int
+    """Its place among those of the run, from 1."""
+    connection_id: str
+    hook: dict[str, Any]
+    """As the connection had it when the run ended; its secrets are kept apart."""
+    status: HookStatus = HookStatus.PENDING
+    owner: str | None = None
+    tries: int = 0
+    next_at: datetime
+    """When it is due; of a running one, when its server is taken to be gone."""
+    output: str = ""
+    failure: Failure | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
 class ProbeKind(StrEnum):
     """A quick question to a connector."""
 
     SPEC = "spec"
     CHECK = "check"
     DISCOVER = "discover"
+    PREVIEW = "preview"
+    TABLES = "tables"
+    ROWS = "rows"
+    QUERY = "query"
+    EXECUTE = "execute"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

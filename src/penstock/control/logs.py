@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 LARGEST_LOG_BYTES: Final = 100 << 20
 LARGEST_MESSAGE: Final = 32 << 10
+_LONGEST_LINE: Final = 1 << 20
+_LOOKED_THROUGH: Final = 16 << 20
+"""Of a log that is searched, at one time."""
+_MOST_FOUND: Final = 1_000
 
 
 class LogRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,8 +41,12 @@ class LogPart:
     """Some lines of a log, and where the next ones begin."""
 
     records: tuple[LogRecord, ...]
+    offsets: tuple[int, ...]
+    """Where each of them begins, in bytes."""
     next_offset: int
     """In bytes; equal to the offset asked for when nothing more was there."""
+    size: int
+    """Bytes the log has now."""
 
 
 class AttemptLog:
@@ -112,26 +120,64 @@ class AttemptLog:
             self._is_full = True
 
 
-def read_log(path: Path, *, offset: int = 0, limit_bytes: int = 1 << 20) -> LogPart:
-    """Returns whole lines from an offset on; raises UnknownName when there is no such log."""
+def read_log(
+    path: Path,
+    *,
+    offset: int = 0,
+    limit_bytes: int = 1 << 20,
+    wanted: Callable[[LogRecord], bool] | None = None,
+) -> LogPart:
+    """Returns whole lines from an offset on; raises UnknownName when there is no such log.
+
+    An offset within a line begins with the next one. With `wanted` the lines it says True of, up
+    to a thousand; some further megabytes are looked through where there are few.
+    """
+    records: list[LogRecord] = []
+    offsets: list[int] = []
     try:
         with path.open("rb") as file:
-            file.seek(offset)
-            block = file.read(limit_bytes)
+            size = path.stat().st_size
+            # Beyond the end nothing is sought: file systems refuse offsets larger than any file.
+            position = offset if offset >= size else _beginning(file, offset)
+            end = position + (limit_bytes if wanted is None else _LOOKED_THROUGH)
+            while position < min(end, size) and len(records) < _MOST_FOUND:
+                file.seek(position)
+                block = file.read(limit_bytes)
+                whole = block[: block.rfind(b"\n") + 1]
+                if not whole:
+                    break
+                for start, record in _records(whole, position):
+                    if wanted is None or wanted(record):
+                        records.append(record)
+                        offsets.append(start)
+                position += len(whole)
     except FileNotFoundError as error:
         raise UnknownName(
             "The log of this attempt is gone.",
             remedy="It was removed for its age, or the attempt ran on another server.",
         ) from error
-    whole = block[: block.rfind(b"\n") + 1]
-    return LogPart(records=tuple(_records(whole)), next_offset=offset + len(whole))
+    return LogPart(records=tuple(records), offsets=tuple(offsets), next_offset=position, size=size)
 
 
-def _records(block: bytes) -> Iterator[LogRecord]:
-    for line in block.splitlines():
+def _beginning(file: IO[bytes], offset: int) -> int:
+    """Returns where the first whole line at or after an offset begins."""
+    if offset <= 0:
+        return 0
+    file.seek(offset - 1)
+    before = file.read(1)
+    if before in (b"\n", b""):
+        return offset
+    file.readline(_LONGEST_LINE)
+    return file.tell()
+
+
+def _records(block: bytes, position: int) -> Iterator[tuple[int, LogRecord]]:
+    for line in block.splitlines(keepends=True):
         try:
-            yield msgspec.json.decode(line, type=LogRecord)
+            record = msgspec.json.decode(line, type=LogRecord)
         except msgspec.DecodeError:  # the disk was full in the middle of it
-            yield LogRecord(
+            record = LogRecord(
                 at=datetime.fromtimestamp(0).astimezone(), level="WARN", message="(damaged line)"
             )
+        yield position, record
+        position += len(line)

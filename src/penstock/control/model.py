@@ -287,6 +287,8 @@ class ChannelKind(StrEnum):
 
     WEBHOOK = "webhook"
     SLACK = "slack"
+    JSON = "json"
+    """A document of one's own, to any address."""
     EMAIL = "email"
 
 

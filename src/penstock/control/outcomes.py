@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
+from statistics import median
 from typing import Any, Final
 
 from penstock.control import enqueuing
@@ -13,10 +14,13 @@ from penstock.control.history import (
     Event,
     Failure,
     Run,
+    RunKind,
     RunStatus,
     StreamFigures,
     Trigger,
 )
+from penstock.control.hooks.planning import plan_hooks
+from penstock.control.lateness import is_unusual
 from penstock.control.model import Connection, ConnectionStatus
 from penstock.control.retries import (
     RetryLimits,
@@ -24,7 +28,7 @@ from penstock.control.retries import (
     is_to_be_warned,
     verdict,
 )
-from penstock.control.store import Transaction, connections, due, events, leases
+from penstock.control.store import Transaction, connections, due, events, figures, leases
 from penstock.control.store.leases import Ending
 from penstock.errors import PenstockError, ResourceBusy, TransientError
 
@@ -76,6 +80,11 @@ def succeed(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, no
         replace(connection, failed_runs_in_row=0, failing_since=None, last_succeeded_at=now),
     )
     _note(tx, "run.succeeded", ended, now, recovered=had_failed > 0)
+    if ended.kind is RunKind.SYNC and ended.streams is None:
+        before = figures.usual_rows(tx, run.connection_id, limit=11)[1:]
+        if is_unusual(ended.rows_committed, before):
+            _note(tx, "run.volume", ended, now, usual_rows=int(median(before)))
+    plan_hooks(tx, ended, connection)
     _start_followers(tx, connection, now=now)
     return ended
 
@@ -97,6 +106,7 @@ def cancel(tx: Transaction, run: Run, streams: tuple[StreamFigures, ...], *, now
     )
     ended = leases.end_attempt(tx, run, ending, now=now)
     _note(tx, "run.cancelled", ended, now)
+    plan_hooks(tx, ended, connections.get(tx, run.connection_id, with_deleted=True))
     return ended
 
 
@@ -153,6 +163,7 @@ def fail(
         return ended
     connection = connections.get(tx, run.connection_id, with_deleted=True, for_update=True)
     _note(tx, "run.failed", ended, now)
+    plan_hooks(tx, ended, connection)
     _count_failure(tx, connection, now=now)
     return ended
 

@@ -25,13 +25,16 @@ def ask(
     reference: Mapping[str, Any],
     *,
     secrets: frozenset[str] = frozenset(),
+    details: Mapping[str, Any] | None = None,
+    seconds: float | None = None,
 ) -> ProbeFinished:
     """Returns a connector's answer; one it refuses or fails to give is an answer too.
 
-    Raises TransientError when it takes longer than `Patience.probe_seconds`, and ConnectorFailed
-    when the runner ends without one.
+    Raises TransientError when it takes longer than `seconds` (without them
+    `Patience.probe_seconds`), and ConnectorFailed when the runner ends without one.
     """
-    document = documents.probe_document(question.value, kind, reference)
+    patience = house.patience.probe_seconds if seconds is None else seconds
+    document = documents.probe_document(question.value, kind, reference, details)
     job = house.launcher.submit(document, f"{question}-{reference['name']}")
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     is_late = threading.Event()
@@ -40,7 +43,7 @@ def ask(
         is_late.set()
         job.kill()
 
-    timer = threading.Timer(house.patience.probe_seconds, give_up)
+    timer = threading.Timer(patience, give_up)
     complaints = threading.Thread(target=lambda: tail.extend(job.complaints()))
     answer: ProbeFinished | None = None
     timer.start()
@@ -61,7 +64,7 @@ def ask(
     name = str(reference["name"])
     if is_late.is_set():
         raise TransientError(
-            f"The {question} of {name} took longer than {house.patience.probe_seconds:.0f} s.",
+            f"The {question} of {name} took longer than {patience:.0f} s.",
             remedy="Look whether what it talks to answers, and try again.",
         )
     said = masked_text(" | ".join(tail), secrets)

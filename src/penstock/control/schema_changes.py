@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -83,6 +83,48 @@ def decide(
             return _propagated(connection, changes, new, catalog_id)
         case _:
             assert_never(connection.schema_policy)
+
+
+def adopted(
+    connection: Connection,
+    changes: tuple[Change, ...],
+    new: Mapping[str, Any],
+    catalog_id: str,
+    *,
+    added: Iterable[StreamKey] = (),
+) -> Decision:
+    """Returns a connection as it reads by a new catalogue, whatever its policy says.
+
+    Streams that are gone are left out, new fields of chosen streams are read, and of the new
+    streams those in `added`. The mark of a breaking change goes.
+    """
+    policy = replace(connection, schema_policy=SchemaPolicy.PROPAGATE_COLUMNS)
+    decided = _propagated(policy, changes, new, catalog_id)
+    streams = decided.connection.streams
+    if streams is not None:
+        after = _streams(new)
+        known = {choice.key for choice in streams}
+        more = [key for key in dict.fromkeys(added) if key in after and key not in known]
+        streams += tuple(best_choice(after[key]) for key in more)
+    kept = replace(
+        decided.connection,
+        schema_policy=connection.schema_policy,
+        streams=streams,
+        has_breaking_change=False,
+    )
+    return replace(decided, connection=kept)
+
+
+def unreadable(connection: Connection, new: Mapping[str, Any]) -> tuple[tuple[StreamKey, str], ...]:
+    """Returns the (stream, field) of keys and cursors that a catalogue does not have."""
+    after = _streams(new)
+    return tuple(
+        (choice.key, name)
+        for choice in connection.streams or ()
+        if choice.key in after
+        for name in sorted(_needed(choice, after[choice.key]))
+        if name not in _properties(after[choice.key])
+    )
 
 
 def best_choice(stream: Mapping[str, Any]) -> StreamChoice:

@@ -32,7 +32,7 @@ _NONCE_BYTES: Final = 12
 _REFERENCE: Final = re.compile(r"^\$\{[a-z][a-z0-9-]*:[^}]+\}$")
 _ANY: Final = "*"
 _BATCH: Final = 200
-_MAPPERS: Final = {
+MAPPER_SECRETS: Final = {
     "properties": {
         "mappers": {
             "items": {
@@ -161,30 +161,35 @@ class SecretStore:
 
         return {key: kept(inner, (str(key),), _item(before, key)) for key, inner in config.items()}
 
-    def split_mappers(
+    def split_listed(
         self,
         tx: Transaction,
-        mappers: Sequence[Mapping[str, Any]],
+        name: str,
+        listed: Sequence[Mapping[str, Any]],
+        spec: Mapping[str, Any],
         *,
         workspace_id: str,
         now: datetime,
         before: Sequence[Mapping[str, Any]] = (),
     ) -> tuple[dict[str, Any], ...]:
-        """Returns mappers with the keys they encrypt with kept apart, like other secrets."""
+        """Returns a list of documents with their secrets kept apart; `spec` has it as `name`.
+
+        Documents are told apart by their ids, else by their places.
+        """
         by_id = {each.get("id"): each for each in before}
         aligned = [
             by_id.get(each.get("id")) if each.get("id") is not None else _item(before, number)
-            for number, each in enumerate(mappers)
+            for number, each in enumerate(listed)
         ]
         kept = self.split(
             tx,
-            {"mappers": mappers},
-            _MAPPERS,
+            {name: listed},
+            spec,
             workspace_id=workspace_id,
             now=now,
-            before={"mappers": aligned},
+            before={name: aligned},
         )
-        return tuple(kept["mappers"])
+        return tuple(kept[name])
 
     def opened(self, tx: Transaction, config: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the configuration with its secrets in place: for a runner, never to be shown."""
@@ -285,6 +290,11 @@ def places(config: Any) -> frozenset[str]:
     elif isinstance(config, list | tuple):
         inner = config
     return frozenset().union(*(places(each) for each in inner))
+
+
+def place_of(value: Any) -> str | None:
+    """Returns the id of the secret that a value stands for; None for any other value."""
+    return str(value[_PLACE]) if _is_place(value) else None
 
 
 def unmasked(config: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import platform
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +14,22 @@ from typing import IO, Any
 
 from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.administering import Administering
+from penstock.control.approving import Approving
 from penstock.control.configuring import Configuring
+from penstock.control.declared.declaring import Declaring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
 from penstock.control.history import ProbeKind, Run
+from penstock.control.hooks.runner import HookRunner
 from penstock.control.house import House, Patience, default_runs_at_once
 from penstock.control.housekeeping import Retention
 from penstock.control.launchers.launcher import Launcher
 from penstock.control.launchers.local import LocalLauncher
-from penstock.control.logs import LogPart, read_log
+from penstock.control.logs import LogPart, LogRecord, read_log
+from penstock.control.looking import Looking
 from penstock.control.model import DiscoveredCatalog
+from penstock.control.notifying.channels import Channels
+from penstock.control.notifying.courier import Courier
 from penstock.control.opening import opened
 from penstock.control.retries import RetryLimits
 from penstock.control.schema_changes import Change
@@ -60,6 +66,10 @@ class Setup:
     retries: RetryLimits = field(default_factory=RetryLimits)
     patience: Patience = field(default_factory=Patience)
     retention: Retention = field(default_factory=Retention)
+    public_url: str = ""
+    """Where people reach the pages: notifications link there."""
+    allows_commands: bool = False
+    """Lets hooks run programs on this machine, as the server's user."""
 
 
 class ControlPlane:
@@ -75,7 +85,13 @@ class ControlPlane:
         self.setup = setup
         self.upgraded = upgraded
         self.configuring = Configuring(house, wake=self.wake)
+        self.declaring = Declaring(house, self.configuring)
         self.administering = Administering(house, self.configuring)
+        self.looking = Looking(house)
+        self.approving = Approving(house, self.configuring)
+        self.channels = Channels(house)
+        self.courier = Courier(house, self.channels, public_url=setup.public_url)
+        self.hooks = HookRunner(house, self.looking, allows_commands=setup.allows_commands)
         now = house.clock()
         self._server = Server(
             id=house.server_id,
@@ -101,13 +117,18 @@ class ControlPlane:
         """Begins to schedule and to run; raises ResourceBusy when a SQLite file has a server."""
         if self.store.is_sqlite:
             self._lock = _only_server(Path(str(self.store.url.database)))
+            self.hooks.end_leftovers()
         with self.store.write() as tx:
             servers.renew(tx, self._server)
         self._dispatcher.start()
+        self.courier.errands.start()
+        self.hooks.errands.start()
 
     def stop(self) -> None:
         """Asks what runs to end, keeping what is committed; it goes on at the next start."""
         self._dispatcher.stop(timeout_seconds=_STOP_SECONDS)
+        self.courier.errands.stop()
+        self.hooks.stop()
         with self.store.write() as tx:
             servers.leave(tx, self._server.id)
         self.store.close()
@@ -144,11 +165,21 @@ class ControlPlane:
         self.wake()
         return run
 
-    def log(self, run_id: int, attempt: int, *, offset: int = 0) -> LogPart:
+    def log(
+        self,
+        run_id: int,
+        attempt: int,
+        *,
+        offset: int = 0,
+        wanted: Callable[[LogRecord], bool] | None = None,
+    ) -> LogPart:
         """Returns the part of an attempt's log after an offset; UnknownName when it is gone."""
         with self.store.read() as tx:
-            name = runs.attempt(tx, run_id, attempt).log_name
-        return read_log(self.house.log_folder / name, offset=offset)
+            found = runs.attempt(tx, run_id, attempt)
+        path = self.house.log_folder / found.log_name
+        if found.ended_at is None and not path.exists():
+            return LogPart(records=(), offsets=(), next_offset=offset, size=0)
+        return read_log(path, offset=offset, wanted=wanted)
 
     def log_path(self, run_id: int, attempt: int) -> Path:
         """Returns the file of an attempt's log, for handing it out whole."""

@@ -40,10 +40,14 @@ def of_values(values: Sequence[Any], data_type: pa.DataType) -> pa.Array:
 def of_texts(texts: Sequence[bytes]) -> pa.Array | None:
     """Returns bytes as a string array, which nobody has proved to be UTF-8; None beyond 2 GiB."""
     offsets = array("q", accumulate(map(len, texts), initial=0))
-    if offsets[-1] > _MAX_TEXT_BYTES:
-        return None
-    buffers = [None, pa.py_buffer(array("i", offsets)), pa.py_buffer(b"".join(texts))]
-    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+    return None if offsets[-1] > _MAX_TEXT_BYTES else cut(b"".join(texts), offsets)
+
+
+def cut(text: bytes, places: Iterable[int]) -> pa.Array:
+    """Returns the parts of a text of less than 2 GiB between ascending places; not copied."""
+    offsets = array("i", places)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
+    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
 
 
 def whole_numbers(values: Iterable[int], data_type: pa.DataType) -> pa.Array:

@@ -10,13 +10,14 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.arrays import divided, number, numbers_of, of_values, repeated, rows_where
 from penstock.data.careful import batch_schema, changes_text, coerced_array, storage_type
 from penstock.data.coerce import ROUNDED, Misfit, coercer
-from penstock.data.json_text import exact_text, row_texts, value_text
+from penstock.data.json_text import exact_text, list_text, row_texts, value_text
 from penstock.data.lines import RecordTexts
 from penstock.data.rows import RowsBuilder
 from penstock.data.types import JSON_TYPE, Column, Kind, kind_of_arrow
@@ -24,6 +25,7 @@ from penstock.data.vector import VectorSession
 from penstock.protocol.messages import Change
 
 _INSTANTS: Final = frozenset({Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.TIME})
+_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NEVER_NAN: Final = frozenset({str, int, bool, type(None)})
 _EXACT_CASTS: Final = frozenset(
     {
@@ -91,8 +93,7 @@ class BatchBuilder:
         if not rows:
             empty = [pa.nulls(0, field.type) for field in self._schema]
             return BuiltBatch(rows=pa.RecordBatch.from_arrays(empty, schema=self._schema))
-        texts = RecordTexts.of(texts_of_rows(rows))
-        return self.from_texts(texts, extracted_at_ms=extracted_at_ms)
+        return self.from_texts(texts_of_rows(rows), extracted_at_ms=extracted_at_ms)
 
     def from_texts(self, texts: RecordTexts, *, extracted_at_ms: int) -> BuiltBatch:
         """Builds a batch of rows that are JSON texts already, at least one.
@@ -143,12 +144,15 @@ def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return pa.Table.from_batches(batches, schema).combine_chunks().to_batches()[0]
 
 
-def texts_of_rows(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
+def texts_of_rows(rows: Sequence[Mapping[str, Any]]) -> RecordTexts:
     """Returns rows as JSON texts in which every NaN stands; orjson alone writes those as null.
 
     Raises DataError for a value that has no JSON form.
     """
-    return [
+    at_once = _texts_at_once(rows)
+    if at_once is not None:
+        return at_once
+    texts = [
         exact_text(row).encode()
         if b"null" in text
         and text.count(b"null") != list(row.values()).count(None)
@@ -156,6 +160,22 @@ def texts_of_rows(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
         else text
         for text, row in zip(row_texts(rows), rows, strict=True)
     ]
+    return RecordTexts.of(texts)
+
+
+def _texts_at_once(rows: Sequence[Mapping[str, Any]]) -> RecordTexts | None:
+    """Returns the texts of rows in all of which each null is a None; else None."""
+    text = list_text(rows)
+    if text is None:
+        return None
+    nulls = text.count(b"null") if b"null" in text else 0
+    if nulls and nulls != sum(list(row.values()).count(None) for row in rows):
+        return None
+    try:
+        return RecordTexts.within(text, _items.decode(text))
+    except msgspec.DecodeError:
+        # A Decimal's NaN is spelled out: no JSON, so that it is recorded.
+        return None
 
 
 def _hides_nan(value: Any) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+
+from penstock.data.lines import RecordTexts
 
 _plain: Final = msgspec.json.Decoder(dict[str, Any])
 _exact: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
@@ -17,7 +19,7 @@ _exact: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 class JsonRows:
     """A page of rows, each the text of one JSON object on one line; iterating makes values."""
 
-    texts: Sequence[bytes]
+    texts: RecordTexts
     is_exact: bool = False
     """Whether fractions become Decimal where values are asked for."""
 

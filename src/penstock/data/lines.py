@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -11,7 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.arrays import Ascending, number, numbers_of, of_texts, whole_numbers
+from penstock.data.arrays import Ascending, cut, number, numbers_of, of_texts, whole_numbers
 from penstock.data.careful import changes_text
 from penstock.data.json_text import plain, split_object
 from penstock.errors import DataError, PenstockError, ProtocolError
@@ -24,6 +25,7 @@ _MAX_LESSONS: Final = 1024
 """Lines that may be studied before penstock stops looking for further shapes."""
 _MAX_DIGITS: Final = 15
 """Of `emitted_at` in a shape: as microseconds it still fits 64 bits."""
+_MAX_BYTES: Final = 1 << 31
 _PART_BYTES: Final = 256 << 10
 _LOOK_BYTES: Final = 64 << 10
 _SENTINEL: Final = b'{"\\u0000":1}'
@@ -41,17 +43,31 @@ class RecordTexts:
         """Takes texts from memory; raises DataError beyond 2 GiB."""
         array = of_texts(texts)
         if array is None:
-            raise DataError(
-                "A batch of records is larger than 2 GiB.", remedy="Hand on fewer rows at a time."
-            )
+            raise _too_large()
         return cls(array)
+
+    @classmethod
+    def within(cls, text: bytes, items: Sequence[msgspec.Raw]) -> RecordTexts:
+        """Takes the items of a JSON list; all at once where nothing but a comma is between them."""
+        lengths = list(map(len, items))
+        if not lengths or len(text) != sum(lengths) + len(lengths) + 1 or len(text) >= _MAX_BYTES:
+            return cls.of(list(map(bytes, items)))
+        with_comma = cut(text, accumulate((length + 1 for length in lengths), initial=1))
+        return cls(pc.binary_slice(with_comma.view(pa.binary()), 0, -1).view(pa.string()))
+
+    @classmethod
+    def joined(cls, parts: Sequence[RecordTexts]) -> RecordTexts:
+        """Returns the texts of several parts, in order; raises DataError beyond 2 GiB."""
+        try:
+            return cls(pa.concat_arrays([part.array for part in parts])) if parts else cls.of([])
+        except pa.ArrowInvalid as error:
+            raise _too_large() from error
 
     def __len__(self) -> int:
         return len(self.array)
 
     def __iter__(self) -> Iterator[bytes]:
-        for text in self.array.view(pa.binary()):
-            yield text.as_py()
+        return iter(self.array.view(pa.binary()).to_pylist())
 
     def __getitem__(self, rows: slice) -> RecordTexts:
         start, stop, step = rows.indices(len(self))
@@ -74,6 +90,17 @@ class RecordTexts:
 
     def byte_lengths(self) -> pa.Array:
         return pc.binary_length(self.array).cast(pa.int64())
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of all texts."""
+        return pc.sum(self.byte_lengths()).as_py() or 0
+
+
+def _too_large() -> DataError:
+    return DataError(
+        "A batch of records is larger than 2 GiB.", remedy="Hand on fewer rows at a time."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+SOURCE_NAMESPACE: Final = "${SOURCE_NAMESPACE}"
+"""Airbyte API, `namespaceFormat`."""
+
 RAW_ID: Final = "_airbyte_raw_id"
 EXTRACTED_AT: Final = "_airbyte_extracted_at"
 META: Final = "_airbyte_meta"
@@ -49,6 +52,28 @@ def identifier(name: str, max_bytes: int) -> str:
 def table_name(name: str, max_bytes: int) -> str:
     """Returns the table of a stream; `name` is the prefix and the stream's name."""
     return table_names([name], max_bytes)[0]
+
+
+def landing_name(
+    stream: str,
+    stream_namespace: str | None,
+    *,
+    namespace: str | None,
+    prefix: str,
+    max_bytes: int,
+) -> tuple[str | None, str]:
+    """Returns schema and table of a stream; a schema of None is the destination's default.
+
+    `namespace` stands in for the stream's own, which it may hold as `${SOURCE_NAMESPACE}`; empty,
+    it leaves the schema to the destination.
+    """
+    schema = stream_namespace
+    if namespace is not None:
+        schema = namespace.replace(SOURCE_NAMESPACE, stream_namespace or "")
+    return (
+        table_name(schema, max_bytes=max_bytes) if schema else None,
+        table_name(prefix + stream, max_bytes=max_bytes),
+    )
 
 
 def table_names(names: Iterable[str], max_bytes: int) -> tuple[str, ...]:

@@ -69,6 +69,51 @@ class ConfigChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
     config: dict[str, Any]
 
 
+class ColumnFound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One column of rows looked at."""
+
+    name: str
+    type: str
+    """Arrow's name of it."""
+
+
+class RowsFound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Rows as JSON that no client can round; see `penstock.data.plain`."""
+
+    columns: tuple[ColumnFound, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    is_cut: bool = False
+    """True when there are more."""
+    values_cut: int = 0
+    """Texts too long to be shown whole."""
+
+
+class TableFound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a table of a destination holds."""
+
+    name: str
+    namespace: str | None = None
+    exists: bool | None = None
+    """None when the destination cannot tell an empty table from none."""
+    rows: int = 0
+    newest_at: str | None = None
+    """When its newest row was read from the source; None: not known, or no row."""
+    error: dict[str, Any] | None = None
+    """Why this one could not be looked at."""
+
+
+class DestinationFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a destination can do, told with its specification."""
+
+    max_identifier_bytes: int
+    exactly_once: bool
+    modes: tuple[str, ...]
+    reads_back: bool = False
+    confines_sql: bool = False
+    """It runs SQL of somebody who may only look."""
+    runs_sql: bool = False
+
+
 class ProbeFinished(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The last event of every probe: what the connector answered, or why it did not."""
 
@@ -77,6 +122,9 @@ class ProbeFinished(Event, frozen=True, kw_only=True, omit_defaults=True):
     spec: ConnectorSpec | None = None
     catalog: Catalog | None = None
     error: dict[str, Any] | None = None
+    rows: RowsFound | None = None
+    tables: tuple[TableFound, ...] | None = None
+    facts: DestinationFacts | None = None
     description: str = ""
     """How the connector runs: "airbyte-source-faker 7.2.1 in ~/.cache/…"."""
 

@@ -1,20 +1,31 @@
-"""Quick questions to a connector: its settings, whether they work, what streams it has."""
+"""Quick questions to a connector: its settings, whether they work, what it has."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from penstock.data.items import LogLine
-from penstock.engine.events import Event, LogEmitted, ProbeFinished
+from penstock.engine.events import DestinationFacts, Event, LogEmitted, ProbeFinished
+from penstock.engine.looking import (
+    batches_of_stream,
+    confined_rows,
+    execute,
+    first_rows,
+    rows_of_table,
+    tables_found,
+)
 from penstock.engine.references import resolved_config
-from penstock.engine.registry import load_destination_class, source_runner
-from penstock.engine.run import open_destination
+from penstock.engine.registry import destination_runner, source_runner
 from penstock.engine.runners.program import RunOptions
-from penstock.engine.settings import ConnectorRef, ProbeSpec, Question
+from penstock.engine.settings import ConnectorRef, ProbeSpec, Question, TableRef
 from penstock.errors import BugError, ConfigError, PenstockError
+from penstock.protocol.catalog import CatalogStream
 from penstock.sdk.config import validate_against_spec
-from penstock.sdk.entrypoint import destination_spec
+
+if TYPE_CHECKING:
+    from penstock.engine.runners.destinations import DestinationRunner
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +53,7 @@ def _answer(spec: ProbeSpec, tell: Callable[[Event], None]) -> ProbeFinished:
     if spec.source is not None and spec.destination is None:
         return _ask_source(spec.source, spec, tell)
     if spec.destination is not None and spec.source is None:
-        return _ask_destination(spec.destination, spec.probe)
+        return _ask_destination(spec.destination, spec, tell)
     raise ConfigError(
         "A probe names one connector, a source or a destination.", remedy="Give one of the two."
     )
@@ -60,20 +71,89 @@ def _ask_source(ref: ConnectorRef, spec: ProbeSpec, tell: Callable[[Event], None
         )
     config = resolved_config(ref.config, runner.spec)
     validate_against_spec(config, runner.spec())
-    if spec.probe is Question.CHECK:
-        runner.check(config)
-        return ProbeFinished(outcome="succeeded", description=runner.description)
-    found = runner.discover(config)
-    return ProbeFinished(outcome="succeeded", catalog=found, description=runner.description)
+    match spec.probe:
+        case Question.CHECK:
+            runner.check(config)
+            return ProbeFinished(outcome="succeeded", description=runner.description)
+        case Question.DISCOVER:
+            found = runner.discover(config)
+            return ProbeFinished(outcome="succeeded", catalog=found, description=runner.description)
+        case Question.PREVIEW:
+            batches = batches_of_stream(runner, config, _the_stream(spec), spec.shape)
+            return ProbeFinished(
+                outcome="succeeded",
+                rows=first_rows(batches, spec.limit),
+                description=runner.description,
+            )
+        case _:
+            raise ConfigError(
+                f"A source cannot be asked for {spec.probe}.", remedy="Ask its destination."
+            )
 
 
-def _ask_destination(ref: ConnectorRef, question: Question) -> ProbeFinished:
-    if question is Question.SPEC:
-        spec = destination_spec(load_destination_class(ref.name))
-        return ProbeFinished(outcome="succeeded", spec=spec, description=f"{ref.name} (native)")
-    if question is Question.CHECK:
-        open_destination(ref).check()
-        return ProbeFinished(outcome="succeeded", description=f"{ref.name} (native)")
-    raise ConfigError(
-        f"The destination {ref.name} has no streams to discover.", remedy="Discover the source."
+def _ask_destination(
+    ref: ConnectorRef, spec: ProbeSpec, tell: Callable[[Event], None]
+) -> ProbeFinished:
+    def say(line: LogLine) -> None:
+        tell(LogEmitted(level=line.level, message=line.message, origin="destination"))
+
+    runner = destination_runner(ref, install_root=spec.install_root, options=RunOptions(on_log=say))
+    if spec.probe is Question.SPEC:
+        return ProbeFinished(
+            outcome="succeeded",
+            spec=runner.spec(),
+            facts=_facts(runner),
+            description=runner.description,
+        )
+    destination = runner.open(resolved_config(ref.config, runner.spec))
+    rows = tables = None
+    match spec.probe:
+        case Question.CHECK:
+            destination.check()
+        case Question.TABLES:
+            tables = tables_found(destination, spec.tables)
+        case Question.ROWS:
+            rows = rows_of_table(destination, _the_table(spec), spec.limit)
+        case Question.QUERY:
+            sql = _the_statement(spec)
+            rows = confined_rows(destination, sql, limit=spec.limit, seconds=spec.seconds)
+        case Question.EXECUTE:
+            execute(destination, spec.statements)
+        case _:
+            raise ConfigError(
+                f"A destination cannot be asked for {spec.probe}.", remedy="Ask the source."
+            )
+    return ProbeFinished(
+        outcome="succeeded", rows=rows, tables=tables, description=runner.description
     )
+
+
+def _facts(runner: DestinationRunner) -> DestinationFacts:
+    known = runner.capabilities
+    made = getattr(runner, "destination_class", None)
+    return DestinationFacts(
+        max_identifier_bytes=known.max_identifier_bytes,
+        exactly_once=known.exactly_once,
+        modes=tuple(sorted(known.modes)),
+        reads_back=known.reads_back,
+        confines_sql=hasattr(made, "query_confined"),
+        runs_sql=hasattr(made, "execute") and hasattr(made, "table_sql"),
+    )
+
+
+def _the_stream(spec: ProbeSpec) -> CatalogStream:
+    if spec.stream is None:
+        raise ConfigError("A preview names a stream.", remedy="Give it as `stream`.")
+    return spec.stream
+
+
+def _the_table(spec: ProbeSpec) -> TableRef:
+    if len(spec.tables) != 1:
+        raise ConfigError("Rows are those of one table.", remedy="Give one in `tables`.")
+    return spec.tables[0]
+
+
+def _the_statement(spec: ProbeSpec) -> str:
+    if len(spec.statements) != 1:
+        raise ConfigError("A query is one SELECT.", remedy="Give one in `statements`.")
+    return spec.statements[0]

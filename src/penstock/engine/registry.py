@@ -44,6 +44,7 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
         "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
+        "mysql": "penstock.sources.mysql:MySQLSource",
         "postgres": "penstock.sources.postgres:PostgresSource",
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
         "sqlite": "penstock.sources.sqlite:SQLiteSource",
@@ -55,23 +56,30 @@ AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 """Sources that Airbyte has under another name; their settings are read, too."""
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "bigquery": "penstock.destinations.bigquery:BigQueryDestination",
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
         "files": "penstock.destinations.files:FilesDestination",
+        "mysql": "penstock.destinations.mysql:MySQLDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
         "sqlite": "penstock.destinations.sqlite:SQLiteDestination",
+        "snowflake": "penstock.destinations.snowflake:SnowflakeDestination",
     }
 )
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "destination-bigquery": "BigQuery",
         "destination-duckdb": "DuckDB",
         "destination-files": "Files",
+        "destination-mysql": "MySQL",
         "destination-postgres": "PostgreSQL",
         "destination-sqlite": "SQLite",
+        "destination-snowflake": "Snowflake",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
         "source-faker": "Faker",
         "source-file": "Files",
         "source-google-analytics": "Google Analytics 4",
+        "source-mysql": "MySQL",
         "source-postgres": "PostgreSQL",
         "source-smartsheet": "Smartsheet",
         "source-sqlite": "SQLite",

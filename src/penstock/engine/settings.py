@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from penstock.engine.shaping.documents import StreamShape
-from penstock.protocol.catalog import ConfiguredCatalog
+from penstock.protocol.catalog import CatalogStream, ConfiguredCatalog
 from penstock.protocol.state import State
 
 
@@ -87,6 +87,24 @@ class Question(StrEnum):
     SPEC = "spec"
     CHECK = "check"
     DISCOVER = "discover"
+    PREVIEW = "preview"
+    """The first rows of a source's stream, as they would land."""
+    TABLES = "tables"
+    """How many rows tables of a destination hold, and how new the newest is."""
+    ROWS = "rows"
+    """The first rows of a destination's table."""
+    QUERY = "query"
+    """Rows of one SELECT of somebody who may only look."""
+    EXECUTE = "execute"
+    """SQL that changes something, in one transaction."""
+
+
+class TableRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A table of a destination, by its normalised names."""
+
+    name: str
+    namespace: str | None = None
+    """Its schema; None: the destination's default."""
 
 
 class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,4 +114,16 @@ class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: ConnectorRef | None = None
     destination: ConnectorRef | None = None
     """Exactly one of the two is given."""
+    stream: CatalogStream | None = None
+    """PREVIEW: the stream as the source has described it."""
+    shape: StreamShape | None = None
+    """PREVIEW: what happens to its rows on the way."""
+    tables: tuple[TableRef, ...] = ()
+    """TABLES, and ROWS for one."""
+    statements: tuple[str, ...] = ()
+    """EXECUTE, and QUERY for one."""
+    limit: int = 100
+    """Rows at most."""
+    seconds: float = 30.0
+    """QUERY is stopped after these."""
     install_root: str | None = None

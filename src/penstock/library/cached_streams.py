@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
@@ -26,9 +26,6 @@ from penstock.sdk.stream import State as Position
 
 if TYPE_CHECKING:
     from penstock.library.caches.base import CacheBase
-
-
-_JSON_TYPES: Final = frozenset({"json", "jsonb", "variant"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,25 +66,13 @@ class CachedStream:
         sources = [column.name for column in columns_of(self.origin.json_schema)]
         limit = self.cache.destination.capabilities.max_identifier_bytes
         columns = list(column_names(sources, max_bytes=limit))
-        texts = self._json_columns() & set(columns)
+        texts = self.cache.json_columns_of(self.name) & set(columns)
         for batch in self.cache.query(f"SELECT * FROM {self.cache.table_sql(self.name)}"):  # noqa: S608
             if batch.num_rows:
                 arrays = [
                     _marked(batch.column(n)) if n in texts else batch.column(n) for n in columns
                 ]
                 yield type(batch).from_arrays(arrays, names=sources)
-
-    def _json_columns(self) -> set[str]:
-        """Returns the columns whose texts are JSON; in Arrow they look like any text."""
-        table = self.cache.table_of(self.name)
-        mark = self.cache.destination.placeholder
-        found = self.cache.query(
-            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"  # noqa: S608
-            f" WHERE table_schema = {mark} AND table_name = {mark}",
-            (table.schema, table.name),
-        )
-        rows = found.read_all().to_pylist()
-        return {row["name"] for row in rows if row["type"].lower() in _JSON_TYPES}
 
 
 def _marked(array: pa.Array) -> pa.Array:

@@ -109,8 +109,8 @@ class SQLDataset(Dataset):
 
     def __len__(self) -> int:
         if self._count is None:
-            sql = f"SELECT count(*) AS n FROM ({self._query}) AS picked"  # noqa: S608
-            self._count = int(self._cache.run_sql_query(sql)[0]["n"])
+            sql = f"SELECT count(*) FROM ({self._query}) AS picked"  # noqa: S608
+            self._count = int(next(iter(self._cache.run_sql_query(sql)[0].values())))
         return self._count
 
     def __bool__(self) -> bool:

@@ -286,6 +286,10 @@ class RunsSql(Protocol):
         """Returns a table's name as SQL: quoted, in its schema."""
         ...
 
+    def column_sql(self, name: str) -> str:
+        """Returns a column's name as SQL: quoted."""
+        ...
+
     def has_table(self, table: TableName) -> bool:
         """Tells whether there is such a table; makes nothing."""
         ...
@@ -301,6 +305,23 @@ class ConfinesSql(Protocol):
         It reaches no file and no network, and is stopped after `seconds`. Raises ConfigError for
         wrong SQL, AccessDenied for what it may not do, ResourceExhausted when it takes too long.
         """
+        ...
+
+
+@runtime_checkable
+class IsTriedApart(Protocol):
+    """Optional power: it can be tried in storage of its own, beside the user's data."""
+
+    @classmethod
+    def apart(cls, config: Any, name: str) -> Any:
+        """Returns the configuration with storage of this name, in which nothing is yet.
+
+        `name` is a word of ASCII letters, digits and underscores.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Removes the storage of this configuration with all that is in it, if it is there."""
         ...
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from penstock.data.names import column_names, table_name
+from penstock.data.names import column_names, landing_name
 from penstock.data.types import columns_of
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import ConfiguredStream, PropertyPath, StreamDescriptor
 from penstock.sdk.destination import Capabilities, ColumnPlan, TableName, WriteMode
-
-SOURCE_NAMESPACE: Final = "${SOURCE_NAMESPACE}"
-"""Airbyte API, `namespaceFormat`."""
 
 _SHOWN_COLUMNS = 20
 
@@ -44,19 +40,15 @@ def table_for(
     namespace: str | None = None,
     prefix: str = "",
 ) -> TableName:
-    """Returns the stream's table.
-
-    `namespace` stands in for the stream's own, which it may hold as `${SOURCE_NAMESPACE}`; empty,
-    it leaves the schema to the destination.
-    """
-    limit = capabilities.max_identifier_bytes
-    schema = stream.namespace
-    if namespace is not None:
-        schema = namespace.replace(SOURCE_NAMESPACE, stream.namespace or "")
-    return TableName(
-        schema=table_name(schema, max_bytes=limit) if schema else None,
-        name=table_name(prefix + stream.name, max_bytes=limit),
+    """Returns the stream's table; `penstock.data.names.landing_name` says how it is made."""
+    schema, name = landing_name(
+        stream.name,
+        stream.namespace,
+        namespace=namespace,
+        prefix=prefix,
+        max_bytes=capabilities.max_identifier_bytes,
     )
+    return TableName(schema=schema, name=name)
 
 
 def columns_for(configured: ConfiguredStream, capabilities: Capabilities) -> tuple[ColumnPlan, ...]:

@@ -14,14 +14,19 @@ from penstock.control.service import ControlPlane
 from penstock.server import pages, problems
 from penstock.server.airbyte_api import config, public, tokens
 from penstock.server.guard import LOOPBACK_NAMES, Guard
+from penstock.server.idempotency import Idempotency
 from penstock.server.routes import (
     administration,
+    channels,
+    configuration,
     connections,
     connectors,
     definitions,
     events,
     health,
     home,
+    looking,
+    positions,
     probes,
     runs,
     session,
@@ -35,7 +40,8 @@ from penstock.server.site import Site
 API = "/api/v1"
 _DESCRIPTION = """\
 Everything the pages and the command line do. Lists are paged by `limit` and `after`; errors are
-problem documents (RFC 9457) with a `code` and a `remedy`. Send `Authorization: Bearer TOKEN`."""
+problem documents (RFC 9457) with a `code` and a `remedy`. A POST with an `Idempotency-Key` that
+is sent again is answered as the first time. Send `Authorization: Bearer TOKEN`."""
 
 
 def create_app(
@@ -71,7 +77,8 @@ def create_app(
         generate_unique_id_function=_operation_id,
         separate_input_output_schemas=False,
     )
-    app.state.site = Site(plane=plane, access=Access(plane.store), version=version)
+    site = Site(plane=plane, access=Access(plane.store), version=version)
+    app.state.site = site
     problems.install(app)
     own = APIRouter(prefix=API, responses={"default": {"model": problems.Problem}})
     for subject in (
@@ -81,11 +88,15 @@ def create_app(
         connectors,
         streams,
         probes,
+        looking,
         connections,
+        positions,
         runs,
         events,
+        channels,
         own_tokens,
         administration,
+        configuration,
         home,
     ):
         own.include_router(subject.router)
@@ -95,6 +106,7 @@ def create_app(
     app.include_router(own)
     app.include_router(home.metrics_router)
     pages.install(app)
+    app.add_middleware(Idempotency, site=site, prefix=f"{API}/")
     app.add_middleware(Guard, hosts=hosts)
     return app
 

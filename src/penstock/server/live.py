@@ -12,8 +12,11 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from penstock.errors import ConfigError
+
 BEAT_SECONDS: Final = 15.0
 """Proxies close what is silent for longer."""
+_LONGEST_ID: Final = 16
 
 
 def follow(
@@ -28,15 +31,20 @@ def follow(
 
     `look` gets the id of the last event told and returns newer ones: (id, kind, document). A
     listener that reconnects says where it was (`Last-Event-ID`, WHATWG HTML §9.2). `is_over` is
-    asked after a look that found nothing; the stream then ends with the event `end`.
+    asked after a look that found nothing; the stream then ends with the event `end`. The first
+    look is taken here, in the caller's thread: what it raises is answered as any other error.
     """
     begin = request.headers.get("last-event-id") or start
+    first = look(begin)
 
     async def told() -> AsyncIterator[bytes]:
-        last, silent_since = begin, time.monotonic()
+        last, silent_since, found = begin, time.monotonic(), first
         yield b"retry: 1000\n\n"
+        is_first = True
         while not await request.is_disconnected():
-            found = await run_in_threadpool(look, last)
+            if not is_first:
+                found = await run_in_threadpool(look, last)
+            is_first = False
             for last, kind, document in found:
                 yield _event(last, kind, document)
             if found:
@@ -52,6 +60,16 @@ def follow(
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(told(), media_type="text/event-stream", headers=headers)
+
+
+def number_of(event_id: str) -> int:
+    """Returns an event's id as a number; ConfigError for what a listener made up."""
+    if not (event_id.isascii() and event_id.isdigit() and len(event_id) <= _LONGEST_ID):
+        raise ConfigError(
+            f"{event_id[:40]!r} is no id of an event here.",
+            remedy="Send as Last-Event-ID what an event had, or leave it out.",
+        )
+    return int(event_id)
 
 
 def _event(id_: str, kind: str, document: object) -> bytes:

@@ -22,6 +22,7 @@ from penstock.errors import (
     BugError,
     ConfigError,
     ConnectionFailed,
+    ConnectorFailed,
     MissingDriver,
     PenstockError,
     ResourceBusy,
@@ -44,6 +45,7 @@ _STATUS: Final[tuple[tuple[type[PenstockError], int], ...]] = (
     (ConnectionFailed, 503),
     (TransientError, 503),
     (ResourceExhausted, 507),
+    (ConnectorFailed, 502),
 )
 """From the most to the least particular: the first that fits."""
 

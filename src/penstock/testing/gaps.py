@@ -31,8 +31,9 @@ class Gap:
     reason: str
 
     def covers(self, test: str, case: str | None) -> bool:
-        """Tells whether this gap is about that test and case."""
-        return self.test == test and self.case in (None, case)
+        """Tells whether this gap is about that test and case, be it as pytest escapes names."""
+        escaped = self.case and self.case.encode("unicode_escape").decode("ascii")
+        return self.test == test and (self.case in (None, case) or escaped == case)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.reason}"

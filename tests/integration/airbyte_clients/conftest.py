@@ -35,9 +35,13 @@ class Served:
 
 @pytest.fixture(scope="session")
 def sdk_python() -> Path:
-    """Makes the venv once for these packages; other workers wait for it."""
-    digest = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
-    folder = PROJECT / ".cache" / f"airbyte-api-{digest}"
+    return venv_of("airbyte-api", PACKAGES)
+
+
+def venv_of(name: str, packages: tuple[str, ...]) -> Path:
+    """Makes a venv once for these packages, and returns its Python; other workers wait for it."""
+    digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
+    folder = PROJECT / ".cache" / f"{name}-{digest}"
     folder.parent.mkdir(exist_ok=True)
     uv = str(Path(sys.executable).with_name("uv"))
     python = folder / "bin" / "python"
@@ -45,7 +49,7 @@ def sdk_python() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
             make = [uv, "venv", "-q", "--clear", "--python", "3.11", str(folder)]
-            for argv in (make, [uv, "pip", "install", "-q", "--python", str(python), *PACKAGES]):
+            for argv in (make, [uv, "pip", "install", "-q", "--python", str(python), *packages]):
                 subprocess.run(argv, check=True)
             (folder / "complete").touch()
     return python

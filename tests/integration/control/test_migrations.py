@@ -95,7 +95,8 @@ def _set_revision(tx: object, revision: str) -> None:
 def _drop_history(store: Store) -> None:
     """Takes a database back to its first revision, which made no table that refers to runs."""
     script = ScriptDirectory(str(Path(migrate.__file__).with_name("migrations")))
-    source = Path(str(script.get_revision("0002").path)).read_text()
+    later = [each for each in script.walk_revisions() if each.revision > "0001"]
+    source = "".join(Path(str(each.path)).read_text() for each in later)
     made = re.findall(r'create_table\(\s*"(\w+)"', source)
     with store.engine.connect() as connection:
         raw = connection.connection.driver_connection

@@ -39,7 +39,9 @@ CLASSES = [
     "caches.CacheBase",
     "caches.DuckDBCache",
     "caches.PostgresCache",
+    "caches.BigQueryCache",
     "caches.MotherDuckCache",
+    "caches.SnowflakeCache",
     "datasets.SQLDataset",
     "datasets.CachedDataset",
     "datasets.LazyDataset",
@@ -106,9 +108,17 @@ def found(name: str) -> Any:
 def test_every_public_name_is_in_the_table() -> None:
     inherited = {
         f"{kind}.{member}"
-        for kind in ("DuckDBCache", "PostgresCache", "MotherDuckCache", "CachedDataset")
+        for kind in (
+            "DuckDBCache",
+            "PostgresCache",
+            "MotherDuckCache",
+            "SnowflakeCache",
+            "BigQueryCache",
+            "CachedDataset",
+        )
         for member in (
-            ["data_dir", "close", "get_database_name", "get_sql_alchemy_url", "column_names"]
+            *("data_dir", "close", "get_database_name", "get_sql_alchemy_url", "column_names"),
+            *("bookkeeping", "json_columns_of"),
         )
     }
     missing = sorted(set(public_names()) - TABLE.keys() - inherited)

@@ -37,6 +37,7 @@ LISTS = {
     "groups": "groups",
     "locations": "locations",
     "lookup_table_rows": "items",
+    "messaging_events": "events",
 }
 
 
@@ -259,16 +260,17 @@ def test_form_indexed_late_is_read_by_the_next_sync(hq: CommCare) -> None:
     assert ids(found) == Counter([late["id"]])
 
 
-@pytest.mark.parametrize("name", ["forms", "cases", "locations"])
+@pytest.mark.parametrize("name", ["forms", "cases", "locations", "messaging_events"])
 def test_record_edited_between_pages_moves_no_other_away(hq: CommCare, name: str) -> None:
     records = getattr(hq, LISTS[name])
-    stamp = "last_modified" if name == "locations" else "indexed_on"
+    stamps = {"locations": "last_modified", "messaging_events": "date_last_activity"}
+    stamp = stamps.get(name, "indexed_on")
     edits = [2, 7, 9]
 
     def edit() -> None:
         if edits:
             at = moment(86_400 + 60)
-            records[edits.pop(0)][stamp] = at[:-1] if name == "locations" else at
+            records[edits.pop(0)][stamp] = at[:-1] if name in stamps else at
 
     before = set(ids(records))
     source = source_of(hq, page_size=4)
@@ -316,6 +318,17 @@ def test_instants_without_a_zone_are_utc(hq: CommCare) -> None:
     found = rows(stream_of(source_of(hq), "locations"))
     assert {row["last_modified"][-1] for row in found} == {"Z"}
     assert found[0]["latitude"] == "31.4100000000"
+
+
+def test_messages_are_read_by_their_last_activity(hq: CommCare) -> None:
+    found, states = incremental(stream_of(source_of(hq, page_size=6), "messaging_events"))
+    assert ids(found) == ids(hq.events)
+    assert found[4]["date"] == "2024-01-01T00:01:00.000000Z"
+    assert found[4]["messages"][0]["content"] == "नमस्ते"
+    assert found[4]["error"] == hq.events[4]["error"]
+    hq.events[3]["date_last_activity"] = moment(86_400 + 60)[:-1]
+    again, _ = incremental(stream_of(source_of(hq, hours=1), "messaging_events"), states[-1])
+    assert ids(again) == ids([hq.events[3]])
 
 
 def test_older_servers_next_without_a_path_is_understood(hq: CommCare) -> None:

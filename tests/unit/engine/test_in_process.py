@@ -11,6 +11,7 @@ import pytest
 
 from penstock.data.items import Batch, Checkpoint, Item, StatusChange, Undeclared
 from penstock.data.json_rows import JsonRows
+from penstock.data.lines import RecordTexts
 from penstock.data.types import columns_of
 from penstock.engine.runners.in_process import InProcessRunner
 from penstock.errors import AccessDenied, ConfigError, ConnectorFailed, DataError
@@ -172,7 +173,8 @@ def test_rows_before_one_that_has_no_json_form_are_passed_on() -> None:
 
 
 def test_json_texts_arrive_as_the_rows_they_say() -> None:
-    page = JsonRows(texts=[b'{"id":9007199254740993,"name":"Zo\\u00eb"}', b'{"id":2}'])
+    texts = [b'{"id":9007199254740993,"name":"Zo\\u00eb"}', b'{"id":2}']
+    page = JsonRows(texts=RecordTexts.of(texts))
     stream = ScriptedStream(name="a", script=[page, State({"n": 1}), ROWS])
     items = read(InProcessRunner("x", source_of(stream)), catalog(stream))
     found = table(items, "a")

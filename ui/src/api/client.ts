@@ -13,13 +13,20 @@ export function sendToken(token: string | null | undefined): void {
   csrfToken = token ?? "";
 }
 
+let onSignedOut = () => {};
+/** Says who is told when the server no longer knows who is signed in. */
+export function whenSignedOut(tell: () => void): void {
+  onSignedOut = tell;
+}
+
 const guard: Middleware = {
   onRequest({ request }) {
     if (csrfToken !== "") request.headers.set("x-penstock-csrf", csrfToken);
     return request;
   },
-  async onResponse({ response }) {
+  async onResponse({ response, schemaPath }) {
     if (response.ok) return undefined;
+    if (response.status === 401 && schemaPath !== "/api/v1/session") onSignedOut();
     throw new RequestFailed(await problemIn(response));
   },
 };

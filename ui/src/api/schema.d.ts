@@ -24,6 +24,198 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Channels
+         * @description Lists the channels of a workspace.
+         */
+        get: operations["list_channels"];
+        put?: never;
+        /**
+         * Create Channel
+         * @description Makes a channel; its secrets are encrypted.
+         */
+        post: operations["create_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Channel Kinds
+         * @description Lists the kinds of channels with their settings, and the events they can be told.
+         */
+        get: operations["list_channel_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Channel
+         * @description Returns a channel.
+         */
+        get: operations["get_channel"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Channel
+         * @description Removes a channel, and what is on its way to it.
+         */
+        delete: operations["delete_channel"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Channel
+         * @description Changes a channel.
+         */
+        patch: operations["change_channel"];
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deliveries
+         * @description Lists what was sent to a channel, waits, or was given up.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/deliveries/{delivery_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Delivery
+         * @description Sends again what was given up.
+         */
+        post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Channel
+         * @description Sends a trial to a channel, now; says what the other side says if it fails.
+         */
+        post: operations["test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/configuration/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply Configuration
+         * @description Makes a workspace as a document says; returns what was done.
+         */
+        post: operations["apply_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/configuration/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Configuration
+         * @description Returns a workspace as a document; secrets leave only as references.
+         */
+        get: operations["export_configuration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/configuration/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Configuration
+         * @description Returns what applying a document would change, and what has drifted.
+         */
+        post: operations["plan_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections": {
         parameters: {
             query?: never;
@@ -42,6 +234,26 @@ export interface paths {
          * @description Makes a connection and puts it on the schedule.
          */
         post: operations["create_connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/preview-naming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Naming
+         * @description Returns where each stream of a draft would land, and names what collides.
+         */
+        post: operations["preview_naming"];
         delete?: never;
         options?: never;
         head?: never;
@@ -96,6 +308,26 @@ export interface paths {
         patch: operations["change_connection"];
         trace?: never;
     };
+    "/api/v1/connections/{connection_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rows
+         * @description Returns the first rows of a stream's table, as the destination stores them.
+         */
+        get: operations["list_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection_id}/runs": {
         parameters: {
             query?: never;
@@ -116,6 +348,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection_id}/schema-approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve Schema
+         * @description Lets a connection read by what its source has now, and switches it on again.
+         */
+        post: operations["approve_schema"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection_id}/schema-changes": {
         parameters: {
             query?: never;
@@ -128,6 +380,26 @@ export interface paths {
          * @description Lists what has changed in the connection's source, the newest first.
          */
         get: operations["list_schema_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}/schema-difference": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Schema Difference
+         * @description Compares a connection with what its source has; POST /probes/discover asks that anew.
+         */
+        get: operations["get_schema_difference"];
         put?: never;
         post?: never;
         delete?: never;
@@ -156,9 +428,29 @@ export interface paths {
         post?: never;
         /**
          * Reset States
-         * @description Lets the next run read everything from the beginning; rows stay.
+         * @description Lets the next run read everything, or one stream, from the beginning; rows stay.
          */
         delete: operations["reset_states"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection_id}/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tables
+         * @description Counts the rows of a connection's tables, and tells how new they are.
+         */
+        get: operations["list_tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -284,6 +576,48 @@ export interface paths {
         patch: operations["change_destination"];
         trace?: never;
     };
+    "/api/v1/destinations/{destination_id}/facts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Destination Facts
+         * @description Returns what a destination can do.
+         */
+        get: operations["destination_facts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/destinations/{destination_id}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Query Destination
+         * @description Runs one SELECT on a destination that can keep it from changing anything.
+         *
+         *     Who asked what is in the audit log.
+         */
+        post: operations["query_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -324,6 +658,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Figures
+         * @description Returns runs, rows, bytes and durations by day: of a connection, a workspace, or all.
+         */
+        get: operations["list_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -353,7 +707,7 @@ export interface paths {
         };
         /**
          * Summary
-         * @description Tells what runs, what failed, and how much was moved by day.
+         * @description Tells what runs, what failed, what is late, and how much was moved by day.
          */
         get: operations["summary"];
         put?: never;
@@ -493,7 +847,9 @@ export interface paths {
         };
         /**
          * Get Log
-         * @description Returns a part of an attempt's log.
+         * @description Returns a part of an attempt's log, from the first whole line at an offset on.
+         *
+         *     With a filter the lines that fit, and how far they were looked for.
          */
         get: operations["get_log"];
         put?: never;
@@ -698,6 +1054,26 @@ export interface paths {
         get: operations["list_source_fields"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Stream
+         * @description Reads the first rows of a stream, as they would land; takes as long as the source does.
+         */
+        post: operations["preview_stream"];
         delete?: never;
         options?: never;
         head?: never;
@@ -957,6 +1333,12 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Action
+         * @description What becomes of an object.
+         * @enum {string}
+         */
+        Action: "create" | "update" | "replace" | "delete";
+        /**
          * AttemptShown
          * @description One try at a run.
          */
@@ -1026,6 +1408,125 @@ export interface components {
             target_kind: string;
             /** Workspace Id */
             workspace_id: string | null;
+        };
+        /**
+         * Change
+         * @description What applying a file does to one object.
+         */
+        Change: {
+            action: components["schemas"]["Action"];
+            /**
+             * Differences
+             * @default []
+             */
+            differences: components["schemas"]["Difference"][];
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /**
+             * Resets
+             * @default []
+             */
+            resets: string[];
+            /**
+             * Was Removed
+             * @default false
+             */
+            was_removed: boolean;
+        };
+        /**
+         * ChangeShown
+         * @description One difference; `field` is empty for a whole stream.
+         */
+        ChangeShown: {
+            /** Field */
+            field: string;
+            /** Is Breaking */
+            is_breaking: boolean;
+            /** New */
+            new: unknown;
+            /** Old */
+            old: unknown;
+            stream: components["schemas"]["StreamNamed"];
+            /** Transform */
+            transform: string;
+        };
+        /**
+         * ChannelFields
+         * @description What is to change of a channel; a masked secret stays as it is.
+         */
+        ChannelFields: {
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            } | null;
+            /** Events */
+            events?: string[] | null;
+            /** Is Enabled */
+            is_enabled?: boolean | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * ChannelKind
+         * @description How people are told.
+         * @enum {string}
+         */
+        ChannelKind: "webhook" | "slack" | "json" | "email";
+        /**
+         * ChannelKinds
+         * @description What channels there can be, and what they can be told.
+         */
+        ChannelKinds: {
+            /** Events */
+            events: components["schemas"]["EventKind"][];
+            /** Kinds */
+            kinds: components["schemas"]["KindShown"][];
+        };
+        /**
+         * ChannelList
+         * @description The channels of a workspace, by name.
+         */
+        ChannelList: {
+            /** Items */
+            items: components["schemas"]["ChannelShown"][];
+        };
+        /**
+         * ChannelShown
+         * @description A channel; its secrets are masked as `**********`.
+         */
+        ChannelShown: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Events */
+            events: string[];
+            /** Id */
+            id: string;
+            /** Is Enabled */
+            is_enabled: boolean;
+            kind: components["schemas"]["ChannelKind"];
+            /** Name */
+            name: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * ColumnShown
+         * @description One column of rows.
+         */
+        ColumnShown: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
         };
         /**
          * ConnectionFields
@@ -1231,10 +1732,22 @@ export interface components {
             day: string;
             /** Failed */
             failed: number;
+            /** Longest Seconds */
+            longest_seconds: number;
             /** Rows Committed */
             rows_committed: number;
+            /** Seconds */
+            seconds: number;
             /** Succeeded */
             succeeded: number;
+        };
+        /**
+         * Days
+         * @description The oldest first; a day without runs is there too.
+         */
+        Days: {
+            /** Items */
+            items: components["schemas"]["Day"][];
         };
         /**
          * DefinitionShown
@@ -1266,6 +1779,74 @@ export interface components {
             items: components["schemas"]["DefinitionShown"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * Deliveries
+         * @description A part of the list, the newest first.
+         */
+        Deliveries: {
+            /** Items */
+            items: components["schemas"]["DeliveryShown"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * DeliveryShown
+         * @description One notification on its way to a channel, or there.
+         */
+        DeliveryShown: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Event Id */
+            event_id: number;
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Next At
+             * Format: date-time
+             */
+            next_at: string;
+            /** Sent At */
+            sent_at: string | null;
+            status: components["schemas"]["DeliveryStatus"];
+            /** Tries */
+            tries: number;
+        };
+        /**
+         * DeliveryStatus
+         * @description Where one notification stands.
+         * @enum {string}
+         */
+        DeliveryStatus: "pending" | "sent" | "failed";
+        /**
+         * Difference
+         * @description One setting that is not as the file says; None stands for none, or the default.
+         */
+        Difference: {
+            /** File */
+            file: unknown;
+            /** Now */
+            now: unknown;
+            origin: components["schemas"]["Origin"];
+            /** Path */
+            path: string;
+        };
+        /**
+         * EventKind
+         * @description One kind of event, in words.
+         */
+        EventKind: {
+            /** Description */
+            description: string;
+            /** Kind */
+            kind: string;
         };
         /**
          * EventShown
@@ -1303,6 +1884,36 @@ export interface components {
             items: components["schemas"]["EventShown"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * ExportShown
+         * @description A workspace as a document.
+         */
+        ExportShown: {
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /** Secrets */
+            secrets: string[];
+        };
+        /**
+         * FactsShown
+         * @description What a destination can do.
+         */
+        FactsShown: {
+            /** Confines Sql */
+            confines_sql: boolean;
+            /** Exactly Once */
+            exactly_once: boolean;
+            /** Max Identifier Bytes */
+            max_identifier_bytes: number;
+            /** Modes */
+            modes: string[];
+            /** Reads Back */
+            reads_back: boolean;
+            /** Runs Sql */
+            runs_sql: boolean;
         };
         /**
          * FailureShown
@@ -1345,6 +1956,35 @@ export interface components {
             items: components["schemas"]["FieldShown"][];
         };
         /**
+         * Given
+         * @description A document as `penstock.yml` has it, and how it is applied.
+         */
+        Given: {
+            /**
+             * Allow Reset
+             * @default false
+             */
+            allow_reset: boolean;
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /**
+             * Prune
+             * @default false
+             */
+            prune: boolean;
+            /**
+             * Remember
+             * @default true
+             */
+            remember: boolean;
+            /** Secrets */
+            secrets?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Health
          * @description The server answers, and so does its database.
          */
@@ -1357,6 +1997,71 @@ export interface components {
             status: string;
             /** Version */
             version: string;
+        };
+        /**
+         * HookShown
+         * @description What happened after a run.
+         */
+        HookShown: {
+            /** Ended At */
+            ended_at: string | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Name */
+            name: string;
+            /**
+             * Next At
+             * Format: date-time
+             */
+            next_at: string;
+            /** Number */
+            number: number;
+            /** Output */
+            output: string;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["HookStatus"];
+            /** Tries */
+            tries: number;
+            /** Type */
+            type: string;
+        };
+        /**
+         * HookStatus
+         * @description Where something that happens after a run stands.
+         * @enum {string}
+         */
+        HookStatus: "pending" | "running" | "succeeded" | "failed" | "skipped";
+        /**
+         * KindShown
+         * @description One kind of channel, and the JSON Schema of its settings.
+         */
+        KindShown: {
+            kind: components["schemas"]["ChannelKind"];
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** Title */
+            title: string;
+        };
+        /**
+         * LateShown
+         * @description A connection whose schedule came twice since it last succeeded.
+         */
+        LateShown: {
+            /** Connection Id */
+            connection_id: string;
+            /** Connection Name */
+            connection_name: string;
+            /** Last Succeeded At */
+            last_succeeded_at: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Workspace Id */
+            workspace_id: string;
         };
         /**
          * LinkMade
@@ -1380,6 +2085,8 @@ export interface components {
             level: string;
             /** Message */
             message: string;
+            /** Offset */
+            offset: number;
             /** Origin */
             origin: string;
         };
@@ -1392,6 +2099,8 @@ export interface components {
             items: components["schemas"]["LogLine"][];
             /** Next Offset */
             next_offset: number;
+            /** Size */
+            size: number;
         };
         /**
          * ModeName
@@ -1400,11 +2109,108 @@ export interface components {
          */
         ModeName: "full_refresh_overwrite" | "full_refresh_overwrite_deduped" | "full_refresh_append" | "full_refresh_update" | "full_refresh_soft_delete" | "incremental_append" | "incremental_deduped_history" | "incremental_update" | "incremental_soft_delete";
         /**
+         * NameShown
+         * @description Where one stream lands.
+         */
+        NameShown: {
+            /** Is Shared */
+            is_shared: boolean;
+            /** Namespace */
+            namespace: string | null;
+            /** Schema Name */
+            schema_name: string | null;
+            /** Stream */
+            stream: string;
+            /** Table */
+            table: string;
+        };
+        /**
+         * Names
+         * @description The tables of a connection, in the order of its streams.
+         */
+        Names: {
+            /** Collisions */
+            collisions: number;
+            /** Items */
+            items: components["schemas"]["NameShown"][];
+        };
+        /**
          * NamespaceRule
          * @description Where tables go (Airbyte API, `NamespaceDefinitionEnum`).
          * @enum {string}
          */
         NamespaceRule: "destination" | "source" | "custom_format";
+        /**
+         * NamingDraft
+         * @description What the names of a connection's tables depend on; the connection need not be there yet.
+         */
+        NamingDraft: {
+            /** Destination Id */
+            destination_id: string;
+            /** Namespace Format */
+            namespace_format?: string | null;
+            /** @default destination */
+            namespace_rule: components["schemas"]["NamespaceRule"];
+            /**
+             * Prefix
+             * @default
+             */
+            prefix: string;
+            /** Source Id */
+            source_id: string;
+            /** Streams */
+            streams?: components["schemas"]["StreamChoice"][] | null;
+        };
+        /**
+         * NewApproval
+         * @description What is taken over of a changed schema.
+         */
+        NewApproval: {
+            /**
+             * Added
+             * @default []
+             */
+            added: [
+                string | null,
+                string
+            ][];
+            /**
+             * Backfills
+             * @default false
+             */
+            backfills: boolean;
+            /** Catalog Id */
+            catalog_id: string;
+            /** Streams */
+            streams?: components["schemas"]["StreamChoice"][] | null;
+            /**
+             * Switches On
+             * @default true
+             */
+            switches_on: boolean;
+        };
+        /**
+         * NewChannel
+         * @description What a channel is made of; `GET /channels/kinds` says what each kind takes.
+         */
+        NewChannel: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Events */
+            events?: string[];
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            kind: components["schemas"]["ChannelKind"];
+            /** Name */
+            name: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
         /**
          * NewCheck
          * @description What to check: a connector that is kept, or settings that are not (yet).
@@ -1522,6 +2328,47 @@ export interface components {
             source_id: string;
         };
         /**
+         * NewPreview
+         * @description Which stream to look at, and what happens to its rows on the way.
+         */
+        NewPreview: {
+            /** Connection Id */
+            connection_id?: string | null;
+            /**
+             * Limit
+             * @default 10
+             */
+            limit: number;
+            /** Mappers */
+            mappers?: {
+                [key: string]: unknown;
+            }[];
+            /** Namespace */
+            namespace?: string | null;
+            /** Selected Fields */
+            selected_fields?: string[][] | null;
+            /** Stream */
+            stream: string;
+        };
+        /**
+         * NewQuery
+         * @description One SELECT, which can change nothing and reach nothing but the destination's own tables.
+         */
+        NewQuery: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Seconds
+             * @default 30
+             */
+            seconds: number;
+            /** Sql */
+            sql: string;
+        };
+        /**
          * NewRun
          * @description What is asked of a connection.
          */
@@ -1595,6 +2442,12 @@ export interface components {
             name: string;
         };
         /**
+         * Origin
+         * @description Who has changed a setting since a file last set it.
+         * @enum {string}
+         */
+        Origin: "file" | "drift" | "both";
+        /**
          * PermissionShown
          * @description A role somebody has.
          */
@@ -1608,11 +2461,36 @@ export interface components {
             workspace_id: string | null;
         };
         /**
+         * Plan
+         * @description What applying a file would do, in order.
+         */
+        Plan: {
+            /** Changes */
+            changes: components["schemas"]["Change"][];
+            /**
+             * Kept
+             * @default []
+             */
+            kept: string[];
+            /**
+             * Missing Secrets
+             * @default []
+             */
+            missing_secrets: string[];
+            /**
+             * Unmanaged
+             * @default []
+             */
+            unmanaged: string[];
+            /** Workspace */
+            workspace: string;
+        };
+        /**
          * ProbeKind
          * @description A quick question to a connector.
          * @enum {string}
          */
-        ProbeKind: "spec" | "check" | "discover";
+        ProbeKind: "spec" | "check" | "discover" | "preview" | "tables" | "rows" | "query" | "execute";
         /**
          * ProbeShown
          * @description A question, and its answer when there is one.
@@ -1679,8 +2557,22 @@ export interface components {
             workspace_id?: string | null;
         };
         /**
+         * RowsShown
+         * @description Rows whose values no client can round: large integers, decimals and instants are texts.
+         */
+        RowsShown: {
+            /** Columns */
+            columns: components["schemas"]["ColumnShown"][];
+            /** Is Cut */
+            is_cut: boolean;
+            /** Rows */
+            rows: unknown[][];
+            /** Values Cut */
+            values_cut: number;
+        };
+        /**
          * RunDetail
-         * @description A run with its attempts, the oldest first.
+         * @description A run with its attempts, the oldest first, and what came after it.
          */
         RunDetail: {
             /** Attempt */
@@ -1701,6 +2593,8 @@ export interface components {
             /** Ended At */
             ended_at: string | null;
             failure: components["schemas"]["FailureShown"] | null;
+            /** Hooks */
+            hooks: components["schemas"]["HookShown"][];
             /** Id */
             id: number;
             /** Is Cancelling */
@@ -1869,6 +2763,23 @@ export interface components {
             next: string | null;
         };
         /**
+         * SchemaDifference
+         * @description How what a connection reads by differs from what its source was last found to have.
+         */
+        SchemaDifference: {
+            /** Catalog Id */
+            catalog_id: string;
+            /** Changes */
+            changes: components["schemas"]["ChangeShown"][];
+            /**
+             * Discovered At
+             * Format: date-time
+             */
+            discovered_at: string;
+            /** Is Breaking */
+            is_breaking: boolean;
+        };
+        /**
          * SchemaPolicy
          * @description What becomes of a changed source (Airbyte API, `NonBreakingSchemaUpdatesBehaviorEnum`).
          *
@@ -1987,6 +2898,16 @@ export interface components {
             selected_fields?: string[][] | null;
         };
         /**
+         * StreamNamed
+         * @description A stream of a source.
+         */
+        StreamNamed: {
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace: string | null;
+        };
+        /**
          * StreamShown
          * @description Where one stream of an attempt stands.
          */
@@ -2065,8 +2986,43 @@ export interface components {
             days: components["schemas"]["Day"][];
             /** Failed */
             failed: components["schemas"]["RunShown"][];
+            /** Late */
+            late: components["schemas"]["LateShown"][];
             /** Running */
             running: components["schemas"]["RunShown"][];
+        };
+        /**
+         * TableShown
+         * @description What a table holds.
+         */
+        TableShown: {
+            /** Committed At */
+            committed_at: string | null;
+            /** Exists */
+            exists: boolean | null;
+            failure: components["schemas"]["FailureShown"] | null;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Namespace */
+            namespace: string | null;
+            /** Newest At */
+            newest_at: string | null;
+            /** Rows */
+            rows: number;
+            /** Schema Name */
+            schema_name: string | null;
+            /** Stream */
+            stream: string;
+            /** Table */
+            table: string;
+        };
+        /**
+         * Tables
+         * @description The tables of a connection, in the order of its streams.
+         */
+        Tables: {
+            /** Items */
+            items: components["schemas"]["TableShown"][];
         };
         /**
          * Tag
@@ -2317,6 +3273,388 @@ export interface operations {
             };
         };
     };
+    list_channels: {
+        parameters: {
+            query: {
+                workspace_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_channel_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelKinds"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelFields"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description At most so many items. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deliveries"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+                delivery_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Given"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_configuration: {
+        parameters: {
+            query?: {
+                workspace?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Given"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_connections: {
         parameters: {
             query?: {
@@ -2378,6 +3716,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConnectionShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_naming: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamingDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Names"];
                 };
             };
             /** @description Default Response */
@@ -2519,6 +3890,41 @@ export interface operations {
             };
         };
     };
+    list_rows: {
+        parameters: {
+            query: {
+                stream: string;
+                namespace?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_run: {
         parameters: {
             query?: never;
@@ -2541,6 +3947,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    approve_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApproval"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionShown"];
                 };
             };
             /** @description Default Response */
@@ -2577,6 +4018,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SchemaChanges"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_schema_difference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaDifference"];
                 };
             };
             /** @description Default Response */
@@ -2656,7 +4128,11 @@ export interface operations {
     };
     reset_states: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only of this stream. */
+                stream?: string | null;
+                namespace?: string | null;
+            };
             header?: never;
             path: {
                 connection_id: string;
@@ -2671,6 +4147,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tables: {
+        parameters: {
+            query?: {
+                /** @description Only of this stream. */
+                stream?: string | null;
+                namespace?: string | null;
+            };
+            header?: never;
+            path: {
+                connection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tables"];
+                };
             };
             /** @description Default Response */
             default: {
@@ -3007,6 +4518,72 @@ export interface operations {
             };
         };
     };
+    destination_facts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactsShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    query_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                destination_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewQuery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events: {
         parameters: {
             query?: {
@@ -3060,6 +4637,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_figures: {
+        parameters: {
+            query?: {
+                workspace_id?: string | null;
+                connection_id?: string | null;
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Days"];
                 };
             };
             /** @description Default Response */
@@ -3334,7 +4944,7 @@ export interface operations {
     get_log: {
         parameters: {
             query?: {
-                /** @description In bytes; `next_offset` of before. */
+                /** @description In bytes; as of a line. */
                 offset?: number;
                 level?: string[] | null;
                 origin?: string[] | null;
@@ -3406,6 +5016,10 @@ export interface operations {
         parameters: {
             query?: {
                 offset?: number;
+                level?: string[] | null;
+                origin?: string[] | null;
+                /** @description A part of the message, in any case. */
+                q?: string | null;
             };
             header?: never;
             path: {
@@ -3806,6 +5420,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Fields"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_stream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsShown"];
                 };
             };
             /** @description Default Response */

@@ -1,11 +1,26 @@
 // Who is signed in, for every page below.
 
+import { Modal } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, type ReactNode } from "react";
 
 import { Waiting, ErrorNotice, problemOf } from "../parts/Notice";
 import { Login } from "../areas/login/Login";
-import { api, found, root, sendToken, type Schemas } from "./client";
+import { api, found, root, sendToken, whenSignedOut, type Schemas } from "./client";
+import { listen } from "./live";
+
+/** What an event may have changed. */
+const CHANGING = [
+  "connections",
+  "connection",
+  "runs",
+  "sources",
+  "destinations",
+  "home",
+  "events",
+  "states",
+  "schema-diff",
+];
 
 type Session = Schemas["SessionShown"];
 const SessionContext = createContext<{ session: Session; workspaceId: string } | undefined>(
@@ -19,6 +34,7 @@ export function useSession(): { session: Session; workspaceId: string } {
 }
 
 export function SignedIn({ children }: { children: ReactNode }) {
+  const client = useQueryClient();
   const query = useQuery({
     queryKey: ["session"],
     queryFn: async () => {
@@ -29,18 +45,43 @@ export function SignedIn({ children }: { children: ReactNode }) {
     retry: false,
     staleTime: Infinity,
   });
+  useEffect(() => whenSignedOut(() => void client.invalidateQueries({ queryKey: ["session"] })));
+  const isSignedOut = query.isError && problemOf(query.error).status === 401;
   if (query.isPending) return <Waiting />;
-  if (query.isError) {
-    if (problemOf(query.error).status === 401) return <Login />;
+  // A session that ends leaves the page, and what was typed into it, as it is below.
+  if (query.data === undefined) {
+    if (isSignedOut) return <Login />;
     return <ErrorNotice error={query.error} again={() => void query.refetch()} />;
   }
   const first = query.data.workspaces[0];
   if (!first) return <ErrorNotice error={new Error("no workspace")} />;
   return (
     <SessionContext.Provider value={{ session: query.data, workspaceId: first.id }}>
-      <Live />
+      {isSignedOut ? <SignInAgain userId={query.data.user_id} /> : <Live />}
       {children}
     </SessionContext.Provider>
+  );
+}
+
+/** Asks for the session's owner in front of the page; somebody else begins with a new page. */
+function SignInAgain({ userId }: { userId: string }) {
+  const client = useQueryClient();
+  return (
+    <Modal
+      opened
+      onClose={() => {}}
+      withCloseButton={false}
+      closeOnEscape={false}
+      fullScreen
+      title="Your session has ended"
+    >
+      <Login
+        onSignedIn={(session) => {
+          if (session.user_id !== userId) window.location.assign(`${root}/`);
+          else void client.invalidateQueries();
+        }}
+      />
+    </Modal>
   );
 }
 
@@ -48,20 +89,15 @@ export function SignedIn({ children }: { children: ReactNode }) {
 function Live() {
   const client = useQueryClient();
   useEffect(() => {
-    const source = new EventSource(`${root}/api/v1/events/follow`, { withCredentials: true });
-    source.addEventListener("event", () => {
-      for (const key of [
-        "connections",
-        "connection",
-        "runs",
-        "sources",
-        "destinations",
-        "home",
-        "events",
-      ])
-        void client.invalidateQueries({ queryKey: [key] });
+    const all = () => {
+      for (const key of CHANGING) void client.invalidateQueries({ queryKey: [key] });
+    };
+    return listen({
+      path: () => "/api/v1/events/follow",
+      on: { event: all },
+      onBack: all,
+      onRefused: () => void client.invalidateQueries({ queryKey: ["session"] }),
     });
-    return () => source.close();
   }, [client]);
   return null;
 }

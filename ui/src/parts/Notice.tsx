@@ -61,7 +61,9 @@ export function EmptyState(props: {
     <Center mih={320}>
       <Stack align="center" maw={440} ta="center">
         {props.icon}
-        <Title order={3}>{props.title}</Title>
+        <Title order={2} size="h3">
+          {props.title}
+        </Title>
         <Text c="dimmed">{props.text}</Text>
         {props.action}
       </Stack>

@@ -14,7 +14,7 @@ from typing import IO, Final
 
 from penstock.errors import BugError, ResourceExhausted
 
-_NOT_INHERITED: Final = frozenset({"PENSTOCK_SECRET_KEY", "PENSTOCK_DATABASE_URL"})
+NOT_INHERITED: Final = frozenset({"PENSTOCK_SECRET_KEY", "PENSTOCK_DATABASE_URL"})
 """A runner resolves `${env:X}` for whoever wrote a configuration: never our own secrets."""
 _LONGEST_LINE: Final = 64 << 10
 
@@ -26,7 +26,7 @@ class LocalLauncher:
         """`data_dir` is where runners keep their files (`PENSTOCK_HOME`)."""
         inherited = os.environ if environment is None else environment
         self._environment = {
-            **{name: value for name, value in inherited.items() if name not in _NOT_INHERITED},
+            **{name: value for name, value in inherited.items() if name not in NOT_INHERITED},
             "PENSTOCK_HOME": str(data_dir),
         }
 

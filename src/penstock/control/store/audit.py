@@ -65,7 +65,7 @@ def end_reply(tx: Transaction, reply: IdempotentReply) -> None:
     tx.execute(
         update(idempotent_replies)
         .where(table.actor_id == reply.actor_id, table.key == reply.key)
-        .values(status=reply.status, body=reply.body)
+        .values(status=reply.status, body=reply.body, expires_at=reply.expires_at)
     )
 
 

@@ -27,6 +27,8 @@ class Filter:
     tag_ids: Sequence[str] | None = None
     search: str | None = None
     """A part of the name, in any case."""
+    is_failing: bool = False
+    """Only those whose last run failed."""
     with_deleted: bool = False
 
 
@@ -195,6 +197,8 @@ def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
             query = query.where(column.in_(values))
     if not wanted.with_deleted:
         query = query.where(table.deleted_at.is_(None))
+    if wanted.is_failing:
+        query = query.where(table.failed_runs_in_row > 0)
     if wanted.tag_ids is not None:
         tagged = select(connection_tags.c.connection_id).where(
             connection_tags.c.tag_id.in_(wanted.tag_ids)

@@ -15,10 +15,13 @@ from penstock.control.store.database import Transaction
 from penstock.control.store.tables import channels, deliveries, events
 
 
-def note(tx: Transaction, event: Event) -> Event:
-    """Keeps an event, and a delivery for each channel of its workspace that wants its kind."""
+def note(tx: Transaction, event: Event, *, tells: bool = True) -> Event:
+    """Keeps an event, and a delivery for each channel of its workspace that wants its kind.
+
+    Without `tells` it is only for the timeline.
+    """
     kept = replace(event, id=rows.put_numbered(tx, events, event))
-    for channel in _listening(tx, kept):
+    for channel in _listening(tx, kept) if tells else ():
         delivery = Delivery(
             channel_id=channel.id,
             event_id=kept.id,
@@ -66,6 +69,17 @@ def since(tx: Transaction, event_id: int, *, limit: int = 500) -> tuple[Event, .
 def newest_id(tx: Transaction) -> int:
     """Returns the id of the newest event, 0 when there is none."""
     return int(tx.execute(select(func.max(events.c.id))).scalar() or 0)
+
+
+def count_since(tx: Transaction, kind: str, moment: datetime) -> tuple[tuple[str, int], ...]:
+    """Returns how many events of a kind each connection had since a moment, where it had any."""
+    query = (
+        select(events.c.connection_id, func.count())
+        .where(events.c.at >= moment, events.c.kind == kind, events.c.connection_id.is_not(None))
+        .group_by(events.c.connection_id)
+        .order_by(events.c.connection_id)
+    )
+    return tuple((row[0], int(row[1])) for row in tx.execute(query))
 
 
 def create_channel(tx: Transaction, channel: Channel) -> None:
@@ -117,6 +131,24 @@ def take_deliveries(
     return taken
 
 
+def has_due_delivery(tx: Transaction, now: datetime) -> bool:
+    """Tells whether something is to be sent; takes no lock."""
+    query = (
+        select(deliveries.c.id)
+        .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_at <= now)
+        .limit(1)
+    )
+    return tx.execute(query).first() is not None
+
+
+def delivery(tx: Transaction, delivery_id: int) -> Delivery:
+    """Returns a delivery; raises UnknownName without one."""
+    found = rows.one(tx, Delivery, select(deliveries).where(deliveries.c.id == delivery_id))
+    if found is None:
+        raise rows.unknown("delivery", delivery_id)
+    return found
+
+
 def save_delivery(tx: Transaction, delivery: Delivery) -> None:
     """Writes what became of a delivery."""
     rows.replace_row(tx, deliveries, delivery, what="delivery")
@@ -128,6 +160,13 @@ def deliveries_of(tx: Transaction, channel_id: str, window: rows.Window) -> rows
     return rows.page(
         tx, Delivery, query, keys=(deliveries.c.id,), window=window, is_descending=True
     )
+
+
+def count_deliveries(tx: Transaction) -> dict[DeliveryStatus, int]:
+    """Returns how many deliveries are kept, by status; every status is there."""
+    query = select(deliveries.c.status, func.count()).group_by(deliveries.c.status)
+    found = {row[0]: int(row[1]) for row in tx.execute(query)}
+    return {status: found.get(status, 0) for status in DeliveryStatus}
 
 
 def forget_before(tx: Transaction, moment: datetime) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from penstock.control.history import ACTIVE, Attempt, Run, RunKind, RunStatus
 from penstock.control.store import rows
 from penstock.control.store.database import Transaction
-from penstock.control.store.tables import attempts, receipts, runs
+from penstock.control.store.tables import attempts, hook_runs, receipts, runs
 from penstock.errors import ResourceBusy
 
 
@@ -167,7 +167,7 @@ def ended_before(tx: Transaction, moment: datetime, *, limit: int) -> tuple[int,
 def delete_(tx: Transaction, run_ids: Iterable[int]) -> None:
     """Removes runs with attempts and receipts."""
     ids = tuple(run_ids)
-    for table in (receipts, attempts):
+    for table in (receipts, attempts, hook_runs):
         tx.execute(delete(table).where(table.c.run_id.in_(ids)))
     tx.execute(delete(runs).where(runs.c.id.in_(ids)))
 

@@ -5,26 +5,22 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from penstock.destinations.duckdb.dialect import DuckDBDialect
 from penstock.destinations.duckdb.place import Place, make_folder, place_of
-from penstock.errors import ConfigError
-from penstock.protocol.catalog import StreamDescriptor
-from penstock.protocol.state import State
 from penstock.sdk.config import setting
 from penstock.sdk.destination import (
     Capabilities,
-    StoredState,
     StreamPlan,
     TableName,
     WriteMode,
     Writer,
 )
-from penstock.sdk.sql.state import StateTable
+from penstock.sdk.sql.destination import SqlDestination
 from penstock.sdk.sql.writer import sql_writer
 
 if TYPE_CHECKING:
@@ -85,7 +81,7 @@ class DuckDBConfig:
     )
 
 
-class DuckDBDestination:
+class DuckDBDestination(SqlDestination["DuckDBSession"]):
     """Writes streams into a DuckDB file; rows and checkpoint in one transaction."""
 
     Config: ClassVar[type[DuckDBConfig]] = DuckDBConfig
@@ -100,6 +96,7 @@ class DuckDBDestination:
         reads_back=True,
     )
     placeholder: ClassVar[str] = DuckDBDialect.placeholder
+    _dialect: DuckDBDialect
 
     def __init__(self, config: DuckDBConfig) -> None:
         self._config = config
@@ -114,7 +111,7 @@ class DuckDBDestination:
         Raises ConfigError, AccessDenied, ResourceBusy or ResourceExhausted.
         """
         if self._place.exists():
-            with self._session(self._place) as session:
+            with self._session() as session:
                 _try_table(session, self._dialect)
             return
         folder = _nearest_folder(self._place.path)
@@ -125,6 +122,21 @@ class DuckDBDestination:
         finally:
             for leftover in (trial, trial.with_name(trial.name + ".wal")):
                 leftover.unlink(missing_ok=True)
+
+    @classmethod
+    def apart(cls, config: DuckDBConfig, name: str) -> DuckDBConfig:
+        """Returns the configuration of another file beside this one; at MotherDuck, of a schema."""
+        if place_of(config.path, config.motherduck_api_key).is_cloud:
+            return replace(config, schema=name)
+        return replace(config, path=f"{config.path}.{name}")
+
+    def discard(self) -> None:
+        """Removes the file, or MotherDuck's schema with all that is in it."""
+        if self._place.is_cloud:
+            super().discard()
+            return
+        for behind in ("", ".wal"):
+            self._place.path.with_name(self._place.path.name + behind).unlink(missing_ok=True)
 
     @contextmanager
     def open(self, plan: StreamPlan) -> Iterator[Writer]:
@@ -140,69 +152,6 @@ class DuckDBDestination:
         finally:
             opened.__exit__(None, None, None)
 
-    def stored_states(self, connection: str) -> Sequence[StoredState]:
-        """Returns the checkpoints committed for one connection; makes no file."""
-        if not self._place.exists():
-            return ()
-        with self._session(self._place) as session:
-            states = StateTable(session, self._dialect)
-            return states.stored(connection) if states.exists() else ()
-
-    def store_global_state(self, connection: str, state: State, fence: int) -> None:
-        """Makes a global state durable; raises ResourceBusy when a newer attempt has stored one."""
-        self._place.make_folder()
-        with self._opening, self._session(self._place) as session:
-            states = StateTable(session, self._dialect)
-            session.begin()
-            states.create()
-            states.save_shared(connection, state, fence)
-            session.commit()
-
-    def forget_states(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
-        """Removes checkpoints; the rows they cover stay."""
-        if not self._place.exists():
-            return
-        with self._opening, self._session(self._place) as session:
-            states = StateTable(session, self._dialect)
-            if states.exists():
-                session.begin()
-                states.forget(connection, streams)
-                session.commit()
-
-    def scan(self, table: TableName, *, limit: int | None = None) -> pa.RecordBatchReader:
-        """Returns the rows of a table as they are stored; JSON comes as text.
-
-        Raises ConfigError when there is no such table. The file stays open until the reader ends.
-        """
-        import pyarrow as pa  # noqa: PLC0415 (heavy, and only needed to read back)
-
-        tail = "" if limit is None else f" LIMIT {int(limit)}"
-        query = f"SELECT * FROM {self._dialect.table(table)}{tail}"  # noqa: S608
-        batches = self._scanned(table, query)
-        first = next(batches)
-        return pa.RecordBatchReader.from_batches(first.schema, batches)
-
-    def count(self, table: TableName) -> int:
-        """Returns the rows of a table; 0 when there is no such table."""
-        if not self._place.exists():
-            return 0
-        with self._session(self._place) as session:
-            if session.columns(table) is None:
-                return 0
-            query = f"SELECT count(*) FROM {self._dialect.table(table)}"  # noqa: S608
-            return int(session.rows(query)[0][0])
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
-        """Returns the rows of one SELECT, with all memory and threads DuckDB wants for it.
-
-        The file stays open until the reader ends. Raises ConfigError for SQL that is wrong.
-        """
-        import pyarrow as pa  # noqa: PLC0415 (heavy, and only needed to read back)
-
-        batches = self._queried(sql, parameters)
-        first = next(batches)
-        return pa.RecordBatchReader.from_batches(first.schema, batches)
-
     def query_confined(self, sql: str, *, seconds: float, rows: int) -> pa.Table:
         """Returns rows of a SELECT that can change nothing and reach nothing but this file."""
         from penstock.destinations.duckdb.confined import (  # noqa: PLC0415 (loads duckdb)
@@ -212,31 +161,30 @@ class DuckDBDestination:
         return query_confined(self._place, self._config.schema, sql, seconds=seconds, rows=rows)
 
     def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Runs statements in one transaction; makes the file when there is none."""
+        """Runs statements in one transaction; durable on return."""
+        with self._opening:
+            super().execute(statements)
+
+    @property
+    def _where(self) -> Place:
+        return self._place
+
+    def _has_storage(self) -> bool:
+        return self._place.exists()
+
+    def _make_storage(self) -> None:
         self._place.make_folder()
-        with self._opening, self._session(self._place) as session:
-            session.begin()
-            for sql, parameters in statements:
-                session.execute(sql, parameters)
-            session.commit()
 
-    def table_sql(self, table: TableName) -> str:
-        """Returns a table's name as SQL: quoted, in its schema."""
-        return self._dialect.table(table)
+    def _alone(self, session: DuckDBSession) -> AbstractContextManager[Any]:
+        del session
+        return self._opening
 
-    def has_table(self, table: TableName) -> bool:
-        """Tells whether there is such a table; makes no file."""
-        if not self._place.exists():
-            return False
-        with self._session(self._place) as session:
-            return session.columns(table) is not None
-
-    def _queried(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+    def _selected(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of a SELECT with all memory and threads DuckDB wants for it."""
         from penstock.destinations.duckdb.session import (  # noqa: PLC0415 (loads duckdb)
             DuckDBSession,
         )
 
-        self._place.make_folder()
         session = DuckDBSession(self._place, self._config.schema, ("SET TimeZone = 'UTC'",))
         try:
             yield from session.stream(sql, _SCAN_ROWS, parameters)
@@ -244,17 +192,15 @@ class DuckDBDestination:
             session.rollback()
             session.close()
 
-    def _scanned(self, table: TableName, query: str) -> Iterator[pa.RecordBatch]:
-        if not self._place.exists():
-            raise _no_table(table, self._place)
-        with self._session(self._place) as session:
-            if session.columns(table) is None:
-                raise _no_table(table, self._place)
-            yield from session.stream(query, _SCAN_ROWS)
+    def _scanned(self, table: TableName, sql: str) -> Iterator[pa.RecordBatch]:
+        """Yields rows within the configured memory; JSON comes as text."""
+        del table
+        with self._session() as session:
+            yield from session.stream(sql, _SCAN_ROWS)
 
     @contextmanager
-    def _session(self, place: Place) -> Iterator[DuckDBSession]:
-        session = self._open_session(place)
+    def _session(self, place: Place | None = None) -> Iterator[DuckDBSession]:
+        session = self._open_session(place or self._place)
         try:
             yield session
         finally:
@@ -295,9 +241,3 @@ def _nearest_folder(path: Path) -> Path:
         folder = folder.parent
     make_folder(folder)
     return folder
-
-
-def _no_table(table: TableName, place: Place) -> ConfigError:
-    return ConfigError(
-        f"There is no table {table} in {place}.", remedy="Sync the stream first.", table=table
-    )

@@ -106,6 +106,9 @@ class DuckDBDialect:
         batch = self.table(merge.batch, is_temporary=True)
         return delete_and_insert(merge, quote=quoted, table=self.table, batch=batch)
 
+    def drop_temporary(self, table: TableName) -> Sequence[str]:
+        return (f"DROP TABLE {self.table(table, is_temporary=True)}",)
+
     def mark_staging(self, staging: TableName, table: TableName) -> Sequence[str]:
         return (f"COMMENT ON TABLE {self.table(staging)} IS {literal(staging_mark(table))}",)
 

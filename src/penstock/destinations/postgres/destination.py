@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from penstock.destinations.postgres.dialect import PostgresDialect
 from penstock.errors import ConfigError, MissingDriver
-from penstock.protocol.catalog import StreamDescriptor
-from penstock.protocol.state import State
 from penstock.sdk.config import setting
 from penstock.sdk.destination import (
     Capabilities,
-    StoredState,
     StreamPlan,
     TableName,
     WriteMode,
     Writer,
 )
 from penstock.sdk.postgres.address import Address, Prefer, Protection
-from penstock.sdk.sql.state import StateTable
+from penstock.sdk.sql.destination import SqlDestination
 from penstock.sdk.sql.writer import sql_writer
 
 if TYPE_CHECKING:
@@ -64,7 +61,7 @@ class PostgresConfig:
     )
 
 
-class PostgresDestination:
+class PostgresDestination(SqlDestination["PostgresSession"]):
     """Writes streams into a PostgreSQL database; rows and checkpoint in one transaction."""
 
     Config: ClassVar[type[PostgresConfig]] = PostgresConfig
@@ -79,6 +76,7 @@ class PostgresDestination:
         reads_back=True,
     )
     placeholder: ClassVar[str] = PostgresDialect.placeholder
+    _dialect: PostgresDialect
 
     def __init__(self, config: PostgresConfig) -> None:
         self._address = Address(
@@ -121,54 +119,6 @@ class PostgresDestination:
         finally:
             opened.__exit__(None, None, None)
 
-    def stored_states(self, connection: str) -> Sequence[StoredState]:
-        """Returns the checkpoints committed for one connection; makes nothing."""
-        with self._session() as session:
-            states = StateTable(session, self._dialect)
-            return states.stored(connection) if states.exists() else ()
-
-    def store_global_state(self, connection: str, state: State, fence: int) -> None:
-        """Makes a global state durable; raises ResourceBusy when a newer attempt has stored one."""
-        with self._session() as session, session.alone():
-            states = StateTable(session, self._dialect)
-            session.begin()
-            states.create()
-            states.save_shared(connection, state, fence)
-            session.commit()
-
-    def forget_states(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
-        """Removes checkpoints; the rows they cover stay."""
-        with self._session() as session:
-            states = StateTable(session, self._dialect)
-            if states.exists():
-                session.begin()
-                states.forget(connection, streams)
-                session.commit()
-
-    def scan(self, table: TableName, *, limit: int | None = None) -> pa.RecordBatchReader:
-        """Returns the rows of a table as they are stored; the connection ends with the reader."""
-        tail = "" if limit is None else f" LIMIT {int(limit)}"
-        return self.query(f"SELECT * FROM {self._dialect.table(table)}{tail}")  # noqa: S608
-
-    def count(self, table: TableName) -> int:
-        """Returns the rows of a table; 0 when there is no such table."""
-        with self._session() as session:
-            if session.columns(table) is None:
-                return 0
-            query = f"SELECT count(*) FROM {self._dialect.table(table)}"  # noqa: S608
-            return int(session.rows(query)[0][0])
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
-        """Returns the rows of one SELECT; the connection ends with the reader.
-
-        Raises ConfigError for SQL that is wrong.
-        """
-        import pyarrow as pa  # noqa: PLC0415 (heavy, and only needed to read back)
-
-        batches = self._queried(sql, parameters)
-        first = next(batches)
-        return pa.RecordBatchReader.from_batches(first.schema, _chained(first, batches))
-
     def query_confined(self, sql: str, *, seconds: float, rows: int) -> pa.Table:
         """Returns rows of a SELECT in a read-only transaction; refuses superusers."""
         from penstock.destinations.postgres.confined import (  # noqa: PLC0415 (loads psycopg)
@@ -178,38 +128,26 @@ class PostgresDestination:
         schema = self._dialect.default_schema
         return query_confined(self._address, schema, sql, seconds=seconds, rows=rows)
 
-    def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Runs statements in one transaction; durable on return."""
-        with self._session() as session:
-            session.begin()
-            schema = self._dialect.quote(self._dialect.default_schema)
-            session.execute(f"SET LOCAL search_path TO {schema}, public")
-            for sql, parameters in statements:
-                session.execute(sql, parameters)
-            session.commit()
+    @property
+    def _where(self) -> Address:
+        return self._address
 
-    def table_sql(self, table: TableName) -> str:
-        """Returns a table's name as SQL: quoted, in its schema."""
-        return self._dialect.table(table)
-
-    def has_table(self, table: TableName) -> bool:
-        """Tells whether there is such a table; makes nothing."""
-        with self._session() as session:
-            return session.columns(table) is not None
-
-    def _queried(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+    def _selected(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
         from penstock.sdk.postgres.query import selected  # noqa: PLC0415 (loads psycopg)
 
         with self._session() as session:
-            session.execute(
-                f"SET search_path TO {self._dialect.quote(self._dialect.default_schema)}, public"
-            )
             yield from selected(self._address, session.connection, sql, parameters)
+
+    def _alone(self, session: PostgresSession) -> AbstractContextManager[None]:
+        return session.alone()
 
     @contextmanager
     def _session(self) -> Iterator[PostgresSession]:
+        """Names without a schema mean the default one."""
         session = self._connect()
         try:
+            schema = self._dialect.quote(self._dialect.default_schema)
+            session.execute(f"SET search_path TO {schema}, public")
             yield session
         finally:
             session.rollback()
@@ -226,11 +164,6 @@ class PostgresDestination:
                 remedy='Install it: pip install "penstock[postgres]".',
             ) from error
         return PostgresSession(self._address, self._dialect)
-
-
-def _chained(first: pa.RecordBatch, others: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield first
-    yield from others
 
 
 def _refuse_old(session: PostgresSession) -> None:

@@ -124,6 +124,9 @@ class PostgresDialect:
             ),
         )
 
+    def drop_temporary(self, table: TableName) -> Sequence[str]:
+        return (f"DROP TABLE {self.table(table, is_temporary=True)}",)
+
     def mark_staging(self, staging: TableName, table: TableName) -> Sequence[str]:
         return (f"COMMENT ON TABLE {self.table(staging)} IS {literal(staging_mark(table))}",)
 

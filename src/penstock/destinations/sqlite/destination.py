@@ -6,25 +6,22 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.data.types import Kind
 from penstock.destinations.sqlite.dialect import SQLiteDialect
 from penstock.errors import ConfigError
-from penstock.protocol.catalog import StreamDescriptor
-from penstock.protocol.state import State
 from penstock.sdk.config import setting
 from penstock.sdk.destination import (
     Capabilities,
-    StoredState,
     StreamPlan,
     TableName,
     WriteMode,
     Writer,
 )
-from penstock.sdk.sql.state import StateTable
+from penstock.sdk.sql.destination import SqlDestination
 from penstock.sdk.sql.writer import sql_writer
 
 if TYPE_CHECKING:
@@ -55,7 +52,7 @@ class SQLiteConfig:
     )
 
 
-class SQLiteDestination:
+class SQLiteDestination(SqlDestination["SQLiteSession"]):
     """Writes streams into an SQLite file; rows and checkpoint in one transaction."""
 
     Config: ClassVar[type[SQLiteConfig]] = SQLiteConfig
@@ -70,6 +67,7 @@ class SQLiteDestination:
         reads_back=True,
     )
     placeholder: ClassVar[str] = SQLiteDialect.placeholder
+    _dialect: SQLiteDialect
 
     def __init__(self, config: SQLiteConfig) -> None:
         self._config = config
@@ -100,100 +98,36 @@ class SQLiteDestination:
             session.lock_late()
             yield writer
 
-    def stored_states(self, connection: str) -> Sequence[StoredState]:
-        """Returns the checkpoints committed for one connection; makes no file."""
-        if not self._path.exists():
-            return ()
-        with self._session() as session:
-            states = StateTable(session, self._dialect)
-            return states.stored(connection) if states.exists() else ()
+    @classmethod
+    def apart(cls, config: SQLiteConfig, name: str) -> SQLiteConfig:
+        """Returns the configuration of another file, beside this one."""
+        return replace(config, path=f"{config.path}.{name}")
 
-    def store_global_state(self, connection: str, state: State, fence: int) -> None:
-        """Makes a global state durable; raises ResourceBusy when a newer attempt has stored one."""
+    def discard(self) -> None:
+        """Removes the file, and what SQLite keeps beside it."""
+        for behind in _BESIDE:
+            self._path.with_name(self._path.name + behind).unlink(missing_ok=True)
+
+    @property
+    def _where(self) -> str:
+        return f"SQLite file {self._path}"
+
+    def _has_storage(self) -> bool:
+        return self._path.exists()
+
+    def _make_storage(self) -> None:
         _make_folder(self._path.parent)
+
+    def _selected(self, sql: str, parameters: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+        """Yields integers, doubles or text, as the values are."""
+        return self._batches(sql, parameters, None)
+
+    def _scanned(self, table: TableName, sql: str) -> Iterator[pa.RecordBatch]:
+        """Yields rows in the types that the columns declare."""
         with self._session() as session:
-            states = StateTable(session, self._dialect)
-            session.begin()
-            states.create()
-            states.save_shared(connection, state, fence)
-            session.commit()
-
-    def forget_states(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
-        """Removes checkpoints; the rows they cover stay."""
-        if not self._path.exists():
-            return
-        with self._session() as session:
-            states = StateTable(session, self._dialect)
-            if states.exists():
-                session.begin()
-                states.forget(connection, streams)
-                session.commit()
-
-    def scan(self, table: TableName, *, limit: int | None = None) -> pa.RecordBatchReader:
-        """Returns the rows of a table in the types its columns declare.
-
-        Raises ConfigError when there is no such table. The file stays open until the reader ends.
-        """
-        kinds: tuple[Kind | None, ...] | None = None
-        if self._path.exists():
-            with self._session() as session:
-                columns = session.columns(table)
-                kinds = None if columns is None else tuple(column.kind for column in columns)
-        if kinds is None:
-            raise ConfigError(
-                f"There is no table {table} in SQLite file {self._path}.",
-                remedy="Sync the stream first, or correct the name.",
-                table=table,
-            )
-        tail = "" if limit is None else f" LIMIT {int(limit)}"
-        return self._read(f"SELECT * FROM {self._dialect.table(table)}{tail}", (), kinds)  # noqa: S608
-
-    def count(self, table: TableName) -> int:
-        """Returns the rows of a table; 0 when there is no such table."""
-        if not self._path.exists():
-            return 0
-        with self._session() as session:
-            if session.columns(table) is None:
-                return 0
-            query = f"SELECT count(*) FROM {self._dialect.table(table)}"  # noqa: S608
-            return int(session.rows(query)[0][0])
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.RecordBatchReader:
-        """Returns the rows of one SELECT: integers, doubles or text, as the values are.
-
-        The file stays open until the reader ends. Raises ConfigError for SQL that is wrong.
-        """
-        _make_folder(self._path.parent)
-        return self._read(sql, parameters, None)
-
-    def execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Runs statements in one transaction; makes the file when there is none."""
-        _make_folder(self._path.parent)
-        with self._session() as session:
-            session.begin()
-            for sql, parameters in statements:
-                session.execute(sql, parameters)
-            session.commit()
-
-    def table_sql(self, table: TableName) -> str:
-        """Returns a table's name as SQL: quoted, in its schema."""
-        return self._dialect.table(table)
-
-    def has_table(self, table: TableName) -> bool:
-        """Tells whether there is such a table; makes no file."""
-        if not self._path.exists():
-            return False
-        with self._session() as session:
-            return session.columns(table) is not None
-
-    def _read(
-        self, sql: str, parameters: Sequence[Any], kinds: Sequence[Kind | None] | None
-    ) -> pa.RecordBatchReader:
-        import pyarrow as pa  # noqa: PLC0415 (heavy, and only needed to read back)
-
-        batches = self._batches(sql, parameters, kinds)
-        first = next(batches)
-        return pa.RecordBatchReader.from_batches(first.schema, _chained(first, batches))
+            columns = session.columns(table)
+        kinds = None if columns is None else tuple(column.kind for column in columns)
+        return self._batches(sql, (), kinds)
 
     def _batches(
         self, sql: str, parameters: Sequence[Any], kinds: Sequence[Kind | None] | None
@@ -228,11 +162,6 @@ class SQLiteDestination:
 
         seconds = self._config.busy_seconds
         return SQLiteSession(path, busy_seconds=seconds, changes_journal=changes_journal)
-
-
-def _chained(first: pa.RecordBatch, others: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield first
-    yield from others
 
 
 def _path_of(path: str) -> Path:

@@ -99,6 +99,9 @@ class SQLiteDialect:
             f" WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {same}){alive}",
         )
 
+    def drop_temporary(self, table: TableName) -> Sequence[str]:
+        return (f"DROP TABLE {self.table(table, is_temporary=True)}",)
+
     def mark_staging(self, staging: TableName, table: TableName) -> Sequence[str]:
         """Gives the staging table an index of no rows: its name is the mark, and goes with it."""
         mark = quoted(staging_mark(file_name(staging), table))

@@ -24,10 +24,11 @@ class Gather:
     def __init__(self, builder: BatchBuilder, *, clock: Callable[[], float] = time.time) -> None:
         self._builder = builder
         self._clock = clock
-        self._texts: list[bytes] = []
+        self._texts: list[RecordTexts] = []
+        self._rows = 0
         self._bytes = 0
         self._covered = 0
-        """How many of the texts the checkpoint covers."""
+        """How many of the rows the checkpoint covers."""
         self._checkpoint: Checkpoint | None = None
         self._passed_at = float("-inf")
 
@@ -37,8 +38,9 @@ class Gather:
         if self._texts and self._is_due():
             yield from self.flush()
         is_first = not self._texts
-        self._texts += texts
-        self._bytes += sum(map(len, texts))
+        self._texts.append(texts)
+        self._rows += len(texts)
+        self._bytes += texts.byte_count
         if is_first and self._is_due():
             yield from self.flush()
 
@@ -49,24 +51,26 @@ class Gather:
         """
         claims = self._checkpoint.claims if self._checkpoint else ()
         self._checkpoint = replace(checkpoint, claims=(*claims, *checkpoint.claims))
-        self._covered = len(self._texts)
+        self._covered = self._rows
         if not self._texts or self._is_due():
             yield from self.flush()
 
     def flush(self) -> Iterator[BuiltBatch | Checkpoint]:
         """Yields everything that waits."""
-        texts, covered, checkpoint = self._texts, self._covered, self._checkpoint
-        self._texts, self._bytes, self._covered, self._checkpoint = [], 0, 0, None
+        waiting, covered, checkpoint = self._texts, self._covered, self._checkpoint
+        self._texts, self._rows, self._bytes, self._covered = [], 0, 0, 0
+        self._checkpoint = None
+        texts = RecordTexts.joined(waiting)
         if checkpoint is not None:
             yield from self._built(texts[:covered])
             yield checkpoint
         yield from self._built(texts[covered:])
         self._passed_at = self._clock()
 
-    def _built(self, texts: list[bytes]) -> Iterator[BuiltBatch]:
-        if texts:
+    def _built(self, texts: RecordTexts) -> Iterator[BuiltBatch]:
+        if len(texts):
             now = int(self._clock() * 1000)
-            yield self._builder.from_texts(RecordTexts.of(texts), extracted_at_ms=now)
+            yield self._builder.from_texts(texts, extracted_at_ms=now)
 
     def _is_due(self) -> bool:
         return self._bytes >= _BYTES or self._clock() - self._passed_at >= _SECONDS

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from penstock.library.sources import Source
 
+_JSON_TYPES: Final = frozenset({"json", "jsonb", "variant"})
 _SCHEMA_NAME: Final = re.compile(r"\w+")
 
 
@@ -191,6 +192,18 @@ class CacheBase:
             if entry.table_name == self.table_prefix + stream_name:
                 return entry.json_schema
         return None
+
+    def json_columns_of(self, stream_name: str) -> set[str]:
+        """Returns the columns whose texts are JSON; in Arrow they look like any text."""
+        table = self.table_of(stream_name)
+        mark = self.destination.placeholder
+        found = self.query(
+            "SELECT column_name AS name, data_type AS type FROM information_schema.columns"  # noqa: S608
+            f" WHERE table_schema = {mark} AND table_name = {mark}",
+            (table.schema, table.name),
+        )
+        rows = found.read_all().to_pylist()
+        return {row["name"] for row in rows if row["type"].lower() in _JSON_TYPES}
 
     def get_database_name(self) -> str:
         """Returns the name of the database."""

@@ -22,10 +22,12 @@ from penstock.sdk.sql.state import TABLE_NAME as PENSTOCK_STATE
 
 STREAMS: Final = "_airbyte_streams"
 STATE: Final = "_airbyte_state"
+_COLUMNS: Final = ("stream_name", "source_name", "table_name", "catalog_metadata")
 
-_CREATE_STREAMS: Final = (
-    "CREATE TABLE IF NOT EXISTS {table} (stream_name VARCHAR, source_name VARCHAR,"
-    " table_name VARCHAR PRIMARY KEY, catalog_metadata VARCHAR)"
+_CREATE: Final = (
+    'CREATE SCHEMA IF NOT EXISTS "{schema}"',
+    'CREATE TABLE IF NOT EXISTS {table} ("stream_name" VARCHAR, "source_name" VARCHAR,'
+    ' "table_name" VARCHAR PRIMARY KEY, "catalog_metadata" VARCHAR)',
 )
 
 
@@ -43,13 +45,14 @@ class Registered:
 class Bookkeeping:
     """Reads and writes PyAirbyte's tables in one schema of a cache."""
 
-    def __init__(self, database: RunsSql, schema: str) -> None:
+    def __init__(self, database: RunsSql, schema: str, *, create: Sequence[str] = _CREATE) -> None:
+        """`create` makes the table of streams where a database has words of its own for it."""
         self._database = database
+        self._create = create
         self._schema = schema
 
     def streams(self) -> tuple[Registered, ...]:
         """Returns the streams registered, in the order of their tables."""
-        columns = "stream_name, source_name, table_name, catalog_metadata"
         return tuple(
             Registered(
                 stream_name=row["stream_name"],
@@ -57,26 +60,26 @@ class Bookkeeping:
                 table_name=row["table_name"],
                 json_schema=_schema_of(row["catalog_metadata"]),
             )
-            for row in self._rows(STREAMS, columns, "ORDER BY table_name")
+            for row in self._rows(STREAMS, _COLUMNS, f"ORDER BY {self._quoted('table_name')}")
         )
 
     def register(self, source_name: str, streams: Iterable[CatalogStream], prefix: str) -> None:
         """Records streams and their schemas, replacing what was recorded of their tables."""
         table, mark = self._table(STREAMS), self._database.placeholder
+        columns, key = ", ".join(map(self._quoted, _COLUMNS)), self._quoted("table_name")
         statements: list[tuple[str, Sequence[Any]]] = []
         if not self._database.has_table(TableName(schema=self._schema, name=STREAMS)):
             # Asked only where they are missing: some users may fill a schema and not make one.
             statements += [
-                (f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"', ()),
-                (_CREATE_STREAMS.format(table=table), ()),
+                (sql.format(schema=self._schema, table=table), ()) for sql in self._create
             ]
         for stream in streams:
             name = f"{prefix}{stream.name}"
             schema = msgspec.json.encode(stream.json_schema).decode()
             statements += [
-                (f"DELETE FROM {table} WHERE table_name = {mark}", (name,)),  # noqa: S608
+                (f"DELETE FROM {table} WHERE {key} = {mark}", (name,)),  # noqa: S608
                 (
-                    f"INSERT INTO {table} (stream_name, source_name, table_name, catalog_metadata)"  # noqa: S608
+                    f"INSERT INTO {table} ({columns})"  # noqa: S608
                     f" VALUES ({mark}, {mark}, {mark}, {mark})",
                     (stream.name, source_name, name, schema),
                 ),
@@ -92,7 +95,11 @@ class Bookkeeping:
         if self._is_known_to_penstock(source_name):
             return ()
         wanted = set(stream_names)
-        rows = self._rows(STATE, "source_name, stream_name, state_json", "ORDER BY table_name")
+        rows = self._rows(
+            STATE,
+            ("source_name", "stream_name", "state_json"),
+            f"ORDER BY {self._quoted('table_name')}",
+        )
         return tuple(
             state
             for row in rows
@@ -102,11 +109,12 @@ class Bookkeeping:
 
     def filled_tables(self, connection: str) -> dict[str, list[StreamDescriptor]]:
         """Returns which streams of a connection committed rows into which table."""
+        saved_at, mark = self._quoted("saved_at"), self._database.placeholder
         rows = self._rows(
             PENSTOCK_STATE,
-            "table_name, stream_namespace, stream_name",
-            "WHERE saved_at IS NOT NULL AND scope = 'stream'"
-            f" AND connection = {self._database.placeholder} ORDER BY saved_at",
+            ("table_name", "stream_namespace", "stream_name"),
+            f"WHERE {saved_at} IS NOT NULL AND {self._quoted('scope')} = 'stream'"
+            f" AND {self._quoted('connection')} = {mark} ORDER BY {saved_at}",
             (connection,),
         )
         filled: dict[str, list[StreamDescriptor]] = {}
@@ -116,17 +124,23 @@ class Bookkeeping:
         return filled
 
     def _is_known_to_penstock(self, source_name: str) -> bool:
-        rows = self._rows(PENSTOCK_STATE, "connection", "WHERE saved_at IS NOT NULL")
+        saved = f"WHERE {self._quoted('saved_at')} IS NOT NULL"
+        rows = self._rows(PENSTOCK_STATE, ("connection",), saved)
         return any(row["connection"].startswith(f"{source_name}-") for row in rows)
 
     def _rows(
-        self, name: str, columns: str, tail: str, parameters: Sequence[Any] = ()
+        self, name: str, columns: Sequence[str], tail: str, parameters: Sequence[Any] = ()
     ) -> list[dict[str, Any]]:
         if not self._database.has_table(TableName(schema=self._schema, name=name)):
             return []
-        sql = f"SELECT {columns} FROM {self._table(name)} {tail}"  # noqa: S608
+        names = ", ".join(map(self._quoted, columns))
+        sql = f"SELECT {names} FROM {self._table(name)} {tail}"  # noqa: S608
         rows: list[dict[str, Any]] = self._database.query(sql, parameters).read_all().to_pylist()
         return rows
+
+    def _quoted(self, column: str) -> str:
+        # Always: Snowflake would look for upper case.
+        return self._database.column_sql(column)
 
     def _table(self, name: str) -> str:
         return self._database.table_sql(TableName(schema=self._schema, name=name))

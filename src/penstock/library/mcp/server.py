@@ -8,9 +8,10 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, ParamSpec
 
+from penstock.data.plain import plain
 from penstock.engine.events import Event, StreamProgress
 from penstock.errors import BugError, MissingDriver, PenstockError
-from penstock.library.mcp.answers import mapped, plain
+from penstock.library.mcp.answers import mapped
 from penstock.library.mcp.desk import PREVIEW_ROWS, QUERY_ROWS, Desk
 from penstock.library.mcp.offers import Shelf
 from penstock.library.progress import Quiet

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 import msgspec
+import pyarrow.compute as pc
 
 from penstock.data.json_text import plain
+from penstock.data.lines import RecordTexts
 from penstock.errors import DataError, TransientError
 
 Path = tuple[str, ...]
@@ -86,10 +88,11 @@ class Body:
                 f"The answer has no records at {where}.",
                 remedy="See whether the API has changed, and set the stream's `records` to it.",
             )
-        if bytes(raw) == b"null":
-            return Records([])
+        text = bytes(raw)
+        if text == b"null":
+            return Records.of([])
         try:
-            return Records(_list.decode(raw))
+            return Records(text, _list.decode(text))
         except msgspec.ValidationError as error:
             raise DataError(
                 f"What the answer has at {where} is not a list.",
@@ -100,53 +103,59 @@ class Body:
 class Records:
     """Records of one page, each as its JSON text."""
 
-    def __init__(self, raws: Sequence[msgspec.Raw]) -> None:
+    def __init__(self, text: bytes, raws: Sequence[msgspec.Raw]) -> None:
+        """`text` is the JSON list whose items `raws` are."""
+        self._text = text
         self._raws = raws
+
+    @classmethod
+    def of(cls, raws: Sequence[msgspec.Raw]) -> Records:
+        """Makes a list of records."""
+        return cls(b"[" + b",".join(raws) + b"]", raws)
 
     def __len__(self) -> int:
         return len(self._raws)
 
     def take(self, rows: Sequence[int]) -> Records:
         """Returns some of the records, in the order asked for."""
-        return Records([self._raws[row] for row in rows])
+        return Records.of([self._raws[row] for row in rows])
 
-    def not_objects(self) -> list[int]:
-        """Returns the places of what is no JSON object, and so no record."""
-        return [row for row, text in enumerate(self.texts()) if text[:1] != b"{"]
-
-    def texts(self) -> list[bytes]:
-        """Returns each record's text, as the other side spelled it."""
-        return list(map(bytes, self._raws))
+    def not_objects(self) -> int:
+        """Returns how many are no JSON objects, and so no records."""
+        is_object = pc.starts_with(self.texts.array, b"{")
+        return len(is_object) - int(is_object.true_count)
 
     def text(self) -> bytes:
         """Returns the records as one JSON list."""
-        return b"[" + b",".join(self._raws) + b"]"
+        return self._text
 
-    def spelled_plainly(self) -> list[bytes]:
-        """Returns the records' texts on one line each, in penstock's own spelling.
+    @cached_property
+    def texts(self) -> RecordTexts:
+        """Each record's text, as the other side spelled it."""
+        return RecordTexts.within(self._text, self._raws)
 
-        (`data.json_text.plain`.) Where a few of them have it, and nothing speaks against the
-        others, they are taken as they are: the spelling saves time, and changes no value.
+    def spelled_plainly(self) -> RecordTexts:
+        """Returns the records' texts on one line each, mostly in penstock's own spelling.
+
+        (`data.json_text.plain`.) Where a few of them have it, and none spans lines, they are taken
+        as they are: the spelling saves time where they are typed, and changes no value.
         """
-        texts = self.texts()
-        few = texts[:: max(1, len(texts) // _FEW)]
-        whole = b",".join(texts)
-        is_odd = b"\n" in whole or b"\\u" in whole or b"\\/" in whole
-        if not is_odd and all(plain(text) == text for text in few):
-            return texts
-        return list(map(bytes, _list.decode(plain(b"[%b]" % whole))))
+        if b"\n" not in self._text and all(plain(few) == few for few in self.texts.sample(_FEW)):
+            return self.texts
+        spelled = plain(self._text)
+        return RecordTexts.within(spelled, _list.decode(spelled))
 
     def values(self, *, is_exact: bool) -> list[dict[str, Any]]:
         """Returns the records as Python values; `is_exact` keeps fractions as Decimal."""
         decoder = _exact if is_exact else _any
-        values: list[dict[str, Any]] = decoder.decode(self.text())
+        values: list[dict[str, Any]] = decoder.decode(self._text)
         return values
 
     def fields(self, path: Path) -> list[Any]:
         """Returns one field of each record, None where it has none; the rest is only skipped."""
         if not self._raws:
             return []
-        found: list[Any] = _reader(path).decode(self.text())
+        found: list[Any] = _reader(path).decode(self._text)
         for _ in path:
             found = [None if outer is None else outer.value for outer in found]
         return found

@@ -57,7 +57,7 @@ class Endpoint:
             turn = turn_at(self.paginate, mark)
             seen.put_back(mark.get("seen", ()))
         asked: set[tuple[Any, ...]] = set()
-        before: list[bytes] = []
+        before = b""
         while turn is not None:
             if turn.key in asked:
                 raise DataError(
@@ -70,7 +70,7 @@ class Endpoint:
             body, headers, records = self._ask(self.request(turn), before)
             if body is None:
                 return
-            before = records.texts() if self._tells_pages_apart else []
+            before = records.text() if self._is_given_once(records) else b""
             facts = PageFacts(
                 body=body,
                 headers=headers,
@@ -86,20 +86,27 @@ class Endpoint:
                 next=seen.marked(turn) if turn is not None and is_marked else None,
             )
 
-    @property
-    def _tells_pages_apart(self) -> bool:
-        """Whether two equal pages are one page given twice, since records with a key differ."""
-        return bool(self.identities) and not isinstance(self.paginate, Keyset)
+    def _is_given_once(self, records: Records) -> bool:
+        """Whether a page just like this one can only be this one given again.
 
-    def _ask(self, ask: Ask, before: list[bytes]) -> tuple[Body | None, Mapping[str, str], Records]:
+        So where records have a key; but not where pages overlap by all records of one value.
+        """
+        if not self.identities or not len(records):
+            return False
+        if not isinstance(self.paginate, Keyset):
+            return True
+        first, last = records.take([0, len(records) - 1]).fields(self.paginate.path)
+        return self.paginate.page_param is None and first != last
+
+    def _ask(self, ask: Ask, before: bytes) -> tuple[Body | None, Mapping[str, str], Records]:
         """Returns a page; the page before, given again, is asked for again."""
 
         def read(reply: Reply) -> tuple[Body | None, Mapping[str, str], Records]:
             if reply.status == _NOT_FOUND:
-                return None, reply.headers, Records([])
+                return None, reply.headers, Records.of([])
             body = Body(reply.content)
             records = body.records(path_of(self.records))
-            if before and records.texts() == before:
+            if before and records.text() == before:
                 raise TransientError(
                     f"The API gave the stream {self.stream} the same page twice.",
                     remedy="Read again; if it stays so, see whether the API knows the parameters.",

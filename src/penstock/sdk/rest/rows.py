@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.data.json_rows import JsonRows
+from penstock.data.lines import RecordTexts
 from penstock.errors import DataError
 from penstock.sdk.record_lines import json_bytes
 from penstock.sdk.rest.body import Path, Records
@@ -46,31 +47,39 @@ class Shaping:
         odd = records.not_objects()
         if odd:
             raise DataError(
-                f"The stream {self.stream} has {len(odd)} records that are not JSON objects.",
+                f"The stream {self.stream} has {odd} records that are not JSON objects.",
                 remedy="Report it to the connector's author.",
                 stream=self.stream,
             )
         if self.as_text and self.transform is None and self.expand is None:
             return JsonRows(texts=self._texts(records, parent), is_exact=self.is_exact)
         rows = records.values(is_exact=self.is_exact)
-        for row, added in zip(rows, self._added(records, parent), strict=True):
-            row.update(added)
+        if self._adds:
+            for row, added in zip(rows, self._added(records, parent), strict=True):
+                row.update(added)
         if self.transform is not None:
-            rows = _transformed(rows, self.transform)
+            rows = self._transformed(rows, records, parent)
         if self.expand is not None:
             rows = [made for row in rows for made in self.expand(row)]
         return rows
 
-    def _texts(self, records: Records, parent: Row) -> list[bytes]:
+    def _texts(self, records: Records, parent: Row) -> RecordTexts:
         """Returns the records' texts; properties that are added stand behind the others."""
         texts = records.spelled_plainly()
-        if not self.carry and self.deleted is None:
+        if not self._adds:
             return texts
         behind = [json_bytes(added)[1:] for added in self._added(records, parent)]
-        return [
-            text[:-1] + (b"," if len(text) > 2 else b"") + added
-            for text, added in zip(texts, behind, strict=True)
-        ]
+        return RecordTexts.of(
+            [
+                text[:-1] + (b"," if len(text) > 2 else b"") + added
+                for text, added in zip(texts, behind, strict=True)
+            ]
+        )
+
+    @property
+    def _adds(self) -> bool:
+        """Whether records get properties beside their own."""
+        return bool(self.carry) or self.deleted is not None
 
     def _added(self, records: Records, parent: Row) -> list[Row]:
         """Returns, for each record, the properties it gets beside its own."""
@@ -89,18 +98,25 @@ class Shaping:
             return None
         return (changed or self.now()) if mark is True else mark
 
+    def _transformed(self, rows: list[Row], records: Records, parent: Row) -> list[Row]:
+        transform = self.transform
+        if transform is None:
+            return rows
+        done: list[Row] = []
+        failed: list[DataError] = []
+        for place, row in enumerate(rows):
+            try:
+                done.append(transform(row))
+            except DataError as error:
+                failed.append(error)
+                done.append(self._as_given(records.take([place]), parent))
+        for failure in failed[:_TOLD]:
+            _log.warning("a record is kept as the API gave it: %s", failure.message)
+        if len(failed) > _TOLD:
+            _log.warning("%d further records of the page, too", len(failed) - _TOLD)
+        return done
 
-def _transformed(rows: list[Row], transform: Callable[[Row], Row]) -> list[Row]:
-    done: list[Row] = []
-    failed: list[DataError] = []
-    for row in rows:
-        try:
-            done.append(transform(dict(row)))
-        except DataError as error:
-            failed.append(error)
-            done.append(row)
-    for failure in failed[:_TOLD]:
-        _log.warning("a record is kept as the API gave it: %s", failure.message)
-    if len(failed) > _TOLD:
-        _log.warning("%d further records of the page, too", len(failed) - _TOLD)
-    return done
+    def _as_given(self, record: Records, parent: Row) -> Row:
+        """Returns one record anew: what failed may have changed it."""
+        (row,) = record.values(is_exact=self.is_exact)
+        return {**row, **self._added(record, parent)[0]}

@@ -13,8 +13,8 @@ from penstock.data.types import Kind, arrow_type
 from penstock.errors import ProtocolError
 from penstock.sdk.destination import ColumnPlan
 
-LOAD_BYTES: Final = 16 << 20
-"""Best size of one INSERT for most databases: each costs a round trip."""
+FULL_BYTES: Final = 16 << 20
+"""What is worth one INSERT; a database whose statements take long asks for more."""
 _BYTES_PER_ARRAY: Final = 512
 """What an Arrow array of any length takes for itself; counts when batches have few rows."""
 
@@ -27,15 +27,15 @@ class BatchQueue:
         columns: Sequence[ColumnPlan],
         *,
         counts_arrival: bool,
-        full_bytes: int = LOAD_BYTES,
+        full_bytes: int = FULL_BYTES,
     ) -> None:
         self._names = [*(column.source for column in columns), EXTRACTED_AT, CHANGES]
         kinds = [*(column.kind for column in columns), Kind.TIMESTAMP_TZ, Kind.STRING]
         self._types = [arrow_type(kind) for kind in kinds]
         self._accepted: pa.Schema | None = None
         self._counts_arrival = counts_arrival
-        self._full_bytes = full_bytes
         self._arrived = 0
+        self._full_bytes = full_bytes
         self._batches: list[pa.RecordBatch] = []
         self._bytes = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
 
 from penstock.data.types import Kind
 from penstock.sdk.destination import TableName
@@ -112,6 +112,10 @@ class SqlDialect(Protocol):
         """Returns the statements that bring a batch into its table; see `merge.py`."""
         ...
 
+    def drop_temporary(self, table: TableName) -> Sequence[str]:
+        """Drops a temporary table within the transaction; nothing, if making one replaces it."""
+        ...
+
     def mark_staging(self, staging: TableName, table: TableName) -> Sequence[str]:
         """Marks a table as staging of another, so that leftovers are known for what they are."""
         ...
@@ -159,3 +163,39 @@ class SqlSession(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class PublishesInSteps(Protocol):
+    """Optional power of a session whose database has no DDL inside transactions.
+
+    The writer commits the last rows and their state as those of staging, publishes, stores
+    completion in a transaction of its own, and settles. Whatever breaks in between is done again
+    by the next attempt: until then the state names the staging table, and that is still known.
+    """
+
+    def create_staging(
+        self, staging: TableName, table: TableName, columns: Sequence[TableColumn]
+    ) -> None:
+        """Makes a table that is marked as staging of another from its first moment on."""
+        ...
+
+    def publish(self, staging: TableName, table: TableName) -> None:
+        """Puts the rows of staging in a table's place (which may not exist) in one atomic step.
+
+        Readers see the old rows or the new ones. Doing it again does no harm.
+        """
+        ...
+
+    def settle(self, staging: TableName, table: TableName) -> None:
+        """Removes what `publish` left, after completion is stored."""
+        ...
+
+
+@runtime_checkable
+class IndexesKeys(Protocol):
+    """Optional power of a session: merging is slow in its database without an index of the key."""
+
+    def index_key(self, table: TableName, key: Sequence[str]) -> None:
+        """Makes the key quick to look up before a transaction merges by it."""
+        ...

@@ -37,6 +37,10 @@ _COLUMNS: Final = (
 covers rows that are not published yet. `saved_at` NULL: an attempt began, nothing was committed."""
 
 _KEY: Final = ("connection", "scope", "stream_namespace", "stream_name")
+_STORED: Final = (
+    *("scope", "stream_namespace", "stream_name", "state", "generation_id", "is_complete"),
+    *("fence", "table_name", "staging_name"),
+)
 _STREAM: Final = "stream"
 _SHARED: Final = "global"
 
@@ -84,9 +88,10 @@ class StateTable:
         Raises ResourceBusy when a newer attempt has claimed or committed it.
         """
         key = _key(connection, stream)
+        q = self._dialect.quote
         found = self._session.rows(
-            "SELECT fence, state IS NOT NULL, saved_at IS NOT NULL, generation_id, staging_name"  # noqa: S608
-            f" FROM {self._table} WHERE {self._is_key}",
+            f"SELECT {q('fence')}, {q('state')} IS NOT NULL, {q('saved_at')} IS NOT NULL,"  # noqa: S608
+            f" {q('generation_id')}, {q('staging_name')} FROM {self._table} WHERE {self._is_key}",
             key,
         )
         if not found:
@@ -144,11 +149,12 @@ class StateTable:
 
         A position goes with the rows it covers: where somebody dropped the table, it is None.
         """
+        q = self._dialect.quote
+        names = ", ".join(map(q, _STORED))
         rows = self._session.rows(
-            "SELECT scope, stream_namespace, stream_name, state, generation_id, is_complete, fence,"  # noqa: S608
-            f" table_name, staging_name FROM {self._table}"
-            f" WHERE connection = {self._mark} AND saved_at IS NOT NULL"
-            " ORDER BY scope, stream_namespace, stream_name",
+            f"SELECT {names} FROM {self._table}"  # noqa: S608
+            f" WHERE {q('connection')} = {self._mark} AND {q('saved_at')} IS NOT NULL"
+            f" ORDER BY {q('scope')}, {q('stream_namespace')}, {q('stream_name')}",
             (connection,),
         )
         found = []
@@ -175,7 +181,8 @@ class StateTable:
         """Removes the checkpoints of these streams, or all of the connection."""
         if streams is None:
             self._session.change(
-                f"DELETE FROM {self._table} WHERE connection = {self._mark}",  # noqa: S608
+                f"DELETE FROM {self._table}"  # noqa: S608
+                f" WHERE {self._dialect.quote('connection')} = {self._mark}",
                 (connection,),
             )
             return
@@ -186,7 +193,8 @@ class StateTable:
             )
 
     def _insert(self, key: tuple[str, ...], fence: int) -> None:
-        names = ", ".join((*_KEY, "generation_id", "is_complete", "fence", "sync_id"))
+        named = (*_KEY, "generation_id", "is_complete", "fence", "sync_id")
+        names = ", ".join(map(self._dialect.quote, named))
         marks = ", ".join([self._mark] * (len(_KEY) + 4))
         self._session.change(
             f"INSERT INTO {self._table} ({names}) VALUES ({marks})",  # noqa: S608
@@ -194,9 +202,11 @@ class StateTable:
         )
 
     def _update(self, key: tuple[str, ...], fence: int, values: dict[str, Any]) -> None:
-        changes = ", ".join(f"{name} = {self._mark}" for name in values)
+        q = self._dialect.quote
+        changes = ", ".join(f"{q(name)} = {self._mark}" for name in values)
         touched = self._session.change(
-            f"UPDATE {self._table} SET {changes} WHERE {self._is_key} AND fence <= {self._mark}",  # noqa: S608
+            f"UPDATE {self._table} SET {changes}"  # noqa: S608
+            f" WHERE {self._is_key} AND {q('fence')} <= {self._mark}",
             (*values.values(), *key, fence),
         )
         if touched != 1:
@@ -206,7 +216,7 @@ class StateTable:
         connection, scope, namespace, name = key
         stream = StreamDescriptor(name, namespace or None) if scope == _STREAM else None
         found = self._session.rows(
-            f"SELECT fence FROM {self._table} WHERE {self._is_key}",  # noqa: S608
+            f"SELECT {self._dialect.quote('fence')} FROM {self._table} WHERE {self._is_key}",  # noqa: S608
             key,
         )
         if found:

@@ -4,6 +4,11 @@ append         rows go into the table itself
 overwrite      rows go into a staging table beside it; `finish` swaps the two
 append_dedup   rows of one transaction gather in a temporary table and are merged at its commit
 overwrite_dedup   the same, merged into staging
+
+Where the database commits before DDL, what is published with its checkpoint is staging's rows,
+not its table; see `CommitsBeforeDdl`. Only a table whose columns have changed is swapped there,
+between two transactions: the first makes all rows durable in staging, so that an attempt that
+ends before the second publishes them again.
 """
 
 from __future__ import annotations
@@ -32,12 +37,14 @@ from penstock.data.types import Kind
 from penstock.errors import BugError, ConfigError, ProofFailed
 from penstock.protocol.state import State
 from penstock.sdk.destination import ColumnPlan, Normalisation, StreamPlan, TableName
-from penstock.sdk.sql.batches import LOAD_BYTES, BatchQueue
+from penstock.sdk.sql.batches import FULL_BYTES, BatchQueue
 from penstock.sdk.sql.dialect import (
     CDC_DELETED_AT,
+    IndexesKeys,
     Load,
     LoadColumn,
     Merge,
+    PublishesInSteps,
     SqlDialect,
     SqlSession,
     TableColumn,
@@ -62,11 +69,9 @@ _SEQUENCE: Final = "_penstock_sequence"
 
 @contextmanager
 def sql_writer(
-    session: SqlSession, dialect: SqlDialect, plan: StreamPlan, *, load_bytes: int = LOAD_BYTES
+    session: SqlSession, dialect: SqlDialect, plan: StreamPlan, *, load_bytes: int = FULL_BYTES
 ) -> Iterator[SqlWriter]:
     """Opens a writer on a connection of its own, which is closed at the end.
-
-    Rows are held back until one INSERT has `load_bytes`.
 
     The table (or its staging) exists and fits the plan when this returns, and older attempts
     cannot commit any more. Raises ConfigError for a plan or table that cannot be written, and
@@ -89,10 +94,11 @@ class SqlWriter:
         dialect: SqlDialect,
         plan: StreamPlan,
         *,
-        load_bytes: int = LOAD_BYTES,
+        load_bytes: int = FULL_BYTES,
     ) -> None:
         self._session = session
         self._dialect = dialect
+        self._steps = session if isinstance(session, PublishesInSteps) else None
         self._plan = plan
         self._state = StateTable(session, dialect)
         self._table = _in_schema(plan.table, dialect)
@@ -139,20 +145,38 @@ class SqlWriter:
         return self._take_count()
 
     def finish(self, state: State | None) -> int:
-        """Commits what is left, swaps staging in and marks the generation complete, at once."""
+        """Commits what is left, publishes staging and marks the generation complete.
+
+        One transaction, unless the session `PublishesInSteps`.
+        """
         self._refuse_if_over()
         with self._ending():
             self._load_all()
             if self._staging is not None:
-                for statement in self._dialect.swap(self._staging, self._table):
-                    self._session.execute(statement)
-                if state is None and not self._covers_target:
-                    # The state stored is of rows that the swap has just removed.
-                    self._state.clear(self._plan)
-            self._save(state, is_complete=True)
-            self._session.commit()
+                self._publish(self._staging, state)
+            else:
+                self._save(state, is_complete=True)
+                self._session.commit()
         self._is_over = True
         return self._take_count()
+
+    def _publish(self, staging: TableName, state: State | None) -> None:
+        if state is None and not self._covers_target:
+            # The state stored is of rows that are now replaced.
+            self._state.clear(self._plan)
+        if self._steps is None:
+            for statement in self._dialect.swap(staging, self._table):
+                self._session.execute(statement)
+            self._save(state, is_complete=True)
+            self._session.commit()
+            return
+        self._save(state, is_complete=False)
+        self._session.commit()
+        self._steps.publish(staging, self._table)
+        self._session.begin()
+        self._save(None, is_complete=True)
+        self._session.commit()
+        self._steps.settle(staging, self._table)
 
     @property
     def _target(self) -> TableName:
@@ -196,6 +220,8 @@ class SqlWriter:
             else:
                 self._begin_staging(self._staging, row)
             self._fit(self._target)
+            if self._plan.mode.is_dedup and isinstance(self._session, IndexesKeys):
+                self._session.index_key(self._target, self._stored_key())
             self._load_plan = self._planned_load(_GATHERED if self._plan.mode.is_dedup else None)
             self._session.commit()
 
@@ -226,9 +252,14 @@ class SqlWriter:
                 remedy=f"Rename or drop table {staging}, or choose another table prefix.",
                 table=staging,
             )
-        self._session.execute(
-            self._dialect.create_table(staging, [self._new(c) for c in self._planned()])
-        )
+        columns = [self._new(column) for column in self._planned()]
+        if self._steps is not None:
+            self._steps.create_staging(staging, self._table, columns)
+            return
+        self._session.execute(self._dialect.create_table(staging, columns))
+        self._mark(staging)
+
+    def _mark(self, staging: TableName) -> None:
         for statement in self._dialect.mark_staging(staging, self._table):
             self._session.execute(statement)
 
@@ -271,6 +302,8 @@ class SqlWriter:
                 new = Kind.STRING
         for statement in self._dialect.widen_column(table, change.name, change.old, new):
             self._session.execute(statement)
+        if self._steps is not None and table == self._staging:
+            self._mark(table)  # what widens by making the table anew loses its mark
 
     def _planned(self) -> tuple[PlannedColumn, ...]:
         planned = [PlannedColumn(name=column.name, kind=column.kind) for column in self._columns]
@@ -329,9 +362,14 @@ class SqlWriter:
             return
         for statement in self._dialect.merge(self._merge()):
             self._session.execute(statement)
-        gathered = self._dialect.table(_GATHERED, is_temporary=True)
-        self._session.execute(f"DROP TABLE {gathered}")
+        for statement in self._dialect.drop_temporary(_GATHERED):
+            self._session.execute(statement)
         self._is_gathering = False
+
+    def _stored_key(self) -> list[str]:
+        found = self._session.columns(self._target) or ()
+        stored = {column.name.lower(): column.name for column in found}
+        return [stored[name.lower()] for name in self._plan.primary_key]
 
     def _gathered(self) -> list[TableColumn]:
         """The table's own columns, in its types, and the order of arrival."""

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
@@ -24,6 +23,7 @@ from penstock.control.model import (
     StreamChoice,
 )
 from penstock.control.schedule import check_schedule, next_times
+from penstock.control.secrets import shown
 from penstock.control.store import (
     Transaction,
     connections,
@@ -31,10 +31,8 @@ from penstock.control.store import (
     discoveries,
     due,
     runs,
-    states,
 )
 from penstock.errors import ConfigError
-from penstock.protocol.codec import decode_states
 from penstock.server.routes.runs import RunShown, run_shown
 from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
 
@@ -127,41 +125,6 @@ class NewRun(BaseModel):
     """(namespace, name); without them all that are chosen."""
 
 
-class SchemaChangeShown(BaseModel):
-    """A difference between what a connection uses and what its source has."""
-
-    id: int
-    found_at: datetime
-    is_breaking: bool
-    is_applied: bool
-    changes: list[dict[str, Any]]
-
-
-class SchemaChanges(BaseModel):
-    """A part of the list, the newest first."""
-
-    items: list[SchemaChangeShown]
-    next: str | None
-
-
-class StateShown(BaseModel):
-    """Where one stream continues."""
-
-    name: str
-    """Empty for the global state."""
-    namespace: str | None
-    state: Any
-    generation_id: int
-    is_override: bool
-    updated_at: datetime
-
-
-class NewStates(BaseModel):
-    """States as connectors write them (`{"type": "STREAM", "stream": …}`)."""
-
-    states: list[dict[str, Any]]
-
-
 class Times(BaseModel):
     """When a schedule starts something next."""
 
@@ -221,14 +184,14 @@ def create_connection(body: NewConnection, actor: ActorNeeded, site: SiteNeeded)
     )
     if body.runs_now:
         site.plane.request_run(made.id, RunRequest(requested_by=actor.name))
-    return _one_shown(site, made.id)
+    return one_shown(site, made.id)
 
 
 @router.get("/{connection_id}")
 def get_connection(connection_id: str, actor: ActorNeeded, site: SiteNeeded) -> ConnectionShown:
     """Returns a connection."""
-    _seen(site, connection_id, actor, Role.READER)
-    return _one_shown(site, connection_id)
+    seen(site, connection_id, actor, Role.READER)
+    return one_shown(site, connection_id)
 
 
 @router.patch("/{connection_id}")
@@ -236,27 +199,27 @@ def change_connection(
     connection_id: str, body: ConnectionFields, actor: ActorNeeded, site: SiteNeeded
 ) -> ConnectionShown:
     """Changes a connection; what is left out stays."""
-    _seen(site, connection_id, actor, Role.EDITOR)
+    seen(site, connection_id, actor, Role.EDITOR)
     site.plane.configuring.update_connection(
         connection_id,
         lambda connection: _changed(connection, body),
         tags=body.tags,
         actor=actor.name,
     )
-    return _one_shown(site, connection_id)
+    return one_shown(site, connection_id)
 
 
 @router.delete("/{connection_id}", status_code=204)
 def delete_connection(connection_id: str, actor: ActorNeeded, site: SiteNeeded) -> None:
     """Removes a connection; its tables stay as they are."""
-    _seen(site, connection_id, actor, Role.EDITOR)
+    seen(site, connection_id, actor, Role.EDITOR)
     site.plane.configuring.delete_connection(connection_id, actor=actor.name)
 
 
 @router.post("/{connection_id}/runs", status_code=201)
 def start_run(connection_id: str, body: NewRun, actor: ActorNeeded, site: SiteNeeded) -> RunShown:
     """Asks for a run; it starts in a moment."""
-    found = _seen(site, connection_id, actor, Role.RUNNER)
+    found = seen(site, connection_id, actor, Role.RUNNER)
     run = site.plane.request_run(
         connection_id,
         RunRequest(
@@ -268,60 +231,6 @@ def start_run(connection_id: str, body: NewRun, actor: ActorNeeded, site: SiteNe
         ),
     )
     return run_shown(run, {found.id: found.name})
-
-
-@router.get("/{connection_id}/states")
-def list_states(connection_id: str, actor: ActorNeeded, site: SiteNeeded) -> list[StateShown]:
-    """Returns where each stream continues; the global state has no name."""
-    _seen(site, connection_id, actor, Role.READER)
-    with site.store.read() as tx:
-        return [
-            StateShown(
-                name=each.name,
-                namespace=each.namespace,
-                state=msgspec.json.decode(each.state),
-                generation_id=each.generation_id,
-                is_override=each.is_override,
-                updated_at=each.updated_at,
-            )
-            for each in states.of_connection(tx, connection_id)
-        ]
-
-
-@router.put("/{connection_id}/states", status_code=204)
-def set_states(connection_id: str, body: NewStates, actor: ActorNeeded, site: SiteNeeded) -> None:
-    """Sets where the next run begins; streams that are not named keep theirs."""
-    _seen(site, connection_id, actor, Role.EDITOR)
-    given = decode_states(msgspec.json.encode(body.states))
-    site.plane.configuring.set_states(connection_id, given, actor=actor.name)
-
-
-@router.delete("/{connection_id}/states", status_code=204)
-def reset_states(connection_id: str, actor: ActorNeeded, site: SiteNeeded) -> None:
-    """Lets the next run read everything from the beginning; rows stay."""
-    _seen(site, connection_id, actor, Role.EDITOR)
-    site.plane.configuring.reset_states(connection_id, actor=actor.name)
-
-
-@router.get("/{connection_id}/schema-changes")
-def list_schema_changes(
-    connection_id: str, actor: ActorNeeded, site: SiteNeeded, window: WindowAsked
-) -> SchemaChanges:
-    """Lists what has changed in the connection's source, the newest first."""
-    _seen(site, connection_id, actor, Role.READER)
-    with site.store.read() as tx:
-        found = discoveries.changes_of(tx, connection_id, window)
-    items = [
-        SchemaChangeShown(
-            id=each.id,
-            found_at=each.found_at,
-            is_breaking=each.is_breaking,
-            is_applied=each.is_applied,
-            changes=list(each.changes),
-        )
-        for each in found.items
-    ]
-    return SchemaChanges(items=items, next=found.next)
 
 
 @router.post("/preview-schedule")
@@ -347,7 +256,8 @@ def _changed(connection: Connection, body: ConnectionFields) -> Connection:
     return replace(connection, **values)
 
 
-def _one_shown(site: Site, connection_id: str) -> ConnectionShown:
+def one_shown(site: Site, connection_id: str) -> ConnectionShown:
+    """Returns a connection as the API shows it."""
     with site.store.read() as tx:
         return _all_shown(tx, [connections.get(tx, connection_id)])[0]
 
@@ -384,7 +294,7 @@ def _all_shown(tx: Transaction, found: Sequence[Connection]) -> list[ConnectionS
             has_breaking_change=each.has_breaking_change,
             priority=each.priority,
             settings=each.settings,
-            hooks=list(each.hooks),
+            hooks=shown({"hooks": each.hooks}, None)["hooks"],
             tags=[tag.id for tag in tagged.get(each.id, ())],
             managed_by=each.managed_by,
             last_run=run_shown(newest[each.id], {each.id: each.name})
@@ -404,7 +314,8 @@ def _next_at(tx: Transaction, connection_id: str) -> datetime | None:
     return min(times, default=None)
 
 
-def _seen(site: Site, connection_id: str, actor: ActorNeeded, role: Role) -> Connection:
+def seen(site: Site, connection_id: str, actor: ActorNeeded, role: Role) -> Connection:
+    """Returns a connection; raises AccessDenied unless the actor has the role for it."""
     with site.store.read() as tx:
         found = connections.get(tx, connection_id)
     actor.require(role, found.workspace_id)

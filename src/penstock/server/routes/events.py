@@ -67,13 +67,20 @@ def follow_events(request: Request, actor: ActorNeeded, site: SiteNeeded) -> Str
         start = events.newest_id(tx)
 
     def look(last: str) -> list[tuple[str, str, object]]:
-        with site.store.read() as tx:
-            found = events.since(tx, int(last))
-        return [
-            (str(each.id), "event", _shown(each).model_dump(mode="json"))
-            for each in found
-            if actor.may(Role.READER, each.workspace_id)
-        ]
+        newest = live.number_of(last)
+        while True:
+            with site.store.read() as tx:
+                found = events.since(tx, newest)
+            if not found:
+                return []
+            told: list[tuple[str, str, object]] = [
+                (str(each.id), "event", _shown(each).model_dump(mode="json"))
+                for each in found
+                if actor.may(Role.READER, each.workspace_id)
+            ]
+            if told:
+                return told
+            newest = found[-1].id
 
     return live.follow(request, look, start=str(start))
 

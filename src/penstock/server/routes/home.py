@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel
 
+from penstock.control import lateness
 from penstock.control.accounts import Role
-from penstock.control.history import RunStatus
-from penstock.control.store import Window, connections, runs
+from penstock.control.history import ACTIVE, RunStatus
+from penstock.control.store import Transaction, Window, connections, events, figures, runs
 from penstock.server.routes.runs import RunShown, run_shown
 from penstock.server.site import ActorNeeded, SiteNeeded
 
 router = APIRouter(tags=["home"])
-_MOST_RUNS = 5_000
+_MOST_SHOWN = 200
 
 
 class Day(BaseModel):
@@ -28,6 +29,25 @@ class Day(BaseModel):
     cancelled: int
     rows_committed: int
     bytes_committed: int
+    seconds: float
+    """How long its runs took, together."""
+    longest_seconds: float
+
+
+class Days(BaseModel):
+    """The oldest first; a day without runs is there too."""
+
+    items: list[Day]
+
+
+class LateShown(BaseModel):
+    """A connection whose schedule came twice since it last succeeded."""
+
+    connection_id: str
+    connection_name: str
+    workspace_id: str
+    since: datetime
+    last_succeeded_at: datetime | None
 
 
 class Summary(BaseModel):
@@ -36,9 +56,11 @@ class Summary(BaseModel):
     connections: dict[str, int]
     """How many there are of each status."""
     running: list[RunShown]
-    """What is under way, or waits."""
+    """What is under way, or waits; the newest first."""
     failed: list[RunShown]
     """The newest run of each connection whose newest run failed."""
+    late: list[LateShown]
+    """What should have succeeded again by now; the longest first."""
     days: list[Day]
     """The oldest first; a day without runs is there too."""
 
@@ -50,43 +72,89 @@ def summary(
     workspace_id: str | None = None,
     days: Annotated[int, Query(ge=1, le=90)] = 14,
 ) -> Summary:
-    """Tells what runs, what failed, and how much was moved by day."""
+    """Tells what runs, what failed, what is late, and how much was moved by day."""
     wanted = (workspace_id,) if workspace_id else actor.workspace_ids()
     for each in wanted or ():
         actor.require(Role.READER, each)
-    today = site.now().date()
-    volume = {
-        day: Day(day=day, succeeded=0, failed=0, cancelled=0, rows_committed=0, bytes_committed=0)
-        for day in (today - timedelta(days=back) for back in reversed(range(days)))
-    }
+    now = site.now()
+    window = Window(limit=_MOST_SHOWN)
     with site.store.read() as tx:
-        mine = connections.Filter(workspace_ids=wanted)
-        counts = connections.count(tx, mine)
-        held = connections.list_(tx, Window(limit=_MOST_RUNS), mine).items
-        newest = runs.newest_of(tx, [each.id for each in held])
-        active = [each for each in newest.values() if each.status.is_active]
-        since = runs.Filter(workspace_ids=wanted, updated_from=site.now() - timedelta(days=days))
-        ended = runs.list_(tx, Window(limit=_MOST_RUNS), since).items
-    for run in ended:
-        day = volume.get(run.ended_at.date()) if run.ended_at else None
-        if day is None:
-            continue
-        day.rows_committed += run.rows_committed
-        day.bytes_committed += run.bytes_committed
-        match run.status:
-            case RunStatus.SUCCEEDED:
-                day.succeeded += 1
-            case RunStatus.FAILED:
-                day.failed += 1
-            case _:
-                day.cancelled += 1
-    names = {each.id: each.name for each in held}
-    failed = [each for each in newest.values() if each.status is RunStatus.FAILED]
+        counts = connections.count(tx, connections.Filter(workspace_ids=wanted))
+        active = runs.list_(tx, window, runs.Filter(workspace_ids=wanted, statuses=ACTIVE)).items
+        failing = connections.list_(
+            tx, window, connections.Filter(workspace_ids=wanted, is_failing=True)
+        ).items
+        newest = runs.newest_of(tx, [each.id for each in failing])
+        failed = sorted(
+            (each for each in newest.values() if each.status is RunStatus.FAILED),
+            key=lambda run: -run.id,
+        )
+        behind = lateness.late(tx, now, workspace_ids=wanted)[:_MOST_SHOWN]
+        volume = figures.by_day(
+            tx,
+            first=now.date() - timedelta(days=days - 1),
+            last=now.date(),
+            workspace_ids=wanted,
+        )
+        names = {
+            each: connections.get(tx, each, with_deleted=True).name
+            for each in {run.connection_id for run in (*active, *failed)}
+        }
     return Summary(
         connections={status.value: count for status, count in counts.items()},
         running=[run_shown(each, names) for each in active],
         failed=[run_shown(each, names) for each in failed],
-        days=list(volume.values()),
+        late=[
+            LateShown(
+                connection_id=each.connection.id,
+                connection_name=each.connection.name,
+                workspace_id=each.connection.workspace_id,
+                since=each.since,
+                last_succeeded_at=each.connection.last_succeeded_at,
+            )
+            for each in behind
+        ],
+        days=[_day_shown(each) for each in volume],
+    )
+
+
+@router.get("/figures")
+def list_figures(
+    actor: ActorNeeded,
+    site: SiteNeeded,
+    workspace_id: str | None = None,
+    connection_id: str | None = None,
+    days: Annotated[int, Query(ge=1, le=366)] = 30,
+) -> Days:
+    """Returns runs, rows, bytes and durations by day: of a connection, a workspace, or all."""
+    wanted = (workspace_id,) if workspace_id else actor.workspace_ids()
+    for each in wanted or ():
+        actor.require(Role.READER, each)
+    today = site.now().date()
+    with site.store.read() as tx:
+        if connection_id is not None:
+            found = connections.get(tx, connection_id, with_deleted=True)
+            actor.require(Role.READER, found.workspace_id)
+        volume = figures.by_day(
+            tx,
+            first=today - timedelta(days=days - 1),
+            last=today,
+            workspace_ids=wanted,
+            connection_ids=(connection_id,) if connection_id else None,
+        )
+    return Days(items=[_day_shown(each) for each in volume])
+
+
+def _day_shown(each: figures.DayFigures) -> Day:
+    return Day(
+        day=each.day,
+        succeeded=each.succeeded,
+        failed=each.failed,
+        cancelled=each.cancelled,
+        rows_committed=each.rows_committed,
+        bytes_committed=each.bytes_committed,
+        seconds=each.seconds,
+        longest_seconds=each.longest_seconds,
     )
 
 
@@ -100,20 +168,77 @@ def metrics(actor: ActorNeeded, site: SiteNeeded) -> Response:
     with site.store.read() as tx:
         held = connections.count(tx)
         counted = runs.count_by_status(tx)
-    lines = [
-        "# HELP penstock_up Version of the server; always 1.",
-        "# TYPE penstock_up gauge",
-        f'penstock_up{{version="{site.version}"}} 1',
-        "# HELP penstock_attempts_running Attempts this server has under way.",
-        "# TYPE penstock_attempts_running gauge",
-        f"penstock_attempts_running {site.plane.running}",
-        "# HELP penstock_connections Connections by status.",
-        "# TYPE penstock_connections gauge",
-        *(f'penstock_connections{{status="{s.value}"}} {n}' for s, n in sorted(held.items())),
-        "# HELP penstock_runs Runs kept, by status.",
-        "# TYPE penstock_runs gauge",
-        *(f'penstock_runs{{status="{s.value}"}} {counted.get(s, 0)}' for s in RunStatus),
-    ]
+        lines = [
+            *_family("penstock_up", "Version of the server; always 1."),
+            f'penstock_up{{version="{site.version}"}} 1',
+            *_family("penstock_attempts_running", "Attempts this server has under way."),
+            f"penstock_attempts_running {site.plane.running}",
+            *_family("penstock_connections", "Connections by status."),
+            *(f'penstock_connections{{status="{s.value}"}} {n}' for s, n in sorted(held.items())),
+            *_family("penstock_runs", "Runs kept, by status."),
+            *(f'penstock_runs{{status="{s.value}"}} {counted.get(s, 0)}' for s in RunStatus),
+            *_of_connections(tx, site.now()),
+            *_of_deliveries(tx),
+        ]
     return PlainTextResponse(
         "\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8"
     )
+
+
+def _of_connections(tx: Transaction, now: datetime) -> list[str]:
+    """Returns how fresh, how late and how unusual what connections move is."""
+    fresh = figures.last_successes(tx)
+    behind = {each.connection.id: each for each in lateness.late(tx, now)}
+    unusual = events.count_since(tx, "run.volume", now - timedelta(days=1))
+    labels = {
+        id_: f'connection="{_escaped(id_)}",name="{_escaped(name)}"' for id_, name, _ in fresh
+    }
+    return [
+        *_family(
+            "penstock_connection_freshness_seconds",
+            "Since the last success of each active connection that had one.",
+        ),
+        *(
+            f"penstock_connection_freshness_seconds{{{labels[id_]}}}"
+            f" {max(0.0, (now - at).total_seconds()):.0f}"
+            for id_, _, at in fresh
+            if at is not None
+        ),
+        *_family(
+            "penstock_connection_late_seconds",
+            "Since when each active connection should have succeeded again; 0: in time.",
+        ),
+        *(
+            f"penstock_connection_late_seconds{{{labels[id_]}}}"
+            f" {(now - behind[id_].since).total_seconds() if id_ in behind else 0:.0f}"
+            for id_, _, _ in fresh
+        ),
+        *_family(
+            "penstock_volume_anomalies",
+            "Syncs of the last 24 hours that moved less than a fifth, or more than five times, of"
+            " what is usual.",
+        ),
+        *(
+            f'penstock_volume_anomalies{{connection="{_escaped(id_)}"}} {count}'
+            for id_, count in unusual
+        ),
+    ]
+
+
+def _of_deliveries(tx: Transaction) -> list[str]:
+    return [
+        *_family("penstock_notifications", "Notifications kept, by status."),
+        *(
+            f'penstock_notifications{{status="{status.value}"}} {count}'
+            for status, count in sorted(events.count_deliveries(tx).items())
+        ),
+    ]
+
+
+def _family(name: str, text: str) -> tuple[str, str]:
+    return (f"# HELP {name} {text}", f"# TYPE {name} gauge")
+
+
+def _escaped(text: str) -> str:
+    """Returns a label's value as Prometheus's text format has it."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

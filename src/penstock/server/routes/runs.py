@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 
@@ -15,19 +15,26 @@ from penstock.control.accounts import Role
 from penstock.control.history import (
     Attempt,
     AttemptStatus,
+    HookRun,
+    HookStatus,
     RefreshMode,
     Run,
     RunKind,
     RunStatus,
     Trigger,
 )
-from penstock.control.store import connections, runs
+from penstock.control.logs import LogPart, LogRecord
+from penstock.control.store import connections, hook_runs, runs
 from penstock.errors import UnknownName
 from penstock.server import live
 from penstock.server.routes.probes import FailureShown, failure_shown
 from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
 
 router = APIRouter(prefix="/runs", tags=["runs"])
+
+_FAR: Final = 1 << 53
+_LEVELS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+"""The same level by its other name."""
 
 
 class StreamShown(BaseModel):
@@ -84,10 +91,28 @@ class RunShown(BaseModel):
     is_cancelling: bool
 
 
+class HookShown(BaseModel):
+    """What happened after a run."""
+
+    number: int
+    type: str
+    name: str
+    status: HookStatus
+    tries: int
+    next_at: datetime
+    """When it is tried again, while it waits."""
+    output: str
+    """The end of what it said."""
+    failure: FailureShown | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
 class RunDetail(RunShown):
-    """A run with its attempts, the oldest first."""
+    """A run with its attempts, the oldest first, and what came after it."""
 
     attempts: list[AttemptShown]
+    hooks: list[HookShown]
 
 
 class Runs(BaseModel):
@@ -104,6 +129,8 @@ class LogLine(BaseModel):
     level: str
     message: str
     origin: str
+    offset: int
+    """Where it begins, in bytes: names it in links."""
 
 
 class LogLines(BaseModel):
@@ -111,6 +138,32 @@ class LogLines(BaseModel):
 
     items: list[LogLine]
     next_offset: int
+    size: int
+    """Bytes the log has now; any offset up to it may be asked for."""
+
+
+def lines_looked_for(
+    level: Annotated[list[str] | None, Query()] = None,
+    origin: Annotated[list[str] | None, Query()] = None,
+    q: Annotated[str | None, Query(description="A part of the message, in any case.")] = None,
+) -> Callable[[LogRecord], bool] | None:
+    """Returns what tells the lines that are asked for; None for all."""
+    if not (level or origin or q):
+        return None
+    levels = {_LEVELS.get(each.upper(), each.upper()) for each in level or ()}
+    needle = (q or "").lower()
+
+    def is_wanted(record: LogRecord) -> bool:
+        return (
+            (not levels or _LEVELS.get(record.level, record.level) in levels)
+            and (not origin or record.origin in origin)
+            and needle in record.message.lower()
+        )
+
+    return is_wanted
+
+
+LookedFor = Annotated[Callable[[LogRecord], bool] | None, Depends(lines_looked_for)]
 
 
 @router.get("")
@@ -149,8 +202,13 @@ def get_run(run_id: int, actor: ActorNeeded, site: SiteNeeded) -> RunDetail:
     run = _seen(site, run_id, actor, Role.READER)
     with site.store.read() as tx:
         attempts = runs.attempts_of(tx, [run_id])
+        after = hook_runs.of_run(tx, run_id)
     shown = run_shown(run, _names(site, [run]))
-    return RunDetail(**shown.model_dump(), attempts=[_attempt_shown(each) for each in attempts])
+    return RunDetail(
+        **shown.model_dump(),
+        attempts=[_attempt_shown(each) for each in attempts],
+        hooks=[_hook_shown(each) for each in after],
+    )
 
 
 @router.post("/{run_id}/cancel")
@@ -204,24 +262,16 @@ def get_log(
     number: int,
     actor: ActorNeeded,
     site: SiteNeeded,
-    offset: Annotated[int, Query(ge=0, description="In bytes; `next_offset` of before.")] = 0,
-    level: Annotated[list[str] | None, Query()] = None,
-    origin: Annotated[list[str] | None, Query()] = None,
-    q: Annotated[str | None, Query(description="A part of the message, in any case.")] = None,
+    looked_for: LookedFor,
+    offset: Annotated[int, Query(ge=0, le=_FAR, description="In bytes; as of a line.")] = 0,
 ) -> LogLines:
-    """Returns a part of an attempt's log."""
+    """Returns a part of an attempt's log, from the first whole line at an offset on.
+
+    With a filter the lines that fit, and how far they were looked for.
+    """
     _seen(site, run_id, actor, Role.READER)
-    part = site.plane.log(run_id, number, offset=offset)
-    levels = {each.upper() for each in level or ()}
-    needle = (q or "").lower()
-    items = [
-        LogLine(at=each.at, level=each.level, message=each.message, origin=each.origin)
-        for each in part.records
-        if (not levels or each.level in levels)
-        and (not origin or each.origin in origin)
-        and needle in each.message.lower()
-    ]
-    return LogLines(items=items, next_offset=part.next_offset)
+    part = site.plane.log(run_id, number, offset=offset, wanted=looked_for)
+    return LogLines(items=_lines(part), next_offset=part.next_offset, size=part.size)
 
 
 @router.get("/{run_id}/attempts/{number}/log/download")
@@ -241,16 +291,19 @@ def follow_log(
     request: Request,
     actor: ActorNeeded,
     site: SiteNeeded,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    looked_for: LookedFor,
+    offset: Annotated[int, Query(ge=0, le=_FAR)] = 0,
 ) -> StreamingResponse:
     """Tells an attempt's log as it grows (server-sent events), from an offset on."""
     _seen(site, run_id, actor, Role.READER)
 
     def look(last: str) -> list[tuple[str, str, object]]:
-        part = site.plane.log(run_id, number, offset=int(last))
-        if not part.records:
+        begin = live.number_of(last)
+        part = site.plane.log(run_id, number, offset=begin, wanted=looked_for)
+        if part.next_offset == begin:
             return []
-        return [(str(part.next_offset), "lines", part.records)]
+        lines = [each.model_dump(mode="json") for each in _lines(part)]
+        return [(str(part.next_offset), "lines", lines)]
 
     def is_over() -> bool:
         with site.store.read() as tx:
@@ -298,6 +351,30 @@ def _seen(site: Site, run_id: int, actor: ActorNeeded, role: Role) -> Run:
         run = runs.get(tx, run_id)
     actor.require(role, run.workspace_id)
     return run
+
+
+def _lines(part: LogPart) -> list[LogLine]:
+    return [
+        LogLine(
+            at=each.at, level=each.level, message=each.message, origin=each.origin, offset=offset
+        )
+        for offset, each in zip(part.offsets, part.records, strict=True)
+    ]
+
+
+def _hook_shown(hook: HookRun) -> HookShown:
+    return HookShown(
+        number=hook.number,
+        type=str(hook.hook.get("type", "")),
+        name=str(hook.hook.get("name", "")),
+        status=hook.status,
+        tries=hook.tries,
+        next_at=hook.next_at,
+        output=hook.output,
+        failure=failure_shown(hook.failure),
+        started_at=hook.started_at,
+        ended_at=hook.ended_at,
+    )
 
 
 def _attempt_shown(attempt: Attempt) -> AttemptShown:

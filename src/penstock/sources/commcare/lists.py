@@ -1,4 +1,4 @@
-"""What a project space has beside forms and cases: people, places, applications, lookup tables."""
+"""What a project space has beside forms and cases: people, places, messages, lookup tables."""
 
 from __future__ import annotations
 
@@ -111,6 +111,26 @@ APPLICATIONS: Final = PlainList(
     # The server works out every question of an application; many at once take it minutes.
     most=10,
 )
+_EVENTS: Final = PlainList(
+    name="messaging_events",
+    path="messaging-event/v1/",
+    columns={
+        "id": Kind.INTEGER,
+        "domain": Kind.STRING,
+        "date": Kind.TIMESTAMP_TZ,
+        "date_last_activity": Kind.TIMESTAMP_TZ,
+        "content_type": Kind.STRING,
+        "status": Kind.STRING,
+        "case_id": Kind.STRING,
+        "source": Kind.JSON,
+        "recipient": Kind.JSON,
+        "form": Kind.JSON,
+        "error": Kind.JSON,
+        "messages": Kind.JSON,
+    },
+    params={"order_by": "date_last_activity"},
+    permission=EDIT_DATA,
+)
 _WHOLE: Final = (
     _USERS,
     replace(_USERS, name="deactivated_users", params={"archived": "true"}),
@@ -178,9 +198,9 @@ _WHOLE: Final = (
 
 
 def list_streams(
-    client: RestClient, *, size: int, start: datetime | None, lookback: timedelta
+    client: RestClient, *, size: int, start: datetime | None, lookback: timedelta, settle: timedelta
 ) -> Iterator[RestStream]:
-    """Yields a stream for each list; locations alone tell when they changed."""
+    """Yields a stream for each list; locations and messages alone tell when they changed."""
     for plain in _WHOLE:
         yield list_stream(client, plain, size=size)
     yield replace(
@@ -204,6 +224,28 @@ def list_streams(
             write=_without_zone,
         ),
     )
+    yield replace(
+        list_stream(client, _EVENTS, size=size),
+        # HQ's own address of the next page drops a record where several share an instant
+        # (commcare-hq `messaging_event/pagination.py`).
+        paginate=Keyset(
+            param="date_last_activity.gte",
+            by="date_last_activity",
+            size=min(size, _EVENTS.most),
+            size_param="limit",
+            order=instant,
+        ),
+        incremental=Incremental(
+            field="date_last_activity",
+            since="date_last_activity.gte",
+            until="date_last_activity.lte",
+            start=start,
+            lookback=lookback,
+            settle=settle,
+            is_sorted=True,
+            write=_without_zone,
+        ),
+    )
 
 
 def list_stream(client: RestClient, plain: PlainList, *, size: int) -> RestStream:
@@ -223,5 +265,5 @@ def list_stream(client: RestClient, plain: PlainList, *, size: int) -> RestStrea
 
 
 def _without_zone(moment: datetime) -> str:
-    """Returns an instant as the location API writes and reads it: UTC without saying so."""
+    """Returns an instant as these two write and read it: UTC without saying so."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")

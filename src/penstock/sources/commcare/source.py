@@ -212,6 +212,7 @@ class CommCareSource:
             size=size or self._config.page_size,
             start=self._config.start_date,
             lookback=lookback,
+            settle=_SETTLE,
         )
 
 

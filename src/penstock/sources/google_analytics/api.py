@@ -188,7 +188,7 @@ class Property:
             window.quality = _worse(window.quality, body.at(("metadata",)) or {})
             # Without rows, the answer leaves them out.
             has_rows = body.raw_at(("rows",)) is not None
-            rows = body.records(("rows",)) if has_rows else Records([])
+            rows = body.records(("rows",)) if has_rows else Records.of([])
             if report.dimensions:
                 keys = list(map(key_of, rows.fields(("dimensionValues",))))
                 if last is not None:

@@ -99,6 +99,17 @@ class SmartsheetConfig:
         title="Region",
         description="Where the account is: app.smartsheet.com (us), .eu (eu), smartsheetgov (gov).",
     )
+    attachments: bool = setting(
+        default=False,
+        title="Attachments",
+        description="A stream sheet_attachments: the names and kinds of files and links of all"
+        " sheets, not the files.",
+    )
+    discussions: bool = setting(
+        default=False,
+        title="Discussions",
+        description="A stream sheet_discussions: what people said on all sheets and their rows.",
+    )
     column_kinds: Mapping[str, Literal["string", "integer", "number", "decimal"]] = setting(
         default_factory=dict,
         title="Column kinds",

@@ -25,6 +25,8 @@ from penstock.sdk.rest import (
 )
 from penstock.sdk.rest.auth import Auth
 from penstock.sdk.source import KeepChanges
+from penstock.sdk.stream import Stream
+from penstock.sources.smartsheet.beside import ATTACHMENTS, DISCUSSIONS, BesideStream
 from penstock.sources.smartsheet.config import AccessToken, OAuth, SmartsheetConfig
 from penstock.sources.smartsheet.stream import Place, SheetStream
 
@@ -111,16 +113,25 @@ class SmartsheetSource:
             for workspace in config.workspaces:
                 next(self._in_workspace(workspace), None)
 
-    def streams(self) -> Sequence[SheetStream]:
+    def streams(self) -> Sequence[Stream]:
         """Returns the sheets and reports of the settings, or all; those of one name get their id.
+
+        Behind them stand the lists that were asked for of what hangs on the sheets.
 
         Columns are asked for when a stream's schema is.
         """
         with self._client:
             found = dict(self._found())
-        titles = Counter(found.values())
+        asked = ((self._config.attachments, ATTACHMENTS), (self._config.discussions, DISCUSSIONS))
+        sheets = tuple(place for place in found if not place.is_report)
+        lists = tuple(
+            BesideStream(beside=beside, client=self._client, sheets=sheets)
+            for is_asked, beside in asked
+            if is_asked
+        )
+        titles = Counter([*found.values(), *(each.name for each in lists)])
         after = timedelta(hours=self._config.compare_every_hours)
-        return tuple(
+        rows = (
             SheetStream(
                 place,
                 title if titles[title] == 1 else f"{title}_{place.id}",
@@ -129,6 +140,7 @@ class SmartsheetSource:
             )
             for place, title in found.items()
         )
+        return (*rows, *lists)
 
     def _found(self) -> Iterator[tuple[Place, str]]:
         config = self._config

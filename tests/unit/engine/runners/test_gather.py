@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from penstock.data.batch import BatchBuilder, BuiltBatch
 from penstock.data.items import Checkpoint, Claim
 from penstock.data.json_rows import JsonRows
+from penstock.data.lines import RecordTexts
 from penstock.data.types import Kind
 from penstock.engine.runners.gather import Gather
 from penstock.errors import DataError
@@ -38,7 +39,9 @@ def builder() -> Iterator[BatchBuilder]:
 
 def page(first: int, count: int, *, as_text: bool) -> Any:
     rows = [{"id": first + number} for number in range(count)]
-    return JsonRows(texts=[b'{"id":%d}' % row["id"] for row in rows]) if as_text else rows
+    if not as_text:
+        return rows
+    return JsonRows(texts=RecordTexts.of([b'{"id":%d}' % row["id"] for row in rows]))
 
 
 def checkpoint(at: int, counted: int) -> Checkpoint:
@@ -108,7 +111,7 @@ def test_page_that_comes_late_is_passed_on_at_once(builder: BatchBuilder) -> Non
 
 def test_much_text_is_passed_on_at_once(builder: BatchBuilder) -> None:
     gather = Gather(builder, clock=Clock())
-    large = JsonRows(texts=[b'{"id":1,"note":"%b"}' % (b"x" * (5 << 20))])
+    large = JsonRows(texts=RecordTexts.of([b'{"id":1,"note":"%b"}' % (b"x" * (5 << 20))]))
     passed = [len(list(gather.add(large))) for _ in range(6)]
     assert passed == [1, 0, 0, 1, 0, 1]
 

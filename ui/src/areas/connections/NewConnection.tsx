@@ -1,373 +1,229 @@
 // A new connection: both ends, the streams and how each moves, the tables' names, the times.
 
-import {
-  Alert,
-  Button,
-  Checkbox,
-  Group,
-  Paper,
-  Select,
-  Stack,
-  Table,
-  Text,
-  TextInput,
-  Title,
-} from "@mantine/core";
-import { useMutation, useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useMemo, useRef, useState } from "react";
+import { Button, Group, Paper, Select, Stack, Text, TextInput, Title } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useEffect, useMemo, useState } from "react";
 
-import { api, found, type Schemas } from "../../api/client";
+import { api, found } from "../../api/client";
 import { useSession } from "../../api/session";
-import { ErrorNotice, RequestFailed, Waiting } from "../../parts/Notice";
+import { useAddress } from "../../parts/address";
+import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
-import { at, count } from "../../parts/format";
-import { answered, useConnectors } from "../connectors/calls";
-
-type Found = Schemas["StreamSummary"];
-type Mode = Schemas["ModeName"];
-
-const MODES: { value: Mode; label: string; needs: "key" | "increment" | "both" | "nothing" }[] = [
-  { value: "incremental_deduped_history", label: "Incremental, one row per key", needs: "both" },
-  { value: "incremental_append", label: "Incremental, appended", needs: "increment" },
-  { value: "full_refresh_overwrite", label: "Everything, replaced", needs: "nothing" },
-  {
-    value: "full_refresh_overwrite_deduped",
-    label: "Everything, replaced, one row per key",
-    needs: "key",
-  },
-  { value: "full_refresh_append", label: "Everything, appended", needs: "nothing" },
-];
-
-function modesOf(stream: Found) {
-  const hasKey = stream.source_defined_primary_key.length > 0;
-  const increments =
-    stream.supported_sync_modes.includes("incremental") &&
-    (stream.source_defined_cursor || stream.default_cursor_field.length > 0);
-  return MODES.filter(({ needs }) => {
-    if (needs === "both") return hasKey && increments;
-    if (needs === "key") return hasKey;
-    return needs === "nothing" || increments;
-  });
-}
-
-const keyOf = (stream: { namespace?: string | null; name: string }) =>
-  JSON.stringify([stream.namespace ?? null, stream.name]);
-
-const EVERY = [
-  { value: "manual", label: "By hand" },
-  { value: "900", label: "Every 15 minutes" },
-  { value: "3600", label: "Every hour" },
-  { value: "21600", label: "Every 6 hours" },
-  { value: "86400", label: "Every day" },
-  { value: "cron", label: "At times of the clock (cron)" },
-];
+import { useConnectors, type Connector } from "../connectors/calls";
+import { useCatalog, useDiscovery, type Catalog, type Schedule } from "./calls";
+import { freshDraft, lackOf, takenChoices, type Draft } from "./choices";
+import { Landing } from "./Landing";
+import { useNames } from "./names";
+import { PLAIN, asFields, type Naming } from "./naming";
+import { StreamTable } from "./StreamTable";
+import { BY_HAND, Times } from "./Times";
+import { words } from "./words";
 
 export function NewConnection() {
-  const { workspaceId } = useSession();
-  const navigate = useNavigate();
   const sources = useConnectors("source");
   const destinations = useConnectors("destination");
-  const [sourceId, setSourceId] = useState<string | null>(null);
-  const [destinationId, setDestinationId] = useState<string | null>(null);
-  const [prefix, setPrefix] = useState("");
-  const [every, setEvery] = useState("manual");
-  const [cron, setCron] = useState("0 6 * * *");
-  const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
-  const [modes, setModes] = useState<ReadonlyMap<string, Mode>>(new Map());
-  const streams = useQuery({
-    queryKey: ["streams", sourceId],
-    enabled: sourceId !== null,
-    queryFn: () => discovered(sourceId ?? ""),
-    staleTime: 60_000,
-  });
-  const schedule = scheduleOf(every, cron);
-  const times = useQuery({
-    queryKey: ["times", schedule],
-    enabled: every !== "manual",
-    queryFn: async () =>
-      found(await api.POST("/api/v1/connections/preview-schedule", { body: schedule })),
-  });
-  const chosen = (streams.data ?? []).filter((each) => !left.has(keyOf(each)));
-  const create = useMutation({
-    mutationFn: async () =>
-      found(
-        await api.POST("/api/v1/connections", {
-          body: {
-            workspace_id: workspaceId,
-            source_id: sourceId ?? "",
-            destination_id: destinationId ?? "",
-            prefix,
-            schedule,
-            streams: chosen.map((each) => ({
-              ...each.suggested,
-              mode: modes.get(keyOf(each)) ?? each.suggested.mode,
-            })),
-            runs_now: true,
-          },
-        }),
-      ),
-    onSuccess: async (connection) => {
-      const run = connection.last_run;
-      const here = `/connections/${connection.id}`;
-      await navigate({ to: run ? `${here}/runs/${run.id}` : here });
-    },
-  });
-  const isReady = sourceId !== null && destinationId !== null && chosen.length > 0;
+  // In the address, so that a source's page can lead here and a reload keeps the choice.
+  const [sourceId, setSourceId] = useAddress("source");
+  const [destinationId, setDestinationId] = useAddress("destination");
+  const catalog = useCatalog(sourceId ?? null);
   if (sources.isPending || destinations.isPending) return <Waiting />;
   if (sources.isError) return <ErrorNotice error={sources.error} />;
   if (destinations.isError) return <ErrorNotice error={destinations.error} />;
+  const source = sources.data.find((each) => each.id === sourceId);
+  const destination = destinations.data.find((each) => each.id === destinationId);
   return (
-    <Page title="New connection" crumbs={[{ to: "/connections", label: "Connections" }]}>
+    <Page title={words.newConnection} crumbs={[{ to: "/connections", label: words.connections }]}>
       <Group grow align="start" maw={760}>
-        <Select
-          label="Source"
-          placeholder="Choose where rows come from"
-          data={sources.data.map((each) => ({ value: each.id, label: each.name }))}
-          value={sourceId}
-          onChange={(value) => {
-            setSourceId(value);
-            setLeft(new Set());
-            setModes(new Map());
-          }}
+        <End
+          label={words.create.source}
+          hint={words.create.sourceHint}
+          none={words.create.noSource}
+          add={{ to: "/sources/new", label: words.create.addSource }}
+          connectors={sources.data}
+          value={source?.id ?? null}
+          onChange={setSourceId}
         />
-        <Select
-          label="Destination"
-          placeholder="Choose where they go"
-          data={destinations.data.map((each) => ({ value: each.id, label: each.name }))}
-          value={destinationId}
+        <End
+          label={words.create.destination}
+          hint={words.create.destinationHint}
+          none={words.create.noDestination}
+          add={{ to: "/destinations/new", label: words.create.addDestination }}
+          connectors={destinations.data}
+          value={destination?.id ?? null}
           onChange={setDestinationId}
         />
       </Group>
-      {streams.isFetching && !streams.data && <Waiting text="Asking the source what it has" />}
-      {streams.isError && (
-        <ErrorNotice error={streams.error} again={() => void streams.refetch()} />
+      {source && catalog.isFetching && !catalog.data && <Discovering key={source.id} />}
+      {catalog.isError && (
+        <ErrorNotice error={catalog.error} again={() => void catalog.refetch()} />
       )}
-      {streams.data && (
-        <>
-          <Streams
-            streams={streams.data}
-            prefix={prefix}
-            left={left}
-            onLeft={setLeft}
-            modes={modes}
-            onMode={(key, mode) => setModes(new Map(modes).set(key, mode))}
-          />
-          <Paper withBorder p="lg" maw={760}>
-            <Stack>
-              <Title order={2} size="h4">
-                Tables and times
-              </Title>
-              <TextInput
-                label="Prefix of the tables' names"
-                value={prefix}
-                onChange={(event) => setPrefix(event.currentTarget.value)}
-              />
-              <Select
-                label="Runs"
-                data={EVERY}
-                value={every}
-                allowDeselect={false}
-                onChange={(value) => setEvery(value ?? "manual")}
-              />
-              {every === "cron" && (
-                <TextInput
-                  label="Cron"
-                  description={`Five fields; the times are those of ${zone}.`}
-                  value={cron}
-                  onChange={(event) => setCron(event.currentTarget.value)}
-                />
-              )}
-              {times.isError && <ErrorNotice error={times.error} />}
-              {every !== "manual" && times.data && (
-                <Alert color="gray" title="The next five times">
-                  {times.data.items.map((each) => (
-                    <div key={each}>{at(each)}</div>
-                  ))}
-                </Alert>
-              )}
-            </Stack>
-          </Paper>
-        </>
+      {source && catalog.data && (
+        <Plan
+          key={`${source.id} ${catalog.data.id}`}
+          source={source}
+          destination={destination}
+          catalog={catalog.data}
+        />
       )}
-      {create.isError && <ErrorNotice error={create.error} />}
-      <Group>
-        <Button disabled={!isReady} loading={create.isPending} onClick={() => create.mutate()}>
-          Create and sync
-        </Button>
-        {!isReady && (
-          <Text size="sm" c="dimmed">
-            Choose a source, a destination and at least one stream.
-          </Text>
-        )}
-      </Group>
+      {(!source || !destination) && (
+        <Text size="sm" c="dimmed">
+          {words.create.missing}
+        </Text>
+      )}
     </Page>
   );
 }
 
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-
-function scheduleOf(every: string, cron: string): Schemas["Schedule"] {
-  const always = { jitter_seconds: 0, time_zone: zone };
-  if (every === "manual") return { kind: "manual", ...always };
-  if (every === "cron") return { kind: "cron", cron, ...always };
-  return { kind: "interval", interval_seconds: Number(every), ...always };
-}
-
-async function discovered(sourceId: string): Promise<Found[]> {
-  const body = { source_id: sourceId };
-  const probe = await answered(found(await api.POST("/api/v1/probes/discover", { body })));
-  if (probe.failure) {
-    const { code, message, remedy } = probe.failure;
-    throw new RequestFailed({ status: 502, code, detail: message, remedy, problems: [] });
-  }
-  const all: Found[] = [];
-  let after: string | undefined;
-  do {
-    const page: Schemas["Streams"] = found(
-      await api.GET("/api/v1/sources/{source_id}/streams", {
-        params: {
-          path: { source_id: sourceId },
-          query: { limit: 5000, ...(after === undefined ? {} : { after }) },
-        },
-      }),
-    );
-    all.push(...page.items);
-    after = page.next ?? undefined;
-  } while (after !== undefined);
-  return all;
-}
-
-const ROW = 48;
-
-function Streams(props: {
-  streams: Found[];
-  prefix: string;
-  left: ReadonlySet<string>;
-  onLeft: (left: ReadonlySet<string>) => void;
-  modes: ReadonlyMap<string, Mode>;
-  onMode: (key: string, mode: Mode) => void;
+function End(props: {
+  label: string;
+  hint: string;
+  none: string;
+  add: { to: string; label: string };
+  connectors: Connector[];
+  value: string | null;
+  onChange: (id: string | undefined) => void;
 }) {
-  const { streams, prefix, left, onLeft, modes, onMode } = props;
-  const [search, setSearch] = useState("");
-  const shown = useMemo(() => {
-    const wanted = search.trim().toLowerCase();
-    return streams.filter((each) =>
-      `${each.namespace ?? ""}.${each.name}`.toLowerCase().includes(wanted),
-    );
-  }, [streams, search]);
-  const place = useRef<HTMLDivElement>(null);
-  // eslint-disable-next-line react-hooks/incompatible-library -- its values stay in this component
-  const rows = useVirtualizer({
-    count: shown.length,
-    getScrollElement: () => place.current,
-    estimateSize: () => ROW,
-    overscan: 8,
-  });
-  const drawn = rows.getVirtualItems();
-  const above = drawn[0]?.start ?? 0;
-  const below = rows.getTotalSize() - (drawn.at(-1)?.end ?? 0);
-  const take = (keys: string[], isTaken: boolean) => {
-    const next = new Set(left);
-    for (const key of keys)
-      if (isTaken) next.delete(key);
-      else next.add(key);
-    onLeft(next);
-  };
-  const taken = shown.filter((each) => !left.has(keyOf(each))).length;
-  return (
-    <Paper withBorder p="md">
-      <Group justify="space-between" mb="sm">
-        <Title order={2} size="h4">
-          Streams
-        </Title>
-        <Text size="sm" c="dimmed">
-          {count(streams.filter((each) => !left.has(keyOf(each))).length)} of{" "}
-          {count(streams.length)} chosen
+  const { label, hint, none, add, connectors, value, onChange } = props;
+  if (connectors.length === 0)
+    return (
+      <Stack gap={4} align="start">
+        <Text fw={500} size="sm">
+          {label}
         </Text>
-        <TextInput
-          aria-label="Search streams"
-          placeholder="Search streams"
-          value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
+        <Text size="sm">{none}</Text>
+        <Button component={Link} to={add.to} size="xs">
+          {add.label}
+        </Button>
+      </Stack>
+    );
+  return (
+    <Select
+      label={label}
+      placeholder={hint}
+      searchable
+      data={connectors.map((each) => ({ value: each.id, label: each.name }))}
+      value={value}
+      onChange={(id) => onChange(id ?? undefined)}
+    />
+  );
+}
+
+/** Discovery of a large source takes minutes: that it goes on is shown by the seconds. */
+function Discovering() {
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setSeconds((before) => before + 1), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return <Waiting text={words.create.discovering(seconds)} />;
+}
+
+function Plan(props: { source: Connector; destination: Connector | undefined; catalog: Catalog }) {
+  const { source, destination, catalog } = props;
+  const { workspaceId } = useSession();
+  const navigate = useNavigate();
+  const discovery = useDiscovery(source.id);
+  const fresh = useMemo(() => freshDraft(catalog.streams), [catalog]);
+  const [draft, setDraft] = useState<Draft>(fresh);
+  const [naming, setNaming] = useState<Naming>(PLAIN);
+  const [schedule, setSchedule] = useState<Schedule>(BY_HAND);
+  const [name, setName] = useState<string>();
+  const [open, setOpen] = useState<string>();
+  const chosen = useMemo(() => takenChoices(draft), [draft]);
+  const names = useNames({
+    sourceId: source.id,
+    destinationId: destination?.id,
+    choices: chosen,
+    naming,
+  });
+  const isWhole = useMemo(
+    () => chosen.length > 0 && [...draft.values()].every((entry) => lackOf(entry) === undefined),
+    [draft, chosen],
+  );
+  const suggested = destination ? `${source.name} → ${destination.name}` : "";
+  const create = useMutation({
+    mutationFn: async (runsNow: boolean) =>
+      found(
+        await api.POST("/api/v1/connections", {
+          body: {
+            workspace_id: workspaceId,
+            name: name?.trim() || suggested,
+            source_id: source.id,
+            destination_id: destination?.id ?? "",
+            catalog_id: catalog.id,
+            schedule,
+            streams: chosen,
+            runs_now: runsNow,
+            ...asFields(naming, {}),
+          },
+        }),
+      ),
+    onSuccess: (connection) => navigate({ to: `/connections/${connection.id}` }),
+  });
+  const isReady =
+    destination !== undefined && isWhole && (names.data?.collisions.length ?? 0) === 0;
+  return (
+    <>
+      <Paper withBorder p="md">
+        <StreamTable
+          sourceId={source.id}
+          draft={draft}
+          onDraft={setDraft}
+          saved={fresh}
+          tables={names.byKey}
+          open={open}
+          onOpen={setOpen}
         />
+        <Group mt="sm">
+          <Button
+            size="xs"
+            variant="default"
+            loading={discovery.isPending}
+            onClick={() => discovery.mutate()}
+          >
+            {words.create.again}
+          </Button>
+        </Group>
+        {discovery.isError && <ErrorNotice error={discovery.error} />}
+      </Paper>
+      <Paper withBorder p="lg">
+        <Title order={2} size="h4" mb="md">
+          {words.landing.title}
+        </Title>
+        <Landing naming={naming} onNaming={setNaming} names={names} />
+      </Paper>
+      <Paper withBorder p="lg">
+        <Title order={2} size="h4" mb="md">
+          {words.times.title}
+        </Title>
+        <Times schedule={schedule} onSchedule={setSchedule} />
+      </Paper>
+      <TextInput
+        maw={420}
+        label={words.create.name}
+        description={words.create.nameHint}
+        placeholder={suggested}
+        value={name ?? suggested}
+        onChange={(event) => setName(event.currentTarget.value)}
+      />
+      {create.isError && <ErrorNotice error={create.error} />}
+      <Group>
+        <Button
+          disabled={!isReady || create.isPending}
+          loading={create.isPending && create.variables}
+          onClick={() => create.mutate(true)}
+        >
+          {words.create.submit}
+        </Button>
+        <Button
+          variant="default"
+          disabled={!isReady || create.isPending}
+          onClick={() => create.mutate(false)}
+        >
+          {words.create.submitOnly}
+        </Button>
       </Group>
-      <div
-        ref={place}
-        style={{ maxHeight: 480, overflow: "auto" }}
-        tabIndex={0}
-        role="region"
-        aria-label="Streams"
-      >
-        <Table stickyHeader miw={640}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th w={44}>
-                <Checkbox
-                  aria-label="All streams shown"
-                  checked={shown.length > 0 && taken === shown.length}
-                  indeterminate={taken > 0 && taken < shown.length}
-                  onChange={(event) => take(shown.map(keyOf), event.currentTarget.checked)}
-                />
-              </Table.Th>
-              <Table.Th>Stream</Table.Th>
-              <Table.Th w={300}>How it moves</Table.Th>
-              <Table.Th>Key</Table.Th>
-              <Table.Th>Table</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {above > 0 && <tr style={{ height: above }} />}
-            {drawn.map(({ index }) => {
-              const stream = shown[index];
-              if (!stream) return null;
-              const key = keyOf(stream);
-              return (
-                <Table.Tr key={key} h={ROW}>
-                  <Table.Td>
-                    <Checkbox
-                      aria-label={`Take ${stream.name}`}
-                      checked={!left.has(key)}
-                      onChange={(event) => take([key], event.currentTarget.checked)}
-                    />
-                  </Table.Td>
-                  <Table.Td>
-                    <Text fw={600} size="sm">
-                      {stream.namespace ? `${stream.namespace}.` : ""}
-                      {stream.name}
-                    </Text>
-                    <Text size="xs" c="dimmed">
-                      {count(stream.fields)} fields
-                    </Text>
-                  </Table.Td>
-                  <Table.Td>
-                    <Select
-                      size="xs"
-                      aria-label={`How ${stream.name} moves`}
-                      data={modesOf(stream).map(({ value, label }) => ({ value, label }))}
-                      value={modes.get(key) ?? stream.suggested.mode}
-                      allowDeselect={false}
-                      disabled={left.has(key)}
-                      onChange={(mode) => {
-                        if (mode) onMode(key, mode);
-                      }}
-                    />
-                  </Table.Td>
-                  <Table.Td>
-                    {stream.source_defined_primary_key.map((path) => path.join(".")).join(", ")}
-                  </Table.Td>
-                  <Table.Td ff="monospace" fz="sm">
-                    {prefix}
-                    {stream.name}
-                  </Table.Td>
-                </Table.Tr>
-              );
-            })}
-            {below > 0 && <tr style={{ height: below }} />}
-          </Table.Tbody>
-        </Table>
-      </div>
-    </Paper>
+    </>
   );
 }

@@ -8,7 +8,7 @@ import { Link } from "@tanstack/react-router";
 import { api, found } from "../../api/client";
 import { EmptyState, ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
-import { RunTable } from "../connections/RunTable";
+import { RunTable } from "../runs/RunTable";
 
 export function Home() {
   const runs = useQuery({

@@ -4,17 +4,20 @@ import { Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } f
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 
-import { api, found } from "../../api/client";
+import { api, found, type Schemas } from "../../api/client";
 import { ErrorNotice } from "../../parts/Notice";
 
-export function Login() {
+export function Login({ onSignedIn }: { onSignedIn?: (session: Schemas["SessionShown"]) => void }) {
   const client = useQueryClient();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const signIn = useMutation({
     mutationFn: async (body: { email?: string; password?: string; link?: string }) =>
       found(await api.POST("/api/v1/session", { body })),
-    onSuccess: () => client.invalidateQueries({ queryKey: ["session"] }),
+    onSuccess: async (session) => {
+      await client.invalidateQueries({ queryKey: ["session"] });
+      onSignedIn?.(session);
+    },
   });
   const tried = useRef(false);
   useEffect(() => {

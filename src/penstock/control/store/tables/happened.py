@@ -208,6 +208,29 @@ probes = Table(
     Column("ended_at", Instant),
 )
 
+_IS_OPEN = text("status IN ('pending', 'running')")
+
+hook_runs = Table(
+    "hook_runs",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("run_id", Number, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("connection_id", Id, nullable=False),
+    Column("hook", AnyDocument, nullable=False),
+    Column("status", Named(history.HookStatus), nullable=False),
+    Column("owner", String(64)),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("failure", FailureDocument),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Index("ix_hook_runs_run", "run_id", "number", unique=True),
+    Index("ix_hook_runs_open", "next_at", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+)
+
 _IS_PENDING = text("status = 'pending'")
 
 deliveries = Table(

@@ -1,0 +1,1 @@
+"""Configuration as code: a workspace as one document, compared with what there is, and set."""

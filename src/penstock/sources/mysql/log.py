@@ -1,0 +1,317 @@
+"""Change data capture: the first reading of each table, then the binary log, up to the present.
+
+New tables are read in a snapshot whose place in the log is known. From then on a place is pending
+for them, until the reading of the log has passed it: their changes before it are passed over. So a
+table that is added later, or whose first reading was interrupted, takes the same way.
+
+A state is told wherever a transaction ended. The server keeps its log for a time of its own
+(binlog_expire_logs_seconds), not for its readers: a state that is older than the log is refused.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock.errors import ConfigError
+from penstock.protocol.catalog import StreamDescriptor
+from penstock.sdk.mysql.address import Address
+from penstock.sdk.mysql.connection import Connection, connected, is_mariadb, rows_of
+from penstock.sdk.mysql.rows_out import select
+from penstock.sdk.together import Rows, Said, SharedState
+from penstock.sources.mysql.binlog import (
+    Begin,
+    Change,
+    Commit,
+    Described,
+    Rotated,
+    Statement,
+    events,
+)
+from penstock.sources.mysql.catalogue import Table
+from penstock.sources.mysql.changes import Place, TableChanges, snapshot_batch
+from penstock.sources.mysql.place import (
+    LogPlace,
+    begin_dump,
+    check_server,
+    has_checksums,
+    here,
+    snapshot_here,
+)
+
+if TYPE_CHECKING:
+    from penstock.sources.mysql.source import Cdc
+
+_BATCH_ROWS: Final = 20_000
+_FIRST_POSITION: Final = 4
+"""Of every file: what stands before it says that the file is a log."""
+_STATE_SECONDS: Final = 5.0
+_LOST_ROWS: Final = re.compile(
+    r"^\s*(?:/\*.*?\*/\s*)*(?P<what>TRUNCATE(?:\s+TABLE)?|DROP\s+TABLE(?:\s+IF\s+EXISTS)?)\s+"
+    r"(?P<tables>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_UNTOLD_ROWS: Final = re.compile(
+    r"^\s*(?:/\*.*?\*/\s*)*(?:INSERT|UPDATE|DELETE|REPLACE|LOAD)\b", re.IGNORECASE | re.DOTALL
+)
+_NAME: Final = r"(?:`(?:[^`]|``)+`|[\w$]+)"
+_TABLE_NAME: Final = re.compile(rf"(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<table>{_NAME})")
+
+Item = Rows | SharedState | Said
+
+
+def check_log(address: Address) -> None:
+    """Refuses a server or user that changes cannot be read with."""
+    with connected(address) as connection:
+        check_server(connection, address)
+
+
+class LogReading:
+    """One sync's reading of the streams that share the log."""
+
+    def __init__(
+        self, address: Address, method: Cdc, tables: Mapping[StreamDescriptor, Table]
+    ) -> None:
+        self._address = address
+        self._method = method
+        self._tables = tables
+        self._pending: dict[StreamDescriptor, LogPlace | None] = {}
+        """The place each stream's first reading has in the log; None once the log is past it."""
+
+    def items(self, state: SharedState | None) -> Iterator[Item]:
+        """Yields rows and states, from a state to what is committed by now."""
+        with connected(self._address) as connection:
+            check_server(connection, self._address)
+            by_file = self._method.position == "file"
+            now = here(connection, by_file=by_file, cursor=int(time.time() * 1_000_000))
+            start = now if state is None else LogPlace.parsed(state.value)
+            if state is not None:
+                now.refuse_unless_follows(start, self._address)
+                if start.server != now.server:
+                    start = replace(start, file="", position=0, server=now.server)
+                self._take_pending(state, start)
+            yield from self._first(start)
+            until = here(connection, by_file=by_file, cursor=start.cursor)
+            yield Said(level="INFO", message=f"The log is read from {start} to {until}.")
+            with connected(self._address) as reader:
+                server_id = self._method.server_id or random.randrange(1 << 30, 1 << 31)  # noqa: S311
+                begin_dump(reader, start, server_id)
+                log = _Log(self._method, self._tables, self._pending, replace(start))
+                for item in log.items(connection, reader, until):
+                    yield self._state(item) if isinstance(item, LogPlace) else item
+
+    def _state(self, place: LogPlace) -> SharedState:
+        streams = {
+            stream: {"pending": None if pending is None else pending.value()}
+            for stream, pending in self._pending.items()
+        }
+        return SharedState(value=place.value(), streams=streams)
+
+    def _take_pending(self, state: SharedState, start: LogPlace) -> None:
+        for stream, value in state.streams.items():
+            if stream not in self._tables:
+                continue
+            pending = value.get("pending")
+            place = None if pending is None else LogPlace.parsed(pending)
+            if place is None or place.server == start.server:
+                self._pending[stream] = place
+
+    def _first(self, start: LogPlace) -> Iterator[Item]:
+        """Yields the tables that were never read to their end, all as of one moment."""
+        new = [stream for stream in self._tables if stream not in self._pending]
+        if not new:
+            return
+        with connected(self._address) as connection:
+            place = snapshot_here(connection, self._address, cursor=start.cursor)
+            micros = int(time.time() * 1_000_000)
+            at = Place(cursor=start.cursor, file=place.file, position=place.position, micros=micros)
+            for stream in new:
+                table = self._tables[stream]
+                asked = ", ".join(column.asked for column in table.columns)
+                query = f"SELECT {asked} FROM {table.sql}"  # noqa: S608 (identifiers are quoted)
+                for batch in select(connection, query, [column.out for column in table.columns]):
+                    yield Rows(stream=stream, rows=snapshot_batch(batch, at))
+                self._pending[stream] = place
+                yield self._state(start)
+
+
+@dataclass(slots=True)
+class _Log:
+    """The log as rows of the tables that are wanted, and places up to which they are whole."""
+
+    method: Cdc
+    tables: Mapping[StreamDescriptor, Table]
+    pending: dict[StreamDescriptor, LogPlace | None]
+    place: LogPlace
+    """Behind the last transaction that was read."""
+    file: str = ""
+    _streams: dict[int, StreamDescriptor] = field(default_factory=dict)
+    _changes: dict[StreamDescriptor, TableChanges] = field(default_factory=dict)
+    _rows: int = 0
+
+    def items(
+        self, connection: Connection, reader: Connection, until: LogPlace
+    ) -> Iterator[Rows | Said | LogPlace]:
+        """Yields rows, and a place in the log wherever everything before it was yielded."""
+        collations = dict(
+            rows_of(connection, "SELECT id, character_set_name FROM information_schema.collations")
+        )
+        wanted = frozenset((table.schema, table.name) for table in self.tables.values())
+        begun: Begin | None = None
+        self.file, told_at = self.place.file, time.monotonic()
+        names = {int(number or 0): str(name) for number, name in collations.items()}
+        checks = has_checksums(connection)
+        is_maria = is_mariadb(connection)
+        for event in events(reader, names, wanted, has_checksums=checks, is_maria=is_maria):
+            ended_at: int | None = None
+            match event:
+                case Change():
+                    self._take(event)
+                case Described():
+                    yield from self._describe(event)
+                case Begin():
+                    begun = event
+                case Commit():
+                    ended_at = event.position
+                case Statement():
+                    if _is_begin(event.text):
+                        continue
+                    yield from self._stated(event)
+                    ended_at = event.position
+                case Rotated():
+                    self.file = event.file
+                    self._streams.clear()
+            if ended_at is None:
+                continue
+            self._end(begun, ended_at)
+            begun = None
+            now = time.monotonic()
+            is_last = self.place.file == until.file and self.place.position >= until.position
+            if is_last or self._rows >= _BATCH_ROWS or now - told_at > _STATE_SECONDS:
+                yield from self._flushed(connection)
+                yield replace(self.place)
+                told_at = now
+            if is_last:
+                return
+        yield from self._flushed(connection)
+        yield replace(self.place)
+
+    def _take(self, change: Change) -> None:
+        stream = self._streams.get(change.table)
+        if stream is None:
+            return
+        pending = self.pending.get(stream)
+        is_known = pending is not None and not self._is_past(pending)
+        place = Place(
+            cursor=self.place.cursor + 1,
+            file=self.file,
+            position=self._begins_at(),
+            micros=change.seconds * 1_000_000,
+        )
+        changes = self._changes[stream]
+        for old, new in change.rows:
+            # A first reading that was interrupted may have sent a row that is gone by the second.
+            changes.add(old, None if is_known else new, place)
+        self._rows += len(change.rows)
+
+    def _is_past(self, pending: LogPlace) -> bool:
+        """Tells whether the transaction being read is behind a first reading's moment."""
+        reached = (_number_of(self.file), self._begins_at())
+        return reached >= (_number_of(pending.file), pending.position)
+
+    def _begins_at(self) -> int:
+        """Returns where the transaction being read begins in its file."""
+        return self.place.position if self.file == self.place.file else _FIRST_POSITION
+
+    def _end(self, begun: Begin | None, position: int) -> None:
+        if begun is not None:
+            self.place.add(begun.group, begun.gtid)
+        self.place.cursor += 1
+        self.place.file, self.place.position = self.file, position
+        for stream, pending in self.pending.items():
+            if pending is not None and self._is_past(pending):
+                self.pending[stream] = None
+
+    def _describe(self, described: Described) -> Iterator[Said]:
+        self._streams.pop(described.number, None)
+        stream = StreamDescriptor(described.name, described.schema)
+        table = self.tables.get(stream)
+        if table is None:
+            return
+        self._streams[described.number] = stream
+        changes = self._changes.get(stream)
+        if changes is None:
+            self._changes[stream] = TableChanges(table, described.columns)
+        elif changes.names == described.columns:
+            return
+        else:
+            changes.describe(described.columns)
+        gone = [name for name in described.columns if table.column(name) is None]
+        if gone:
+            yield Said(
+                level="WARN",
+                message=f"{table}: the log has columns that the table or this user no longer"
+                f" has: {', '.join(gone)}. They are left out.",
+            )
+
+    def _stated(self, statement: Statement) -> Iterator[Said]:
+        if _UNTOLD_ROWS.match(statement.text):
+            raise ConfigError(
+                f"The log at {self.file}:{statement.position} holds a change of rows as a"
+                " statement, which does not tell the rows.",
+                remedy="SET GLOBAL binlog_format = 'ROW' (and in every session), and run the sync"
+                " once with --full-refresh.",
+                field="replication_method",
+            )
+        found = _LOST_ROWS.match(statement.text)
+        if found is None:
+            return
+        for stream in self._named(found["tables"], statement.schema):
+            pending = self.pending.get(stream)
+            if pending is not None and not self._is_past(pending):
+                continue
+            word = "truncated" if found["what"].upper().startswith("TRUNCATE") else "dropped"
+            what = f"{self.tables[stream]} was {word} at {self.file}:{statement.position}"
+            if self.method.truncates == "refuse":
+                raise ConfigError(
+                    f"{what}: the log does not say which rows are gone.",
+                    remedy="Run the sync once with --full-refresh, or set"
+                    ' `replication_method.truncates` to "skip" to keep them.',
+                    stream=str(self.tables[stream]),
+                )
+            yield Said(level="WARN", message=f"{what}; its rows are kept, as `truncates` says.")
+
+    def _named(self, text: str, schema: str) -> Iterator[StreamDescriptor]:
+        for part in text.split(","):
+            found = _TABLE_NAME.match(part.strip())
+            if found is None:
+                continue
+            stream = StreamDescriptor(
+                _unquoted(found["table"]), _unquoted(found["schema"] or schema)
+            )
+            if stream in self.tables:
+                yield stream
+
+    def _flushed(self, connection: Connection) -> Iterator[Rows]:
+        for stream, changes in self._changes.items():
+            if changes.rows:
+                yield Rows(stream=stream, rows=changes.batch(connection))
+        self._rows = 0
+
+
+def _is_begin(text: str) -> bool:
+    words: Any = text.split(None, 1)[:1]
+    return bool(words) and words[0].upper() in ("BEGIN", "START", "SAVEPOINT", "XA")
+
+
+def _number_of(file: str) -> int:
+    number = file.rpartition(".")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace("``", "`") if name.startswith("`") else name
