@@ -16,7 +16,10 @@ export function useAddress(
     (value: string | undefined) =>
       void navigate({
         to: ".",
-        search: ((before: Record<string, unknown>) => ({ ...before, [name]: value })) as never,
+        search: ((before: Record<string, unknown>) => ({
+          ...before,
+          [name]: written(value),
+        })) as never,
         replace: true,
         resetScroll: false,
       }),
@@ -25,4 +28,9 @@ export function useAddress(
   // The router reads what looks like a number or JSON as such.
   const value = found === undefined || typeof found === "string" ? found : JSON.stringify(found);
   return [value, set];
+}
+
+/** Returns a number for what looks like one: the router puts other such texts in quotes. */
+function written(value: string | undefined): string | number | undefined {
+  return value !== undefined && String(Number(value)) === value ? Number(value) : value;
 }

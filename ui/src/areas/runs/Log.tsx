@@ -252,7 +252,7 @@ function LogRow(props: { row: Row; search: string; isChosen: boolean; onChoose: 
         {row.isFirst && (
           <a
             href={`?line=${line.offset}`}
-            aria-label={words.log.copy(line.offset)}
+            title={words.log.copy(line.offset)}
             onClick={(event) => {
               if (event.metaKey || event.ctrlKey || event.shiftKey) return;
               event.preventDefault();
