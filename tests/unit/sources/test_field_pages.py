@@ -36,7 +36,11 @@ def test_the_page_names_every_list_of_commcare() -> None:
     text = (PAGES / "source-commcare.md").read_text(encoding="utf-8")
 
     streams = list_streams(
-        RestClient("https://x.example"), size=10, start=None, lookback=timedelta(0)
+        RestClient("https://x.example"),
+        size=10,
+        start=None,
+        lookback=timedelta(0),
+        settle=timedelta(0),
     )
     for stream in streams:
         assert f"`{stream.name}`" in text
