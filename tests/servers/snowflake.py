@@ -9,7 +9,8 @@ What Snowflake does and fakesnow does not is done here:
 - a NULL instant reaches the client as NULL;
 - NUMBER(38,0) holds 38 digits, not 64 bits;
 - a `$name` within a text is text, not a session variable;
-- names with a single quote can be made into tables.
+- names with a single quote can be made into tables;
+- a MERGE takes no row whose key is NULL for one that is there.
 """
 
 from __future__ import annotations
@@ -231,6 +232,19 @@ def _quoted_lengths(catalog: str, schema: str, table: str, lengths: list[tuple[s
     return _lengths_sql(*names, [(name.replace("'", "''"), size) for name, size in lengths])
 
 
+def _matched_for_sure(expression: Any) -> Any:
+    if isinstance(expression, exp.Merge):
+        target = expression.this.alias_or_name
+        for when in expression.args["whens"]:
+            if when.args.get("matched"):
+                is_there = exp.column("rowid", table=target).is_(exp.null()).not_()
+                given = when.args.get("condition")
+                when.set("condition", exp.and_(given, is_there) if given else is_there)
+    return _merged(expression)
+
+
+_merged = fakesnow.transforms.merge
+fakesnow.transforms.merge = _matched_for_sure
 _lengths_sql = fakesnow.info_schema.insert_text_lengths_sql
 fakesnow.info_schema.insert_text_lengths_sql = _quoted_lengths
 _struct_of_times = fakesnow.arrow.timestamp_to_sf_struct

@@ -55,6 +55,11 @@ class Capabilities:
     reads_back: bool = False
     resumes_overwrite: bool = True
     """What a broken overwrite committed is kept apart and can be continued; else it starts over."""
+    publishes_in_steps: bool = False
+    """A crash may come between an overwrite's rows and the note that they are complete.
+
+    Readers see the whole new table then, and the next attempt publishes it again.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from inspect import isclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import penstock as ab
-from penstock.errors import MissingDriver
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/how-to/switch-from-pyairbyte.md"
 MODULES = [
@@ -50,7 +48,7 @@ CLASSES = [
     "documents.Document",
     "strategies.WriteMethod",
 ]
-VERDICTS = {"same", "better", "new", "later", "not offered"}
+VERDICTS = {"same", "better", "new", "not offered"}
 
 
 def table() -> dict[str, str]:
@@ -125,21 +123,13 @@ def test_every_public_name_is_in_the_table() -> None:
     assert missing == []
 
 
-def test_every_verdict_is_one_of_five() -> None:
+def test_every_verdict_is_one_of_four() -> None:
     assert set(TABLE.values()) == VERDICTS
 
 
-@pytest.mark.parametrize("name", [n for n, v in TABLE.items() if v not in {"not offered", "later"}])
+@pytest.mark.parametrize("name", [n for n, v in TABLE.items() if v != "not offered"])
 def test_an_offered_name_is_there(name: str) -> None:
     assert found(name) is not None
-
-
-@pytest.mark.parametrize("name", [n for n, v in TABLE.items() if v == "later"])
-def test_a_later_name_says_so(name: str) -> None:
-    kind = found(name)
-    assert isclass(kind)
-    with pytest.raises(MissingDriver):
-        kind()
 
 
 @pytest.mark.parametrize("name", [n for n, v in TABLE.items() if v == "not offered"])

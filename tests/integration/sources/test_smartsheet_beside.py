@@ -14,6 +14,7 @@ from penstock.protocol.catalog import SyncMode
 from penstock.sdk.config import parse_config
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.smartsheet import SmartsheetConfig, SmartsheetSource
+from penstock.sources.smartsheet.source import pace
 from tests.doubles.smartsheet_server import SmartsheetServer, moment, visits
 from tests.doubles.vendor import FAULTS, serving
 
@@ -75,7 +76,16 @@ def read(server: SmartsheetServer, name: str) -> list[dict[str, Any]]:
         "attachments": True,
         "discussions": True,
     }
-    made = SmartsheetSource(parse_config(SmartsheetConfig, values), sleep=lambda _: None)
+    passed = [0.0]
+
+    def wait(seconds: float) -> None:
+        passed[0] += seconds
+
+    made = SmartsheetSource(
+        parse_config(SmartsheetConfig, values),
+        limiter=pace(clock=lambda: passed[0], sleep=wait),
+        sleep=wait,
+    )
     stream = next(stream for stream in made.streams() if stream.name == name)
     rows: list[dict[str, Any]] = []
     for page in stream.read(ReadRequest(mode=SyncMode.FULL_REFRESH)):

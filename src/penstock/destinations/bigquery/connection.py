@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from google.cloud import bigquery
 
 _SCOPES: Final = ("https://www.googleapis.com/auth/bigquery",)
+_WIRE_LOG: Final = "google.auth.transport.requests"
+"""Where google-auth writes whole requests at DEBUG, their tokens included."""
 _KEY_FIELDS: Final = ("client_email", "private_key", "token_uri")
 
 
@@ -61,6 +64,7 @@ def client_of(address: Address, credentials: Any) -> bigquery.Client:
         from google.cloud import bigquery  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as error:
         raise _missing() from error
+    logging.getLogger(_WIRE_LOG).setLevel(logging.INFO)
     return bigquery.Client(
         project=address.project,
         credentials=credentials,

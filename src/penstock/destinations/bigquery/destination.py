@@ -87,6 +87,7 @@ class BigQueryDestination:
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset(WriteMode),
         exactly_once=True,
+        publishes_in_steps=True,
         max_identifier_bytes=BigQueryDialect.max_identifier_bytes,
         reads_back=True,
     )

@@ -6,7 +6,8 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import IO, TYPE_CHECKING, ClassVar, Final
+from itertools import chain
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from penstock.destinations.files.config import FilesConfig
 from penstock.destinations.files.store import Store, store_of
@@ -25,7 +26,7 @@ from penstock.sdk.destination import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.destinations.files.manifest import Book, DataFile
+    from penstock.destinations.files.manifest import Book, Content
 
 _SHARED: Final = "_penstock/shared"
 _OPENED_AT_ONCE: Final = 128
@@ -125,7 +126,6 @@ class FilesDestination:
         """
         import pyarrow as pa  # noqa: PLC0415 (heavy, and only needed to read back)
 
-        from penstock.destinations.files.formats import read_rows  # noqa: PLC0415
         from penstock.destinations.files.writer import (  # noqa: PLC0415
             book_of,
             table_folder,
@@ -141,26 +141,16 @@ class FilesDestination:
                     remedy="Sync the stream first.",
                     table=table,
                 )
-            opened = _opened(store, folder, content.files)
-            if opened is not None:
-                break
-        else:
-            raise _replaced(table)
-        files, kinds = content.files, content.columns
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            left = limit
-            with opened:
-                for file in files:
-                    with opened.take(file) as source:
-                        for rows in read_rows(source, file.path, kinds):
-                            if left is not None and rows.num_rows >= left:
-                                yield rows[:left]
-                                return
-                            left = None if left is None else left - rows.num_rows
-                            yield rows
-
-        return pa.RecordBatchReader.from_batches(stored_schema(kinds), batches())
+            batches = _rows_of(store, folder, content, limit)
+            try:
+                # Where an open file is no protection (S3), it may be gone before it is read.
+                first = next(batches, None)
+            except FileNotFoundError:
+                continue
+            rest = _unless_replaced(table, batches)
+            rows = rest if first is None else chain([first], rest)
+            return pa.RecordBatchReader.from_batches(stored_schema(content.columns), rows)
+        raise _replaced(table)
 
     def count(self, table: TableName) -> int:
         """Returns the rows of a table as its manifest counts them."""
@@ -179,45 +169,39 @@ class FilesDestination:
         return [Book(self._store, folder) for folder in sorted(folders)]
 
 
-class _Opened:
-    """The files of one version of a table, the first of them held open against removal."""
+def _rows_of(
+    store: Store, folder: str, content: Content, limit: int | None
+) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of one version of a table, the first of its files held open meanwhile.
 
-    def __init__(self, store: Store, folder: str) -> None:
-        self._store = store
-        self._folder = folder
-        self._held: dict[str, IO[bytes]] = {}
-        self._closing = ExitStack()
+    Raises FileNotFoundError when an overwrite has removed one.
+    """
+    from penstock.destinations.files.formats import read_rows  # noqa: PLC0415 (heavy)
 
-    def hold(self, file: DataFile) -> None:
-        source = self._store.open(f"{self._folder}/{file.path}")
-        self._held[file.path] = self._closing.enter_context(source)
-
-    def take(self, file: DataFile) -> IO[bytes]:
-        held = self._held.get(file.path)
-        if held is not None:
-            return held
-        try:
-            return self._store.open(f"{self._folder}/{file.path}")
-        except FileNotFoundError as error:
-            raise _replaced(self._folder) from error
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.close()
+    left = limit
+    with ExitStack() as closing:
+        paths = [file.path for file in content.files]
+        held = {
+            path: closing.enter_context(store.open(f"{folder}/{path}"))
+            for path in paths[:_OPENED_AT_ONCE]
+        }
+        for path in paths:
+            with held.get(path) or store.open(f"{folder}/{path}") as source:
+                for rows in read_rows(source, path, content.columns):
+                    if left is not None and rows.num_rows >= left:
+                        yield rows[:left]
+                        return
+                    left = None if left is None else left - rows.num_rows
+                    yield rows
 
 
-def _opened(store: Store, folder: str, files: Sequence[DataFile]) -> _Opened | None:
-    """Opens a table's first files; None when one of them has been replaced meanwhile."""
-    opened = _Opened(store, folder)
+def _unless_replaced(
+    table: TableName, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
     try:
-        for file in files[:_OPENED_AT_ONCE]:
-            opened.hold(file)
-    except FileNotFoundError:
-        opened.__exit__()
-        return None
-    return opened
+        yield from batches
+    except FileNotFoundError as error:
+        raise _replaced(table) from error
 
 
 def _replaced(table: object) -> ConnectionFailed:

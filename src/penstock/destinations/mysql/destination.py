@@ -75,6 +75,7 @@ class MySQLDestination(SqlDestination["MySQLSession"]):
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset(WriteMode),
         exactly_once=True,
+        publishes_in_steps=True,
         max_identifier_bytes=MySQLDialect.max_identifier_bytes,
         reads_back=True,
     )

@@ -97,6 +97,7 @@ class SnowflakeDestination(SqlDestination["SnowflakeSession"]):
     capabilities: ClassVar[Capabilities] = Capabilities(
         modes=frozenset(WriteMode),
         exactly_once=True,
+        publishes_in_steps=True,
         max_identifier_bytes=SnowflakeDialect.max_identifier_bytes,
         reads_back=True,
     )

@@ -101,6 +101,14 @@ partial = st.builds(
     schedules,
     of_streams,
 )
+hooks = st.fixed_dictionaries(
+    {"type": st.just("sql"), "statements": st.lists(names, min_size=1, max_size=2)},
+    optional={
+        "name": names,
+        "when": st.sampled_from(["succeeded", "failed", "always"]),
+        "timeout_seconds": st.integers(1, 21600),
+    },
+) | st.fixed_dictionaries({"type": st.just("command"), "command": names})
 fields = st.fixed_dictionaries(
     {
         "status": st.sampled_from([ConnectionStatus.ACTIVE, ConnectionStatus.INACTIVE]),
@@ -116,7 +124,7 @@ fields = st.fixed_dictionaries(
         "notifies_schema_changes": st.booleans(),
         "priority": st.integers(-5, 5),
         "settings": st.dictionaries(names, values, max_size=2),
-        "hooks": st.lists(st.dictionaries(names, values, max_size=2), max_size=2).map(tuple),
+        "hooks": st.lists(hooks, max_size=2).map(tuple),
     }
 )
 configs = st.fixed_dictionaries(
