@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from string import Template
 from typing import Any, Final
 
 import fakesnow.arrow
@@ -243,6 +244,13 @@ def _matched_for_sure(expression: Any) -> Any:
     return _merged(expression)
 
 
+class _QuotedName(Template):
+    def substitute(self, *args: Any, **names: str) -> str:
+        return super().substitute({key: name.replace("'", "''") for key, name in names.items()})
+
+
+for _status in ("SQL_CREATED_TABLE", "SQL_OBJECT_EXISTS", "SQL_DROPPED"):
+    setattr(fakesnow.cursor, _status, _QuotedName(getattr(fakesnow.cursor, _status).template))
 _merged = fakesnow.transforms.merge
 fakesnow.transforms.merge = _matched_for_sure
 _lengths_sql = fakesnow.info_schema.insert_text_lengths_sql
