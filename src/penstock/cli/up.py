@@ -127,7 +127,8 @@ def _socket(host: str, port: int) -> socket.socket:
     """Listens before anything else is done: a taken port is told at once."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(found[0], found[1])
+        # The protocol too: only where it is TCP's, asyncio sends answers at once (TCP_NODELAY).
+        listening = socket.socket(found[0], found[1], socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(found[4])
         listening.listen()  # whoever reads the address may connect at once

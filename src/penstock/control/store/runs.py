@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from penstock.control.history import ACTIVE, Attempt, Run, RunKind, RunStatus
 from penstock.control.store import rows
 from penstock.control.store.database import Transaction
-from penstock.control.store.tables import attempts, hook_runs, receipts, runs
+from penstock.control.store.tables import IS_ACTIVE, attempts, hook_runs, receipts, runs
 from penstock.errors import ResourceBusy
 
 
@@ -58,13 +58,13 @@ def get(tx: Transaction, run_id: int) -> Run:
 
 def active_of(tx: Transaction, connection_id: str) -> Run | None:
     """Returns the run of a connection that is not over."""
-    query = select(runs).where(runs.c.connection_id == connection_id, runs.c.status.in_(ACTIVE))
+    query = select(runs).where(IS_ACTIVE, runs.c.connection_id == connection_id)
     return rows.one(tx, Run, query)
 
 
 def active(tx: Transaction) -> tuple[Run, ...]:
     """Returns all runs that are not over."""
-    query = select(runs).where(runs.c.status.in_(ACTIVE)).order_by(runs.c.id)
+    query = select(runs).where(IS_ACTIVE).order_by(runs.c.id)
     return rows.every(tx, Run, query)
 
 
@@ -181,6 +181,8 @@ def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
     ):
         if values is not None:
             query = query.where(column.in_(values))
+    if wanted.statuses is not None and all(status.is_active for status in wanted.statuses):
+        query = query.where(IS_ACTIVE)
     for column, least, most in (
         (runs.c.created_at, wanted.created_from, wanted.created_to),
         (runs.c.updated_at, wanted.updated_from, wanted.updated_to),

@@ -76,7 +76,8 @@ schema_changes = Table(
     Column("changes", Document(tuple[dict[str, Any], ...]), nullable=False),
 )
 
-_IS_ACTIVE = text("status IN ('queued', 'running', 'waiting')")
+_ACTIVE = "status IN ('queued', 'running', 'waiting')"
+_IS_ACTIVE = text(_ACTIVE)
 
 runs = Table(
     "runs",
@@ -134,6 +135,14 @@ runs = Table(
     Index("ix_runs_ended", "ended_at"),
     sqlite_autoincrement=True,
 )
+
+IS_ACTIVE = text(f"runs.{_ACTIVE}")
+"""Says of a run that it is not over, in the words of the index `ix_runs_active`.
+
+SQLite uses a partial index only where a query repeats its condition to the letter, without
+parameters (https://sqlite.org/partialindex.html): every look at active runs begins with this, or
+reads all runs there ever were.
+"""
 
 attempts = Table(
     "attempts",
@@ -208,7 +217,8 @@ probes = Table(
     Column("ended_at", Instant),
 )
 
-_IS_OPEN = text("status IN ('pending', 'running')")
+_OPEN = "status IN ('pending', 'running')"
+_IS_OPEN = text(_OPEN)
 
 hook_runs = Table(
     "hook_runs",
@@ -231,7 +241,11 @@ hook_runs = Table(
     Index("ix_hook_runs_open", "next_at", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
 )
 
-_IS_PENDING = text("status = 'pending'")
+IS_OPEN = text(f"hook_runs.{_OPEN}")
+"""Says of a hook that it is not over, as `IS_ACTIVE` says it of runs."""
+
+_PENDING = "status = 'pending'"
+_IS_PENDING = text(_PENDING)
 
 deliveries = Table(
     "deliveries",
@@ -251,6 +265,9 @@ deliveries = Table(
     ),
     Index("ix_deliveries_channel", "channel_id", "id"),
 )
+
+IS_PENDING = text(f"deliveries.{_PENDING}")
+"""Says of a delivery that it is to be sent, as `IS_ACTIVE` says it of runs."""
 
 servers = Table(
     "servers",
