@@ -73,7 +73,10 @@ def by_day(
         .group_by(day)
     )
     if workspace_ids is not None:
-        query = query.where(runs.c.workspace_id.in_(workspace_ids))
+        # SQLite would rather read all runs of a workspace than those of some days: an expression
+        # is in no index but that of the days.
+        workspace = runs.c.workspace_id
+        query = query.where((workspace.concat("") if is_sqlite else workspace).in_(workspace_ids))
     if connection_ids is not None:
         query = query.where(runs.c.connection_id.in_(connection_ids))
     found = {}

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, select, text, update
+from sqlalchemy import ColumnElement, and_, or_, select, text, update
 
 from penstock.control.history import (
     Attempt,
@@ -32,6 +32,9 @@ from penstock.errors import Superseded
 _CLAIM_LOCK: Final = 0x70656E73636C6169
 _IS_RUNNING: Final = and_(IS_ACTIVE, runs.c.status == RunStatus.RUNNING)
 _WAITS: Final = and_(IS_ACTIVE, runs.c.status.in_((RunStatus.QUEUED, RunStatus.WAITING)))
+
+
+LONGEST_LEASE: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +78,8 @@ def has_waiting(tx: Transaction, now: datetime) -> bool:
 def renew(tx: Transaction, owner: str, *, lease_until: datetime) -> dict[int, Run]:
     """Keeps all runs of a server for longer; returns those it still holds."""
     mine = and_(_IS_RUNNING, runs.c.lease_owner == owner)
-    tx.execute(
-        update(runs).where(mine, runs.c.lease_until < lease_until).values(lease_until=lease_until)
-    )
+    # Also one that reaches further: it was given before the clock was put back.
+    tx.execute(update(runs).where(mine).values(lease_until=lease_until))
     return {run.id: run for run in rows.every(tx, Run, select(runs).where(mine))}
 
 
@@ -87,10 +89,27 @@ def held(tx: Transaction, owner: str) -> dict[int, Run]:
     return {run.id: run for run in rows.every(tx, Run, select(runs).where(mine))}
 
 
-def abandoned(tx: Transaction, *, now: datetime) -> tuple[Run, ...]:
-    """Returns running runs whose server has not kept them."""
-    query = select(runs).where(_IS_RUNNING, runs.c.lease_until < now)
+def abandoned(tx: Transaction, owner: str, *, now: datetime) -> tuple[Run, ...]:
+    """Returns running runs whose server has not kept them; not those of the server that asks.
+
+    It knows by itself which of its own still run, whatever a clock that jumps makes of leases. A
+    lease that reaches further than any server gives one was given before the clock was put back.
+    """
+    query = select(runs).where(
+        _IS_RUNNING,
+        runs.c.lease_owner != owner,
+        or_(runs.c.lease_until < now, runs.c.lease_until > now + LONGEST_LEASE),
+    )
     return rows.every(tx, Run, query)
+
+
+def recall_from_future(tx: Transaction, *, now: datetime) -> int:
+    """Lets runs that wait for a time the clock had before it was put back start now.
+
+    Returns how many there were.
+    """
+    query = update(runs).where(_WAITS, runs.c.updated_at > now)
+    return tx.execute(query.values(not_before=now, updated_at=now)).rowcount
 
 
 def running_elsewhere(tx: Transaction, owner: str) -> tuple[Run, ...]:
