@@ -101,8 +101,7 @@ def count_by_status(tx: Transaction, wanted: Filter | None = None) -> dict[RunSt
     found: dict[RunStatus, int] = {}
     for half in (IS_ACTIVE, runs.c.ended_at.is_not(None)):
         query = _filtered(select(runs.c.status, func.count()).where(half), wanted or Filter())
-        for status, count in tx.execute(query.group_by(runs.c.status)):
-            found[status] = count
+        found |= {row[0]: row[1] for row in tx.execute(query.group_by(runs.c.status))}
     return found
 
 

@@ -32,8 +32,9 @@ def upgrade() -> None:
     op.add_column(
         "receipts", sa.Column("size", sa.BigInteger(), nullable=False, server_default="0")
     )
-    is_sqlite = op.get_bind().dialect.name == "sqlite"
-    size = "length(CAST(receipt AS BLOB))" if is_sqlite else "octet_length(receipt)"
-    op.execute(f"UPDATE receipts SET size = {size}")
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("UPDATE receipts SET size = length(CAST(receipt AS BLOB))")
+    else:
+        op.execute("UPDATE receipts SET size = octet_length(receipt)")
     op.drop_index("ix_receipts_ended_at", table_name="receipts")
     op.create_index("ix_receipts_age", "receipts", ["ended_at", "size"])
