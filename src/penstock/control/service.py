@@ -63,6 +63,10 @@ class Setup:
     migrates: bool = True
     """False refuses to start with older tables, instead of changing them."""
     runs_at_once: int | None = None
+    """On this server; None: by its processors."""
+    runs_per_workspace: int | None = None
+    runs_per_connector: int | None = None
+    """Of each source, and of each destination."""
     retries: RetryLimits = field(default_factory=RetryLimits)
     patience: Patience = field(default_factory=Patience)
     retention: Retention = field(default_factory=Retention)
@@ -253,7 +257,11 @@ def open_control_plane(setup: Setup, *, launcher: Launcher | None = None) -> Con
         secrets=SecretStore(keys),
         log_folder=setup.data_dir / "logs",
         server_id=uuid.uuid4().hex,
-        limits=Limits(per_server=setup.runs_at_once or default_runs_at_once()),
+        limits=Limits(
+            per_server=setup.runs_at_once or default_runs_at_once(),
+            per_workspace=setup.runs_per_workspace,
+            per_connector=setup.runs_per_connector,
+        ),
         retries=setup.retries,
         patience=setup.patience,
     )
