@@ -299,6 +299,8 @@ class AttemptRunner:
 
     def _end_in(self, tx: Transaction, error: PenstockError | None) -> None:
         now = self._now()
+        # A database that went away may have kept the end all the same: it is not written twice.
+        leases.require_held(tx, self.run)
         if self._pending.is_changed or self._pending.configs:
             self._write_pending(tx)
         streams = tuple(self._pending.streams.values())
