@@ -25,6 +25,7 @@ from penstock.control.history import Attempt, Failure, Run, StreamFigures, Strea
 from penstock.control.house import House
 from penstock.control.launchers.launcher import Job
 from penstock.control.logs import AttemptLog
+from penstock.control.observing.watchers import Moment
 from penstock.control.preparing import Prepared, keep_changed_config, prepare
 from penstock.control.store import Transaction, leases, runs, states
 from penstock.errors import PenstockError, ResourceExhausted, Superseded, TransientError
@@ -128,6 +129,7 @@ class AttemptRunner:
 
     def _execute(self) -> None:
         path = self._house.log_folder / self._attempt.log_name
+        self._house.note(Moment.BEGAN, self.run)
         try:
             prepared = prepare(self._house, self.run)
             with self._house.store.read() as tx:
@@ -295,6 +297,7 @@ class AttemptRunner:
                 logger.warning("end not written", extra={"run": self.run.id, "why": away.message})
                 time.sleep(1.0)
             else:
+                self._house.note(Moment.ENDED, self.run)
                 return
 
     def _end_in(self, tx: Transaction, error: PenstockError | None) -> None:

@@ -14,6 +14,7 @@ from penstock.control.attempt import AttemptRunner
 from penstock.control.history import Run
 from penstock.control.house import House
 from penstock.control.housekeeping import Retention, clean
+from penstock.control.observing.watchers import Moment
 from penstock.control.store import leases, servers
 from penstock.control.store.servers import Server
 from penstock.control.timekeeping import ClockWatch, put_right
@@ -188,6 +189,7 @@ class Dispatcher:
                     outcomes.give_up(tx, run, limits=house.retries, now=house.clock())
             except Superseded:
                 continue  # it has just ended, or another server was faster
+            house.note(Moment.ENDED, run)
             logger.warning("attempt given up that nobody follows", extra={"run": run.id})
 
     def _end_leftovers(self) -> None:
@@ -198,6 +200,7 @@ class Dispatcher:
         for run in left:
             with house.store.write() as tx:
                 outcomes.give_up(tx, run, limits=house.retries, now=house.clock())
+            house.note(Moment.ENDED, run)
 
     def _start_next(self) -> bool:
         house = self._house

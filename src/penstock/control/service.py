@@ -30,6 +30,8 @@ from penstock.control.looking import Looking
 from penstock.control.model import DiscoveredCatalog
 from penstock.control.notifying.channels import Channels
 from penstock.control.notifying.courier import Courier
+from penstock.control.observing.asked import asked_for
+from penstock.control.observing.watchers import Watchers
 from penstock.control.opening import opened
 from penstock.control.retries import RetryLimits
 from penstock.control.schema_changes import Change
@@ -124,6 +126,8 @@ class ControlPlane:
             self.hooks.end_leftovers()
         with self.store.write() as tx:
             servers.renew(tx, self._server)
+        if self.house.watchers is not None:
+            self.house.watchers.start()
         self._dispatcher.start()
         self.courier.errands.start()
         self.hooks.errands.start()
@@ -133,6 +137,8 @@ class ControlPlane:
         self._dispatcher.stop(timeout_seconds=_STOP_SECONDS)
         self.courier.errands.stop()
         self.hooks.stop()
+        if self.house.watchers is not None:
+            self.house.watchers.stop()
         with self.store.write() as tx:
             servers.leave(tx, self._server.id)
         self.store.close()
@@ -264,6 +270,7 @@ def open_control_plane(setup: Setup, *, launcher: Launcher | None = None) -> Con
         ),
         retries=setup.retries,
         patience=setup.patience,
+        watchers=Watchers(store, lambda: asked_for(os.environ)),
     )
     return ControlPlane(house, setup, upgraded)
 
