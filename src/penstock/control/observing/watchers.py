@@ -149,26 +149,26 @@ class Watchers:
 
     def _run(self) -> None:
         while (noted := self._noted.get()) is not None:
-            moment, run_id, number = noted
-            try:
-                with self._store.read() as tx:
-                    seen = _seen(tx, run_id, number)
-                for watcher in self._watchers:
-                    self._tell(watcher, moment, seen)
-            except PenstockError as error:
-                said = {"run": run_id, "why": str(error)}
-                logger.warning("nobody was told of an attempt", extra=said)
+            self._tell_all(*noted)
         for watcher in self._watchers:
             watcher.close()
 
-    def _tell(self, watcher: Watcher, moment: Moment, seen: Seen) -> None:
-        said = {"watcher": type(watcher).__name__, "run": seen.run.id}
+    def _tell_all(self, moment: Moment, run_id: int, number: int) -> None:
         try:
-            watcher.tell(moment, seen)
+            with self._store.read() as tx:
+                seen = _seen(tx, run_id, number)
         except PenstockError as error:
-            logger.warning("a watcher was not told", extra={**said, "why": str(error)})
-        except Exception:
-            logger.exception("a watcher failed", extra=said)
+            said = {"run": run_id, "why": str(error)}
+            logger.warning("nobody was told of an attempt", extra=said)
+            return
+        for watcher in self._watchers:
+            said = {"watcher": type(watcher).__name__, "run": run_id}
+            try:
+                watcher.tell(moment, seen)
+            except PenstockError as error:
+                logger.warning("a watcher was not told", extra={**said, "why": str(error)})
+            except Exception:
+                logger.exception("a watcher failed", extra=said)
 
 
 def _seen(tx: Transaction, run_id: int, number: int) -> Seen:
