@@ -228,8 +228,9 @@ def _within(limits: Limits, running: Iterable[Run]) -> Iterator[ColumnElement[bo
         workspaces[each.workspace_id] += 1
         connectors.update((each.source_id, each.destination_id))
     if limits.per_workspace is not None:
-        full = [name for name, count in workspaces.items() if count >= limits.per_workspace]
-        yield runs.c.workspace_id.not_in(full)
+        busy = [name for name, count in workspaces.items() if count >= limits.per_workspace]
+        if busy:
+            yield runs.c.workspace_id.not_in(busy)
     most = limits.of_connector
     full = [
         name
