@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VENV := .venv/bin
 PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
+SERVER_ROUNDS ?= 100
 
 .PHONY: help setup demo test check bench chaos docs ui ui-check clean
 
@@ -14,7 +15,7 @@ help:
 	@echo "make test    set up, then lint, types, import rules and all tests"
 	@echo "make check   only lint, types and import rules"
 	@echo "make bench   measure against the peers (long)"
-	@echo "make chaos   kill syncs at random moments and compare (long)"
+	@echo "make chaos   kill syncs, servers and databases at random, and compare (long)"
 	@echo "make docs    write the generated pages anew"
 	@echo "make ui      build the pages that penstock up serves"
 	@echo "make ui-check  types, lint, tests and size of the pages"
@@ -41,6 +42,8 @@ bench: setup
 chaos: setup
 	$(VENV)/pytest -n $(PYTEST_JOBS) tests/conformance -k killed \
 		--penstock-rounds $(CHAOS_ROUNDS) --penstock-seed $$RANDOM
+	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos \
+		--penstock-rounds $(SERVER_ROUNDS) --penstock-seed $$RANDOM
 
 docs: setup
 	$(VENV)/python scripts/generate_docs.py

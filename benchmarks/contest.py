@@ -95,7 +95,7 @@ class Table:
     """One job and what each tool made of it."""
 
     path: str
-    """Which benchmark file it belongs to: messages, faker, files, databases or startup."""
+    """Which benchmark file it belongs to, as `messages` or `control`."""
     title: str
     rows: int = 0
     megabytes: float = 0.0

@@ -19,6 +19,7 @@ from benchmarks.targets import judged_targets
 from benchmarks.verify import Verdict
 
 CHANGED_SHOWN = 4
+_IN_MILLISECONDS = ("startup", "control")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ def _job(table: Table) -> str:
     size = f" ({table.megabytes:,.0f} MB)" if table.megabytes else ""
     ours = next((o for o in table.outcomes if o.is_ours and o.succeeded), None)
     head = f"**{table.title[0].upper()}{table.title[1:]}**{size}"
-    if table.path == "startup":
+    if table.path in _IN_MILLISECONDS:
         lines = ["| | wall ms | CPU ms | peak MiB |", "|---|--:|--:|--:|"]
         lines += [_short_line(outcome) for outcome in table.outcomes]
     else:
@@ -168,7 +169,8 @@ def _short_line(outcome: Outcome) -> str:
     if not outcome.succeeded:
         return f"| {outcome.label} | - | - | {_plain(outcome.failure)} |"
     wall, cpu = outcome.wall_seconds * 1000, outcome.cpu_seconds * 1000
-    return f"| {outcome.label} | {wall:,.0f} | {cpu:,.0f} | {outcome.peak_mib:,.0f} |"
+    digits = 1 if wall < 100 else 0
+    return f"| {outcome.label} | {wall:,.{digits}f} | {cpu:,.{digits}f} | {outcome.peak_mib:,.0f} |"
 
 
 def _line(table: Table, outcome: Outcome, ours: Outcome | None) -> str:

@@ -7,6 +7,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from benchmarks.contest import Outcome, Table
+from benchmarks.control import (
+    BY_HAND,
+    BY_SERVER,
+    COLD,
+    IDLE,
+    IDLE_FULL,
+    MIDDLE,
+    PAGES,
+    TAIL,
+    TICK,
+)
 from benchmarks.faker import ALONE
 from benchmarks.faker import OURS as THROUGH
 from benchmarks.files import DUCKDB
@@ -51,10 +62,11 @@ def judged_targets(tables: Sequence[Table], environments: Sequence[Weighed]) -> 
     yield from _library(by_path["library"])
     yield from _rest(by_path["rest"])
     yield from _startup(by_path["startup"])
+    yield from _control(by_path["control"])
     yield from _weight(environments)
 
 
-_PATHS = ("messages", "faker", "files", "library", "rest", "startup")
+_PATHS = ("messages", "faker", "files", "library", "rest", "startup", "control")
 
 
 def _pair(table: Table, ours: str, other: str) -> tuple[Outcome, Outcome] | None:
@@ -209,6 +221,38 @@ def _startup(tables: Sequence[Table]) -> Iterator[Target]:
             if outcome and outcome.succeeded:
                 text = f"{name} under {limit:,} ms"
                 yield _at_most(text, outcome.wall_seconds * 1000, limit, " ms")
+
+
+def _control(tables: Sequence[Table]) -> Iterator[Target]:
+    lines = {line.label: line for table in tables for line in table.outcomes if line.succeeded}
+    if COLD in lines:
+        cold = lines[COLD]
+        yield _at_most("`penstock up` answers within 2 s", cold.wall_seconds, 2, " s")
+    for label, words in ((IDLE, "an idle server"), (IDLE_FULL, "beside a million runs, idle")):
+        if label in lines:
+            rest = lines[label]
+            yield _at_most(f"{words}: below 150 MB", rest.peak_mib * 1.048576, 150, " MB")
+            share = 100 * rest.cpu_seconds / rest.wall_seconds
+            yield _at_most(f"{words}: below 1 % of a processor", share, 1, " %")
+    if BY_HAND in lines and BY_SERVER in lines:
+        added = lines[BY_SERVER].wall_seconds - lines[BY_HAND].wall_seconds
+        yield _at_most("a run starts within 0.5 s over the sync by hand", added, 0.5, " s")
+    if TICK in lines:
+        yield _at_most(
+            "10,000 schedules: a look < 50 ms", lines[TICK].wall_seconds * 1e3, 50, " ms"
+        )
+    pages = [lines[label] for label in (*PAGES, MIDDLE) if label in lines]
+    if pages:
+        slowest = max(pages, key=lambda line: line.wall_seconds)
+        text = f"a million runs: every page < 100 ms (slowest: {slowest.label})"
+        yield _at_most(text, slowest.wall_seconds * 1e3, 100, " ms")
+    for table in tables:
+        if tail := table.outcome(TAIL):
+            yield Target(
+                text=f"{table.title}: none refused, 99 % within 100 ms",
+                measured=f"{tail.wall_seconds * 1e3:,.0f} ms" if tail.succeeded else "refused",
+                is_met=tail.succeeded and tail.wall_seconds <= 0.1,
+            )
 
 
 def _weight(environments: Sequence[Weighed]) -> Iterator[Target]:

@@ -18,6 +18,8 @@ SPEC = {
             "fails_after": {"type": "integer"},
             "seconds_a_row": {"type": "number"},
             "renews_token": {"type": "boolean"},
+            "vendor": {"type": "string", "description": "File of who gives out tokens."},
+            "log_lines": {"type": "integer", "description": "Of 30,000 characters each."},
         },
     }
 }
@@ -58,6 +60,26 @@ def state(at: int, rows: int) -> None:
     )
 
 
+def admitted(config: dict[str, Any], token: str) -> str | None:
+    """Shows a token to the vendor, for one page; returns the one to show from now on.
+
+    Each lasts for three pages. One that has expired is changed for a new one, once, and counts no
+    more; None: the vendor does not know it.
+    """
+    vendor = Path(config["vendor"])
+    known = json.loads(vendor.read_text())
+    if token != known["token"]:
+        return None
+    if known["pages_left"] == 0:
+        known = {"token": f"token-{int(token.rpartition('-')[2]) + 1}", "pages_left": 3}
+        renewed = {**config, "token": known["token"]}
+        vendor.write_text(json.dumps(known))
+        control = {"type": "CONNECTOR_CONFIG", "emitted_at": 1}
+        say("CONTROL", control={**control, "connectorConfig": {"config": renewed}})
+    vendor.write_text(json.dumps({**known, "pages_left": known["pages_left"] - 1}))
+    return str(known["token"])
+
+
 def read(config: dict[str, Any], states: list[dict[str, Any]]) -> int:
     start = states[0]["stream"]["stream_state"].get("at", 0) if states else 0
     if config.get("renews_token"):
@@ -65,12 +87,22 @@ def read(config: dict[str, Any], states: list[dict[str, Any]]) -> int:
         control = {"type": "CONNECTOR_CONFIG", "emitted_at": 1}
         say("CONTROL", control={**control, "connectorConfig": {"config": renewed}})
     status("STARTED")
+    for _ in range(config.get("log_lines", 0)):
+        say("LOG", log={"level": "INFO", "message": "x" * 30_000})
+    token = config.get("token", "")
     for at in range(start, config["rows"]):
         if at == config.get("fails_after"):
             # Connectors do write their secrets into errors.
             message = f"the vendor says no to {config.get('token')}"
             trace("ERROR", error={"message": message, "failure_type": "system_error"})
             return 1
+        if "vendor" in config and at % 10 == 0:
+            shown = admitted(config, token)
+            if shown is None:
+                error = {"message": "The token is not known.", "failure_type": "config_error"}
+                trace("ERROR", error=error)
+                return 1
+            token = shown
         data = {"id": at, "code": f"{at:03d}"}
         say("RECORD", record={"stream": "items", "data": data, "emitted_at": 1})
         time.sleep(config.get("seconds_a_row", 0))

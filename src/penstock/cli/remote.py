@@ -9,20 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import httpx
 from cyclopts import Group, Parameter
 
 import penstock.errors as all_errors
 from penstock.cli.db import opened, server_folder
 from penstock.errors import ConfigError, ConnectionFailed, PenstockError, UnknownName
 
+if TYPE_CHECKING:
+    import httpx
+
 ADDRESS_FILE: Final = "server.json"
 """Where `penstock up` says that it is up, in its data folder."""
 _TOKEN_FILE: Final = "cli.token"  # noqa: S105 (a file's name)
 _PAGE: Final = 500
-_TIMEOUT: Final = httpx.Timeout(120.0, connect=10.0)
+_SECONDS: Final = 120.0
+_CONNECT_SECONDS: Final = 10.0
 SERVER = Group("Server", sort_key=9)
 
 
@@ -141,6 +144,8 @@ class Server:
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
+        import httpx  # noqa: PLC0415 (slow to load: `penstock up` only says where it is)
+
         try:
             yield
         except httpx.TransportError as error:
@@ -153,6 +158,8 @@ class Server:
 @contextmanager
 def server_of(options: ServerOptions | None) -> Iterator[Server]:
     """Gives the server that is meant, signed in; raises ConfigError when none is running."""
+    import httpx  # noqa: PLC0415
+
     options = options or ServerOptions()
     address, token = options.server, options.token
     if address is None:
@@ -165,7 +172,8 @@ def server_of(options: ServerOptions | None) -> Iterator[Server]:
         )
     headers = {"Authorization": f"Bearer {token}"}
     base = f"{address.rstrip('/')}/api/v1"
-    with httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT) as client:
+    timeout = httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS)
+    with httpx.Client(base_url=base, headers=headers, timeout=timeout) as client:
         yield Server(client)
 
 

@@ -1,30 +1,13 @@
-"""`penstock run`: the machine's door. One document in, events out, nothing else on either."""
+"""`penstock run`: what is asked of the server's runs, and the machine's door for people to try."""
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 
-from penstock.cli.interrupt import stop_on_signal
-from penstock.cli.outcome import exit_status_of, exit_status_of_error
-from penstock.cli.progress import JsonLines, follow
-from penstock.cli.screen import Screen
-from penstock.engine.home import data_home
-from penstock.engine.probe import probe
-from penstock.engine.run import run as run_sync
-from penstock.engine.settings import ProbeSpec, RunSpec
-from penstock.errors import Cancelled, ConfigError
-
-_LAST_SECONDS = 30.0
-"""How long a run whose asker is gone may take to stop."""
-
+from penstock.cli.document import run_one
 
 run = App(name="run", help="Show and cancel the server's runs; or run one sync as a document.")
 for _verb in ("list", "show", "cancel", "logs"):
@@ -50,49 +33,5 @@ def run_document(
     `penstock sync`. A document with "probe" instead asks a connector for its spec, a check, or its
     streams; the last event is ProbeFinished.
     """
-    spec = read_document(sys.stdin.buffer.readline() if attended else sys.stdin.buffer.read())
-    follower = JsonLines(sys.stdout, keeps_secrets=True)
-    if isinstance(spec, ProbeSpec):
-        with _lifeline(threading.Event(), is_on=attended, last_seconds=0):
-            answer = probe(spec, tell=follower.tell)
-        follower.tell(answer)
-        return exit_status_of_error(answer.error)
-    with stop_on_signal(Screen(is_quiet=True).note) as stop, _lifeline(stop, is_on=attended):
-        receipt = follow(run_sync(spec, stop=stop, data_dir=data_home()), follower)
-    return exit_status_of(receipt)
-
-
-def read_document(text: bytes) -> RunSpec | ProbeSpec:
-    """Returns the document in `text`; a wrong shape raises ConfigError naming the place."""
-    try:
-        fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-        if "probe" in fields:
-            return msgspec.json.decode(text, type=ProbeSpec)
-        return msgspec.json.decode(text, type=RunSpec)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"Standard input is not a RunSpec: {error}.",
-            remedy="Write one JSON document: connection, source, destination, catalog.",
-        ) from error
-
-
-@contextmanager
-def _lifeline(
-    stop: threading.Event, *, is_on: bool, last_seconds: float = _LAST_SECONDS
-) -> Iterator[None]:
-    """Stops the run when standard input closes: whoever asked for it is gone, however it went."""
-    is_over = threading.Event()
-
-    def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1 << 16):
-            pass
-        stop.set()
-        if not is_over.wait(last_seconds):
-            os._exit(Cancelled.exit_status)
-
-    if is_on:
-        threading.Thread(target=watch, name="penstock-lifeline", daemon=True).start()
-    try:
-        yield
-    finally:
-        is_over.set()
+    text = sys.stdin.buffer.readline() if attended else sys.stdin.buffer.read()
+    return run_one(text, is_attended=attended)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from penstock.cli.bounds import Bounds
 from penstock.cli.screen import Screen
 from penstock.errors import ConfigError, ResourceBusy
 from penstock.version import __version__
@@ -62,6 +63,7 @@ def up(  # noqa: PLR0913 (each is a flag)
     migrate: Annotated[
         bool, Parameter(help="Bring the database up to date first; else refuse an older one.")
     ] = True,
+    bounds: Bounds | None = None,
 ) -> None:
     """Starts the server: pages, API, schedule and runs.
 
@@ -74,6 +76,7 @@ def up(  # noqa: PLR0913 (each is a flag)
     from penstock.cli.declared import offers  # noqa: PLC0415
     from penstock.cli.remote import announced  # noqa: PLC0415
     from penstock.control.builtin import first_workspace, offer  # noqa: PLC0415
+    from penstock.control.housekeeping import Retention  # noqa: PLC0415
     from penstock.control.service import Setup, open_control_plane  # noqa: PLC0415
     from penstock.server.app import create_app  # noqa: PLC0415
     from penstock.server.guard import LOOPBACK_NAMES  # noqa: PLC0415
@@ -82,6 +85,7 @@ def up(  # noqa: PLR0913 (each is a flag)
     folder = server_folder(data_dir)
     listening = _socket(host, port)
     address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}{root_path}"
+    bounds = bounds or Bounds()
     setup = Setup(
         data_dir=folder,
         database_url=database_url,
@@ -89,6 +93,16 @@ def up(  # noqa: PLR0913 (each is a flag)
         migrates=migrate,
         public_url=public_url or address,
         allows_commands=allow_commands,
+        runs_at_once=bounds.runs_at_once,
+        runs_per_workspace=bounds.runs_per_workspace,
+        runs_per_connector=bounds.runs_per_connector,
+        retention=Retention(
+            run_days=bounds.keep_runs_days,
+            event_days=bounds.keep_runs_days,
+            receipt_bytes=bounds.keep_receipts_mib << 20,
+            log_days=bounds.keep_logs_days,
+            log_bytes=bounds.keep_logs_mib << 20,
+        ),
     )
     plane = open_control_plane(setup)
     now = datetime.now(UTC)
@@ -127,7 +141,8 @@ def _socket(host: str, port: int) -> socket.socket:
     """Listens before anything else is done: a taken port is told at once."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(found[0], found[1])
+        # The protocol too: only where it is TCP's, asyncio sends answers at once (TCP_NODELAY).
+        listening = socket.socket(found[0], found[1], socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(found[4])
         listening.listen()  # whoever reads the address may connect at once

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -24,9 +25,10 @@ from penstock.control.history import Attempt, Failure, Run, StreamFigures, Strea
 from penstock.control.house import House
 from penstock.control.launchers.launcher import Job
 from penstock.control.logs import AttemptLog
+from penstock.control.observing.watchers import Moment
 from penstock.control.preparing import Prepared, keep_changed_config, prepare
 from penstock.control.store import Transaction, leases, runs, states
-from penstock.errors import PenstockError, Superseded, TransientError
+from penstock.errors import PenstockError, ResourceExhausted, Superseded, TransientError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.codec import encode
 
@@ -35,6 +37,8 @@ logger = logging.getLogger(__name__)
 _FLUSH_SECONDS: Final = 1.0
 _TAIL_LINES: Final = 20
 _DATABASE_PATIENCE_SECONDS: Final = 300.0
+_MAY_PASS: Final = (TransientError, ResourceExhausted)
+"""Of the database: it is away, or its disk is full; what the attempt says waits for it."""
 _LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
@@ -125,16 +129,19 @@ class AttemptRunner:
 
     def _execute(self) -> None:
         path = self._house.log_folder / self._attempt.log_name
+        self._house.note(Moment.BEGAN, self.run)
         try:
             prepared = prepare(self._house, self.run)
+            with self._house.store.read() as tx:
+                self._committed_before = leases.committed_before(tx, self.run)
+            opened = AttemptLog(path, secrets=prepared.secrets)
         except PenstockError as error:
-            with AttemptLog(path, secrets=frozenset()) as log:
+            # Where there is no room for a log, the run itself tells what was wrong.
+            with suppress(ResourceExhausted), AttemptLog(path, secrets=frozenset()) as log:
                 log.write(self._now(), "ERROR", str(error))
             self._end(error)
             return
-        with self._house.store.read() as tx:
-            self._committed_before = leases.committed_before(tx, self.run)
-        with AttemptLog(path, secrets=prepared.secrets) as log:
+        with opened as log:
             log.write(self._now(), "INFO", f"Attempt {self.run.attempt} of run {self.run.id}.")
             problem: PenstockError | None = None
             try:
@@ -245,14 +252,14 @@ class AttemptRunner:
         )
 
     def _flush_if_possible(self) -> None:
-        """Writes what is pending; a database that is away for a moment is tried again later."""
+        """Writes what is pending; a database that is away, or full, is tried again later."""
         self._flushed_at = time.monotonic()
         if not self._pending.is_changed and not self._pending.configs:
             return
         try:
             with self._house.store.write() as tx:
                 self._write_pending(tx)
-        except TransientError as error:
+        except _MAY_PASS as error:
             logger.warning("progress not written", extra={"run": self.run.id, "why": error.message})
             return
         self._forget_pending()
@@ -284,16 +291,19 @@ class AttemptRunner:
             try:
                 with self._house.store.write() as tx:
                     self._end_in(tx, error)
-            except TransientError as away:
+            except _MAY_PASS as away:
                 if time.monotonic() > deadline:
                     raise
                 logger.warning("end not written", extra={"run": self.run.id, "why": away.message})
                 time.sleep(1.0)
             else:
+                self._house.note(Moment.ENDED, self.run)
                 return
 
     def _end_in(self, tx: Transaction, error: PenstockError | None) -> None:
         now = self._now()
+        # A database that went away may have kept the end all the same: it is not written twice.
+        leases.require_held(tx, self.run)
         if self._pending.is_changed or self._pending.configs:
             self._write_pending(tx)
         streams = tuple(self._pending.streams.values())

@@ -233,7 +233,8 @@ class Configuring:
                 connections.set_tags(tx, connection_id, tags)
             if _schedule_of(before) != _schedule_of(changed):
                 newest = runs.newest_of(tx, [connection_id]).get(connection_id)
-                last = newest.created_at if newest else None
+                # One of the future was made before the clock was put back.
+                last = min(newest.created_at, now) if newest else None
                 enqueuing.arrange(tx, changed, now=now, last_started=last)
             changes = amendments.of_connection(before, changed)
             self._note_connection(tx, "connection.updated", changed, actor, changes)

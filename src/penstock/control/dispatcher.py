@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from penstock.control import outcomes, scheduler
 from penstock.control.attempt import AttemptRunner
+from penstock.control.history import Run
 from penstock.control.house import House
 from penstock.control.housekeeping import Retention, clean
+from penstock.control.observing.watchers import Moment
 from penstock.control.store import leases, servers
 from penstock.control.store.servers import Server
+from penstock.control.timekeeping import ClockWatch, put_right
 from penstock.errors import PenstockError, Superseded
 
 logger = logging.getLogger(__name__)
@@ -22,6 +26,10 @@ _TICK_SECONDS: Final = 0.5
 """How soon another server's wish to cancel is seen; one of this server wakes the loop."""
 _SHARES_OF_LEASE: Final = 5
 _CLEANING_SECONDS: Final = 600.0
+_NO_CLEANING_AFTER_JUMP_SECONDS: Final = 86400.0
+"""What a wrong clock calls old may be of today."""
+_FAR_SECONDS: Final = 86400.0
+"""What is due later than this is looked at once at start: the clock may have been wrong before."""
 
 
 class Dispatcher:
@@ -38,6 +46,7 @@ class Dispatcher:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._renewed_at = float("-inf")
+        self._watch = ClockWatch(house.clock)
         self._loop = threading.Thread(target=self._run, name="penstock-dispatcher", daemon=True)
 
     @property
@@ -50,6 +59,7 @@ class Dispatcher:
         """Begins to look; on SQLite, ends first what a server that is gone left running."""
         if self._house.store.is_sqlite:
             self._end_leftovers()
+        put_right(self._house, beyond_seconds=_FAR_SECONDS)
         self._loop.start()
 
     def wake(self) -> None:
@@ -93,6 +103,7 @@ class Dispatcher:
             self._wake.clear()
 
     def _look(self) -> None:
+        self._heed_clock()
         self._keep_leases()
         self._cancel_wanted()
         self._end_abandoned()
@@ -100,6 +111,17 @@ class Dispatcher:
         while not self._stop.is_set() and self._start_next():
             pass
         self._clean()
+
+    def _heed_clock(self) -> None:
+        """Trusts a clock that has jumped only for what cannot do harm."""
+        jumped = self._watch.jumped_seconds()
+        if not jumped:
+            return
+        logger.warning("the clock has jumped", extra={"seconds": round(jumped)})
+        self._renewed_at = float("-inf")
+        self._cleaned_at = time.monotonic() + _NO_CLEANING_AFTER_JUMP_SECONDS - _CLEANING_SECONDS
+        if jumped < 0:
+            put_right(self._house)
 
     def _clean(self) -> None:
         if time.monotonic() - self._cleaned_at >= _CLEANING_SECONDS:
@@ -125,11 +147,14 @@ class Dispatcher:
             servers.renew(tx, seen)
             held = leases.renew(tx, house.server_id, lease_until=now + timedelta(seconds=lease))
         self._renewed_at = time.monotonic()
-        for run_id, runner in self._snapshot().items():
+        running = self._snapshot()
+        for run_id, runner in running.items():
             known = held.get(run_id)
             if known is None or known.fence != runner.run.fence:
                 self._drop_if_lost(run_id, runner)
             runner.look()
+        # Held, and yet no thread follows it: its end could not be written when it came.
+        self._give_up(run for run in held.values() if run.id not in running)
 
     def _drop_if_lost(self, run_id: int, runner: AttemptRunner) -> None:
         """Kills a runner whose run is another server's, unless it has just ended by itself."""
@@ -153,14 +178,19 @@ class Dispatcher:
     def _end_abandoned(self) -> None:
         house = self._house
         with house.store.read() as tx:
-            abandoned = leases.abandoned(tx, now=house.clock())
-        for run in abandoned:
+            abandoned = leases.abandoned(tx, house.server_id, now=house.clock())
+        self._give_up(abandoned)
+
+    def _give_up(self, runs: Iterable[Run]) -> None:
+        house = self._house
+        for run in runs:
             try:
                 with house.store.write() as tx:
                     outcomes.give_up(tx, run, limits=house.retries, now=house.clock())
             except Superseded:
-                continue  # another server was faster
-            logger.warning("run taken from a server that is gone", extra={"run": run.id})
+                continue  # it has just ended, or another server was faster
+            house.note(Moment.ENDED, run)
+            logger.warning("attempt given up that nobody follows", extra={"run": run.id})
 
     def _end_leftovers(self) -> None:
         """A SQLite file has one server: what others left running is over now, not in a minute."""
@@ -170,6 +200,7 @@ class Dispatcher:
         for run in left:
             with house.store.write() as tx:
                 outcomes.give_up(tx, run, limits=house.retries, now=house.clock())
+            house.note(Moment.ENDED, run)
 
     def _start_next(self) -> bool:
         house = self._house
@@ -190,9 +221,9 @@ class Dispatcher:
             target=self._execute, args=(runner,), name=f"run-{run.id}", daemon=True
         )
         with self._turn:
+            thread.start()  # first: a run whose thread cannot be started is given up as not kept
             self._running[run.id] = runner
             self._threads[run.id] = thread
-        thread.start()
         return True
 
     def _execute(self, runner: AttemptRunner) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from penstock.control.history import Run
 from penstock.control.launchers.launcher import Launcher
+from penstock.control.observing.watchers import Moment, Watchers
 from penstock.control.retries import RetryLimits
 from penstock.control.secrets import SecretStore
 from penstock.control.store import Store
@@ -44,7 +46,14 @@ class House:
     limits: Limits = field(default_factory=lambda: Limits(per_server=default_runs_at_once()))
     retries: RetryLimits = field(default_factory=RetryLimits)
     patience: Patience = field(default_factory=Patience)
+    watchers: Watchers | None = None
+    """Who is told of attempts; None: nobody."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def note(self, moment: Moment, run: Run) -> None:
+        """Tells those who watch of the newest attempt of a run; returns at once."""
+        if self.watchers is not None:
+            self.watchers.note(moment, run)
 
 
 def default_runs_at_once() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,8 @@ class Retention:
     log_days: float = 30.0
     log_bytes: int = 5 << 30
     """All logs of a server together; the oldest go first."""
+    receipt_bytes: int = 1 << 30
+    """All receipts together; the oldest go first, before their runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Removed:
     runs: int
     events: int
     logs: int
+    receipts: int
 
 
 def clean(house: House, retention: Retention) -> Removed:
@@ -50,11 +53,12 @@ def clean(house: House, retention: Retention) -> Removed:
         discoveries.forget_probes(tx, now - _PROBES_ARE_KEPT)
         people.forget_expired(tx, now=now)
         servers.forget_before(tx, now - _SERVER_IS_FORGOTTEN_AFTER)
+    receipts = _remove_receipts(house, retention.receipt_bytes)
     logs = _remove_logs(house, retention, now)
-    if gone or forgotten or logs:
-        said = {"runs": gone, "events": forgotten, "logs": logs}
-        logger.info("old things removed", extra=said)
-    return Removed(runs=gone, events=forgotten, logs=logs)
+    removed = Removed(runs=gone, events=forgotten, logs=logs, receipts=receipts)
+    if any(asdict(removed).values()):
+        logger.info("old things removed", extra=asdict(removed))
+    return removed
 
 
 def _remove_runs(house: House, before: datetime) -> int:
@@ -69,6 +73,20 @@ def _remove_runs(house: House, before: datetime) -> int:
         removed += len(old)
         if len(old) < _RUNS_AT_ONCE:
             return removed
+
+
+def _remove_receipts(house: House, most_bytes: int) -> int:
+    with house.store.read() as tx:
+        surplus = runs.receipts_bytes(tx) - most_bytes
+    removed = 0
+    while surplus > 0:
+        with house.store.write() as tx:
+            count, freed = runs.delete_oldest_receipts(tx, surplus, limit=_RUNS_AT_ONCE)
+        if not count:
+            break  # another server was faster
+        removed += count
+        surplus -= freed
+    return removed
 
 
 def _remove_logs(house: House, retention: Retention, now: datetime) -> int:

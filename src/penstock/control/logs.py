@@ -13,7 +13,7 @@ from typing import IO, Final
 
 import msgspec
 
-from penstock.errors import UnknownName
+from penstock.errors import ResourceExhausted, UnknownName
 from penstock.sdk.config import masked_text
 
 logger = logging.getLogger(__name__)
@@ -59,16 +59,26 @@ class AttemptLog:
     def __init__(
         self, path: Path, *, secrets: frozenset[str], limit_bytes: int = LARGEST_LOG_BYTES
     ) -> None:
-        """Creates the file, readable by the owner only. `secrets` are masked in every message."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Creates the file, readable by the owner only. `secrets` are masked in every message.
+
+        Raises ResourceExhausted where it cannot be made.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = path.open("ab", buffering=0)
+            path.chmod(0o600)
+        except OSError as error:
+            raise ResourceExhausted(
+                f"The log {path} cannot be written: {error.strerror}.",
+                remedy="Free some disk space, and look at the folder's owner and permissions.",
+            ) from error
         self._path = path
-        self._file = path.open("ab", buffering=0)
-        path.chmod(0o600)
         self._secrets = secrets
         self._limit = limit_bytes
         self._written = path.stat().st_size
         self._dropped = 0
         self._is_full = False
+        self._is_over = False
         self._turn = threading.Lock()
 
     def __enter__(self) -> AttemptLog:
@@ -84,6 +94,10 @@ class AttemptLog:
 
     def write(self, at: datetime, level: str, message: str, *, origin: str = "penstock") -> None:
         """Adds one line, whole or not at all; a full disk loses lines, not the sync."""
+        if self._is_over:  # neither masked nor encoded: a connector may say a billion things
+            with self._turn:
+                self._dropped += 1
+            return
         text = masked_text(message, self._secrets)
         if len(text) > LARGEST_MESSAGE:
             text = f"{text[:LARGEST_MESSAGE]}… ({len(text)} characters)"
@@ -91,6 +105,7 @@ class AttemptLog:
         line = msgspec.json.encode(record) + b"\n"
         with self._turn:
             if self._written + len(line) > self._limit:
+                self._is_over = True
                 self._dropped += 1
                 return
             self._put(line)

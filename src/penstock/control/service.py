@@ -30,6 +30,8 @@ from penstock.control.looking import Looking
 from penstock.control.model import DiscoveredCatalog
 from penstock.control.notifying.channels import Channels
 from penstock.control.notifying.courier import Courier
+from penstock.control.observing.asked import asked_for
+from penstock.control.observing.watchers import Watchers
 from penstock.control.opening import opened
 from penstock.control.retries import RetryLimits
 from penstock.control.schema_changes import Change
@@ -63,6 +65,10 @@ class Setup:
     migrates: bool = True
     """False refuses to start with older tables, instead of changing them."""
     runs_at_once: int | None = None
+    """On this server; None: by its processors."""
+    runs_per_workspace: int | None = None
+    runs_per_connector: int | None = None
+    """Of each source, and of each destination."""
     retries: RetryLimits = field(default_factory=RetryLimits)
     patience: Patience = field(default_factory=Patience)
     retention: Retention = field(default_factory=Retention)
@@ -120,6 +126,8 @@ class ControlPlane:
             self.hooks.end_leftovers()
         with self.store.write() as tx:
             servers.renew(tx, self._server)
+        if self.house.watchers is not None:
+            self.house.watchers.start()
         self._dispatcher.start()
         self.courier.errands.start()
         self.hooks.errands.start()
@@ -129,6 +137,8 @@ class ControlPlane:
         self._dispatcher.stop(timeout_seconds=_STOP_SECONDS)
         self.courier.errands.stop()
         self.hooks.stop()
+        if self.house.watchers is not None:
+            self.house.watchers.stop()
         with self.store.write() as tx:
             servers.leave(tx, self._server.id)
         self.store.close()
@@ -253,9 +263,14 @@ def open_control_plane(setup: Setup, *, launcher: Launcher | None = None) -> Con
         secrets=SecretStore(keys),
         log_folder=setup.data_dir / "logs",
         server_id=uuid.uuid4().hex,
-        limits=Limits(per_server=setup.runs_at_once or default_runs_at_once()),
+        limits=Limits(
+            per_server=setup.runs_at_once or default_runs_at_once(),
+            per_workspace=setup.runs_per_workspace,
+            per_connector=setup.runs_per_connector,
+        ),
         retries=setup.retries,
         patience=setup.patience,
+        watchers=Watchers(store, lambda: asked_for(os.environ)),
     )
     return ControlPlane(house, setup, upgraded)
 

@@ -117,15 +117,21 @@ def connect(site: Site, plane: ControlPlane, *, name: str = "sync", **more: Any)
     return plane.configuring.create_connection(connection)
 
 
-def ended(plane: ControlPlane, run: Run | int) -> Run:
+def ended(plane: ControlPlane, run: Run | int, *, seconds: float = PATIENCE_SECONDS) -> Run:
     """Waits until a run is over."""
     run_id = run if isinstance(run, int) else run.id
-    return until(plane, run_id, lambda found: not found.status.is_active)
+    return until(plane, run_id, lambda found: not found.status.is_active, seconds=seconds)
 
 
-def until(plane: ControlPlane, run_id: int, is_so: Callable[[Run], bool]) -> Run:
+def until(
+    plane: ControlPlane,
+    run_id: int,
+    is_so: Callable[[Run], bool],
+    *,
+    seconds: float = PATIENCE_SECONDS,
+) -> Run:
     """Waits until a run is as wanted."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         with plane.store.read() as tx:
             found = runs.get(tx, run_id)

@@ -50,7 +50,7 @@ def world(store: Store, *, name: str = "w1") -> World:
         )
         for kind in ConnectorKind
     }
-    connection = a_connection(name, "c1")
+    connection = a_connection(name, "c1" if name == "w1" else f"{name}-c1")
     with store.write() as tx:
         workspaces.create(tx, workspace)
         for kind, end in ends.items():

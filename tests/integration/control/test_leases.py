@@ -98,7 +98,8 @@ def test_an_attempt_that_was_given_up_can_say_nothing_more(store: Store) -> None
     old = take(store, "s1")
     assert old is not None
     with store.write() as tx:
-        assert [run.id for run in leases.abandoned(tx, now=later(31))] == [old.id]
+        assert [run.id for run in leases.abandoned(tx, "s2", now=later(31))] == [old.id]
+        assert leases.abandoned(tx, "s1", now=later(31)) == ()  # that one knows by itself
         outcomes.give_up(tx, old, limits=RetryLimits(), now=later(31))
     new = take(store, "s2", at=50)
     assert new is not None
@@ -168,7 +169,31 @@ def test_a_lease_that_is_kept_is_not_abandoned(store: Store) -> None:
     with store.write() as tx:
         assert set(leases.renew(tx, "s1", lease_until=later(100))) == {run.id}
         assert leases.renew(tx, "s2", lease_until=later(200)) == {}
-        assert leases.abandoned(tx, now=later(99)) == ()
+        assert leases.abandoned(tx, "s2", now=later(99)) == ()
+
+
+def test_a_lease_of_a_future_that_the_clock_had_before_is_abandoned(store: Store) -> None:
+    queue(store, 1)
+    run = take(store, at=86_400)
+    assert run is not None
+    with store.write() as tx:
+        assert [each.id for each in leases.abandoned(tx, "s2", now=NOW)] == [run.id]
+        leases.renew(tx, "s1", lease_until=later(30))  # its server is there, and knows the time now
+        assert leases.abandoned(tx, "s2", now=NOW) == ()
+
+
+def test_runs_that_a_limit_holds_back_hide_none_that_may_start(store: Store) -> None:
+    queue(store, 600)
+    other = world(store, name="w2")
+    with store.write() as tx:
+        last = runs.enqueue(tx, replace(a_run(other.connection), not_before=later(1)))
+    limits = Limits(per_server=10, per_workspace=1)
+    first = take(store, limits=limits, at=2)
+    second = take(store, limits=limits, at=2)
+    assert first is not None
+    assert first.workspace_id == "w1"
+    assert second is not None
+    assert second.id == last.id
 
 
 def test_a_failure_after_progress_counts_as_one_with_progress(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -101,6 +102,42 @@ def test_a_connection_that_still_runs_is_skipped_until_its_next_time(
     with store.read() as tx:
         (slot,) = due.of_connection(tx, connection.id)
     assert slot.next_at == later(3600)
+
+
+def test_the_oldest_receipts_go_beyond_a_size_and_their_runs_stay(
+    store: Store, tmp_path: Path
+) -> None:
+    kept = world(store)
+    made = [_ended_run(store, kept.connection, days) for days in (3, 2, 1)]
+    with store.write() as tx:
+        for run in made:
+            assert run.ended_at is not None
+            runs.keep_receipt(tx, run.id, 1, '{"é":1}' * 100, ended_at=run.ended_at)
+    with store.read() as tx:
+        assert runs.receipts_bytes(tx) == 3 * 800
+    house = house_of(store, tmp_path)
+    assert clean(house, Retention(receipt_bytes=2 * 800)).receipts == 1
+    assert clean(house, Retention(receipt_bytes=2 * 800)).receipts == 0
+    with store.read() as tx:
+        left = [runs.receipt(tx, run.id) is not None for run in made]
+        assert len(runs.list_(tx, Window()).items) == 3
+    assert left == [False, True, True]
+
+
+def test_logs_go_by_age_and_those_of_running_attempts_stay(store: Store, tmp_path: Path) -> None:
+    kept = world(store)
+    house = house_of(store, tmp_path)
+    over = _ended_run(store, kept.connection, 1)
+    with store.write() as tx:
+        active = runs.enqueue(tx, a_run(kept.connection))
+    paths = {run.id: house.log_folder / str(run.id) / "1.jsonl" for run in (over, active)}
+    old = (NOW - timedelta(days=31)).timestamp()
+    for path in paths.values():
+        path.parent.mkdir(parents=True)
+        path.write_text("x")
+        os.utime(path, (old, old))
+    assert clean(house, Retention()).logs == 1
+    assert [path.exists() for path in paths.values()] == [False, True]
 
 
 def test_old_runs_events_and_logs_go_and_others_stay(store: Store, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from penstock.cli.document import read_document
 from penstock.cli.main import COMMANDS, run_command
-from penstock.cli.run import read_document
 from penstock.errors import ConfigError
 
 
@@ -99,3 +99,21 @@ def test_what_nobody_expected_is_told_in_a_line_and_kept_in_a_file(
 def test_a_run_spec_that_is_none_names_the_place() -> None:
     with pytest.raises(ConfigError, match=r"\$\.source"):
         read_document(b'{"connection": "c", "source": 1}')
+
+
+def test_a_servers_runner_starts_without_the_command_line() -> None:
+    program = (
+        "import sys\n"
+        "from penstock.cli.attended import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code)\n"
+        "print('\\n'.join(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="{}\n", capture_output=True, text=True, check=True
+    )
+    status, *loaded = done.stdout.split()
+    assert status == "2"
+    assert "is not a RunSpec" in done.stderr
+    assert "penstock.engine.run" in loaded
+    assert not {"cyclopts", "rich", "penstock.cli.main"} & set(loaded)

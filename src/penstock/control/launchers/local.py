@@ -37,7 +37,7 @@ class LocalLauncher:
         """
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "penstock.cli", "run", "--attended"],
+                [sys.executable, "-m", "penstock.cli.attended"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from penstock.control.model import Connection
 from penstock.control.store import rows
@@ -40,6 +40,22 @@ def of_connection(tx: Transaction, connection_id: str) -> tuple[Slot, ...]:
 def reached(tx: Transaction, now: datetime, *, limit: int) -> tuple[Slot, ...]:
     """Returns what is due, the longest waiting first."""
     query = select(due).where(due.c.next_at <= now).order_by(due.c.next_at).limit(limit)
+    return rows.every(tx, Slot, query)
+
+
+def after(
+    tx: Transaction, moment: datetime, *, behind: Slot | None, limit: int
+) -> tuple[Slot, ...]:
+    """Returns what is due after a moment, in the order of connections; behind one seen before."""
+    query = select(due).where(due.c.next_at > moment)
+    if behind is not None:
+        query = query.where(
+            or_(
+                due.c.connection_id > behind.connection_id,
+                and_(due.c.connection_id == behind.connection_id, due.c.slot > behind.slot),
+            )
+        )
+    query = query.order_by(due.c.connection_id, due.c.slot).limit(limit)
     return rows.every(tx, Slot, query)
 
 

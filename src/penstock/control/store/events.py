@@ -12,7 +12,7 @@ from penstock.control.history import Delivery, DeliveryStatus, Event
 from penstock.control.model import Channel
 from penstock.control.store import rows
 from penstock.control.store.database import Transaction
-from penstock.control.store.tables import channels, deliveries, events
+from penstock.control.store.tables import IS_PENDING, channels, deliveries, events
 
 
 def note(tx: Transaction, event: Event, *, tells: bool = True) -> Event:
@@ -119,7 +119,7 @@ def take_deliveries(
     """Returns deliveries that are due, and keeps others from taking them before `until`."""
     query = (
         select(deliveries)
-        .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_at <= now)
+        .where(IS_PENDING, deliveries.c.next_at <= now)
         .order_by(deliveries.c.next_at, deliveries.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -133,11 +133,7 @@ def take_deliveries(
 
 def has_due_delivery(tx: Transaction, now: datetime) -> bool:
     """Tells whether something is to be sent; takes no lock."""
-    query = (
-        select(deliveries.c.id)
-        .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_at <= now)
-        .limit(1)
-    )
+    query = select(deliveries.c.id).where(IS_PENDING, deliveries.c.next_at <= now).limit(1)
     return tx.execute(query).first() is not None
 
 

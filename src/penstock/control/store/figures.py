@@ -22,11 +22,11 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from penstock.control.history import ACTIVE, RunKind, RunStatus
+from penstock.control.history import RunKind, RunStatus
 from penstock.control.model import Connection, ConnectionStatus
 from penstock.control.store import rows
 from penstock.control.store.database import Transaction
-from penstock.control.store.tables import connections, due, runs
+from penstock.control.store.tables import IS_ACTIVE, connections, due, runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,10 @@ def by_day(
         .group_by(day)
     )
     if workspace_ids is not None:
-        query = query.where(runs.c.workspace_id.in_(workspace_ids))
+        # SQLite would rather read all runs of a workspace than those of some days: an expression
+        # is in no index but that of the days.
+        workspace = runs.c.workspace_id
+        query = query.where((workspace.concat("") if is_sqlite else workspace).in_(workspace_ids))
     if connection_ids is not None:
         query = query.where(runs.c.connection_id.in_(connection_ids))
     found = {}
@@ -122,7 +125,7 @@ def perhaps_late(
     a day.
     """
     table = connections.c
-    running = select(runs.c.connection_id).where(runs.c.status.in_(ACTIVE))
+    running = select(runs.c.connection_id).where(IS_ACTIVE)
     waiting = select(due.c.connection_id).where(due.c.next_at < now - timedelta(minutes=1))
     query = (
         select(connections)

@@ -10,7 +10,7 @@ from sqlalchemy import exists, select, update
 from penstock.control.history import HookRun, HookStatus
 from penstock.control.store import rows
 from penstock.control.store.database import Transaction
-from penstock.control.store.tables import hook_runs
+from penstock.control.store.tables import IS_OPEN, hook_runs
 
 _OPEN = (HookStatus.PENDING, HookStatus.RUNNING)
 
@@ -29,7 +29,7 @@ def of_run(tx: Transaction, run_id: int) -> tuple[HookRun, ...]:
 
 def has_due(tx: Transaction, now: datetime) -> bool:
     """Tells whether something is to be done, or was left by a server that is gone."""
-    query = select(hook_runs.c.id).where(hook_runs.c.status.in_(_OPEN), hook_runs.c.next_at <= now)
+    query = select(hook_runs.c.id).where(IS_OPEN, hook_runs.c.next_at <= now)
     return tx.execute(query.limit(1)).first() is not None
 
 
@@ -49,7 +49,7 @@ def take(
     )
     query = (
         select(hook_runs)
-        .where(hook_runs.c.status.in_(_OPEN), hook_runs.c.next_at <= now, ~waits_for)
+        .where(IS_OPEN, hook_runs.c.next_at <= now, ~waits_for)
         .order_by(hook_runs.c.next_at, hook_runs.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -84,5 +84,7 @@ def skip_after(tx: Transaction, hook: HookRun, *, now: datetime) -> None:
 def release_running(tx: Transaction, *, now: datetime) -> None:
     """Makes what runs due at once, as its server is known to be gone."""
     tx.execute(
-        update(hook_runs).where(hook_runs.c.status == HookStatus.RUNNING).values(next_at=now)
+        update(hook_runs)
+        .where(IS_OPEN, hook_runs.c.status == HookStatus.RUNNING)
+        .values(next_at=now)
     )

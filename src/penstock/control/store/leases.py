@@ -7,12 +7,12 @@ attempt writes is refused once the run's fence is another one: it has been given
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, and_, or_, select, text, update
 
 from penstock.control.history import (
     Attempt,
@@ -26,11 +26,15 @@ from penstock.control.history import (
 )
 from penstock.control.store import connections, rows
 from penstock.control.store.database import Transaction
-from penstock.control.store.tables import attempts, runs
+from penstock.control.store.tables import IS_ACTIVE, attempts, runs
 from penstock.errors import Superseded
 
 _CLAIM_LOCK: Final = 0x70656E73636C6169
-_CANDIDATES: Final = 500
+_IS_RUNNING: Final = and_(IS_ACTIVE, runs.c.status == RunStatus.RUNNING)
+_WAITS: Final = and_(IS_ACTIVE, runs.c.status.in_((RunStatus.QUEUED, RunStatus.WAITING)))
+
+
+LONGEST_LEASE: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,48 +61,60 @@ def claim(
         return None
     query = (
         select(runs)
-        .where(runs.c.status.in_((RunStatus.QUEUED, RunStatus.WAITING)), runs.c.not_before <= now)
+        .where(_WAITS, runs.c.not_before <= now, *_within(limits, running))
         .order_by(runs.c.priority.desc(), runs.c.not_before, runs.c.id)
-        .limit(_CANDIDATES)
+        .with_for_update(skip_locked=True)  # one that is being cancelled is not taken
     )
-    for candidate in rows.every(tx, Run, query):
-        if _is_allowed(candidate, running, limits) and (run := _still_waiting(tx, candidate)):
-            return _begin(tx, run, owner, now=now, lease_until=lease_until)
-    return None
+    run = rows.one(tx, Run, query)
+    return None if run is None else _begin(tx, run, owner, now=now, lease_until=lease_until)
 
 
 def has_waiting(tx: Transaction, now: datetime) -> bool:
     """Tells whether a run waits to be taken; asks without locking anybody out."""
-    query = select(runs.c.id).where(
-        runs.c.status.in_((RunStatus.QUEUED, RunStatus.WAITING)), runs.c.not_before <= now
-    )
+    query = select(runs.c.id).where(_WAITS, runs.c.not_before <= now)
     return tx.execute(query.limit(1)).first() is not None
 
 
 def renew(tx: Transaction, owner: str, *, lease_until: datetime) -> dict[int, Run]:
     """Keeps all runs of a server for longer; returns those it still holds."""
-    mine = (runs.c.lease_owner == owner) & (runs.c.status == RunStatus.RUNNING)
-    tx.execute(
-        update(runs).where(mine, runs.c.lease_until < lease_until).values(lease_until=lease_until)
-    )
+    mine = and_(_IS_RUNNING, runs.c.lease_owner == owner)
+    # Also one that reaches further: it was given before the clock was put back.
+    tx.execute(update(runs).where(mine).values(lease_until=lease_until))
     return {run.id: run for run in rows.every(tx, Run, select(runs).where(mine))}
 
 
 def held(tx: Transaction, owner: str) -> dict[int, Run]:
     """Returns the runs a server holds, to see which are to be cancelled."""
-    mine = (runs.c.lease_owner == owner) & (runs.c.status == RunStatus.RUNNING)
+    mine = and_(_IS_RUNNING, runs.c.lease_owner == owner)
     return {run.id: run for run in rows.every(tx, Run, select(runs).where(mine))}
 
 
-def abandoned(tx: Transaction, *, now: datetime) -> tuple[Run, ...]:
-    """Returns running runs whose server has not kept them."""
-    query = select(runs).where(runs.c.status == RunStatus.RUNNING, runs.c.lease_until < now)
+def abandoned(tx: Transaction, owner: str, *, now: datetime) -> tuple[Run, ...]:
+    """Returns running runs whose server has not kept them; not those of the server that asks.
+
+    It knows by itself which of its own still run, whatever a clock that jumps makes of leases. A
+    lease that reaches further than any server gives one was given before the clock was put back.
+    """
+    query = select(runs).where(
+        _IS_RUNNING,
+        runs.c.lease_owner != owner,
+        or_(runs.c.lease_until < now, runs.c.lease_until > now + LONGEST_LEASE),
+    )
     return rows.every(tx, Run, query)
+
+
+def recall_from_future(tx: Transaction, *, now: datetime) -> int:
+    """Lets runs that wait for a time the clock had before it was put back start now.
+
+    Returns how many there were.
+    """
+    query = update(runs).where(_WAITS, runs.c.updated_at > now)
+    return tx.execute(query.values(not_before=now, updated_at=now)).rowcount
 
 
 def running_elsewhere(tx: Transaction, owner: str) -> tuple[Run, ...]:
     """Returns running runs of other servers: on SQLite, those of servers that are gone."""
-    query = select(runs).where(runs.c.status == RunStatus.RUNNING, runs.c.lease_owner != owner)
+    query = select(runs).where(_IS_RUNNING, runs.c.lease_owner != owner)
     return rows.every(tx, Run, query)
 
 
@@ -197,31 +213,33 @@ def committed_before(tx: Transaction, run: Run) -> int:
     return sum(tx.execute(query).scalars())
 
 
-def _still_waiting(tx: Transaction, run: Run) -> Run | None:
-    """Locks a run that waits; None for one that was cancelled since it was looked at."""
-    query = select(runs).where(
-        runs.c.id == run.id, runs.c.status.in_((RunStatus.QUEUED, RunStatus.WAITING))
-    )
-    return rows.one(tx, Run, query.with_for_update())
-
-
 def _running(tx: Transaction) -> tuple[Run, ...]:
-    return rows.every(tx, Run, select(runs).where(runs.c.status == RunStatus.RUNNING))
+    return rows.every(tx, Run, select(runs).where(_IS_RUNNING))
 
 
-def _is_allowed(run: Run, running: Iterable[Run], limits: Limits) -> bool:
+def _within(limits: Limits, running: Iterable[Run]) -> Iterator[ColumnElement[bool]]:
+    """Yields what a run must not be of: workspaces and connectors that have all they may have.
+
+    Asked of the database, so that no number of runs that must wait hides one that need not.
+    """
     workspaces: Counter[str] = Counter()
     connectors: Counter[str] = Counter()
     for each in running:
         workspaces[each.workspace_id] += 1
         connectors.update((each.source_id, each.destination_id))
-    if limits.per_workspace is not None and workspaces[run.workspace_id] >= limits.per_workspace:
-        return False
-    for connector in (run.source_id, run.destination_id):
-        most = limits.of_connector.get(connector, limits.per_connector)
-        if most is not None and connectors[connector] >= most:
-            return False
-    return True
+    if limits.per_workspace is not None:
+        busy = [name for name, count in workspaces.items() if count >= limits.per_workspace]
+        if busy:
+            yield runs.c.workspace_id.not_in(busy)
+    most = limits.of_connector
+    full = [
+        name
+        for name in {*connectors, *most}
+        if (limit := most.get(name, limits.per_connector)) is not None and connectors[name] >= limit
+    ]
+    if full:
+        yield runs.c.source_id.not_in(full)
+        yield runs.c.destination_id.not_in(full)
 
 
 def _begin(

@@ -121,7 +121,8 @@ def _beyond(
 ) -> ColumnElement[bool]:
     """Returns the condition that a row stands after one with these values.
 
-    Spelt out, as not every database uses an index for a comparison of tuples.
+    Spelt out, as not every database uses an index for a comparison of tuples. The bound of the
+    first key is said apart: from the alternatives alone none finds where in an index to begin.
     """
     alternatives = []
     for position, (key, value) in enumerate(zip(keys, values, strict=True)):
@@ -130,7 +131,8 @@ def _beyond(
             k == literal(v, k.type) for k, v in zip(keys[:position], values[:position], strict=True)
         ]
         alternatives.append(and_(*same, key < bound if is_descending else key > bound))
-    return or_(*alternatives)
+    first = literal(values[0], keys[0].type)
+    return and_(keys[0] <= first if is_descending else keys[0] >= first, or_(*alternatives))
 
 
 def _cursor(row: Row[Any], keys: Sequence[ColumnElement[Any]]) -> str:

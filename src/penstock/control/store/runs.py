@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from penstock.control.history import ACTIVE, Attempt, Run, RunKind, RunStatus
 from penstock.control.store import rows
 from penstock.control.store.database import Transaction
-from penstock.control.store.tables import attempts, hook_runs, receipts, runs
+from penstock.control.store.tables import IS_ACTIVE, attempts, hook_runs, receipts, runs
 from penstock.errors import ResourceBusy
 
 
@@ -58,13 +58,13 @@ def get(tx: Transaction, run_id: int) -> Run:
 
 def active_of(tx: Transaction, connection_id: str) -> Run | None:
     """Returns the run of a connection that is not over."""
-    query = select(runs).where(runs.c.connection_id == connection_id, runs.c.status.in_(ACTIVE))
+    query = select(runs).where(IS_ACTIVE, runs.c.connection_id == connection_id)
     return rows.one(tx, Run, query)
 
 
 def active(tx: Transaction) -> tuple[Run, ...]:
     """Returns all runs that are not over."""
-    query = select(runs).where(runs.c.status.in_(ACTIVE)).order_by(runs.c.id)
+    query = select(runs).where(IS_ACTIVE).order_by(runs.c.id)
     return rows.every(tx, Run, query)
 
 
@@ -94,10 +94,15 @@ def list_(
 
 
 def count_by_status(tx: Transaction, wanted: Filter | None = None) -> dict[RunStatus, int]:
-    """Returns how many runs there are of each status; dear where there are very many."""
-    query = _filtered(select(runs.c.status, func.count()), wanted or Filter())
-    found = tx.execute(query.group_by(runs.c.status))
-    return {row[0]: row[1] for row in found}
+    """Returns how many runs there are of each status; dear where there are very many.
+
+    Asked in two halves, each of which an index answers without looking at a run.
+    """
+    found: dict[RunStatus, int] = {}
+    for half in (IS_ACTIVE, runs.c.ended_at.is_not(None)):
+        query = _filtered(select(runs.c.status, func.count()).where(half), wanted or Filter())
+        found |= {row[0]: row[1] for row in tx.execute(query.group_by(runs.c.status))}
+    return found
 
 
 def request_cancel(tx: Transaction, run_id: int, *, by: str | None, now: datetime) -> Run:
@@ -144,7 +149,11 @@ def keep_receipt(
     """Keeps what an attempt's runner said in the end, as it wrote it."""
     tx.execute(
         insert(receipts).values(
-            run_id=run_id, attempt=attempt_number, receipt=receipt, ended_at=ended_at
+            run_id=run_id,
+            attempt=attempt_number,
+            receipt=receipt,
+            ended_at=ended_at,
+            size=len(receipt.encode()),
         )
     )
 
@@ -164,6 +173,27 @@ def ended_before(tx: Transaction, moment: datetime, *, limit: int) -> tuple[int,
     return tuple(tx.execute(query.limit(limit)).scalars())
 
 
+def receipts_bytes(tx: Transaction) -> int:
+    """Returns the size of all receipts together."""
+    return int(tx.execute(select(func.sum(receipts.c.size))).scalar() or 0)
+
+
+def delete_oldest_receipts(tx: Transaction, surplus_bytes: int, *, limit: int) -> tuple[int, int]:
+    """Removes the oldest receipts until so many bytes are gone, at most `limit` of them.
+
+    Returns how many were removed, and their bytes; their runs stay.
+    """
+    query = select(receipts.c.run_id, receipts.c.attempt, receipts.c.size)
+    gone, freed = [], 0
+    for run_id, number, size in tx.execute(query.order_by(receipts.c.ended_at).limit(limit)):
+        if freed >= surplus_bytes:
+            break
+        gone.append((run_id, number))
+        freed += size
+    tx.execute(delete(receipts).where(tuple_(receipts.c.run_id, receipts.c.attempt).in_(gone)))
+    return len(gone), freed
+
+
 def delete_(tx: Transaction, run_ids: Iterable[int]) -> None:
     """Removes runs with attempts and receipts."""
     ids = tuple(run_ids)
@@ -173,9 +203,15 @@ def delete_(tx: Transaction, run_ids: Iterable[int]) -> None:
 
 
 def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
+    workspace: ColumnElement[str] = runs.c.workspace_id
+    if wanted.statuses is not None and all(status.is_active for status in wanted.statuses):
+        # An expression is in no index but that of active runs: SQLite would rather read all runs
+        # of a workspace, in their order, for the few that are not over.
+        workspace = runs.c.workspace_id.concat("")
+        query = query.where(IS_ACTIVE)
     for column, values in (
         (runs.c.connection_id, wanted.connection_ids),
-        (runs.c.workspace_id, wanted.workspace_ids),
+        (workspace, wanted.workspace_ids),
         (runs.c.kind, wanted.kinds),
         (runs.c.status, wanted.statuses),
     ):

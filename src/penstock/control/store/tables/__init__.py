@@ -15,6 +15,9 @@ from penstock.control.store.tables.configured import (
     workspaces,
 )
 from penstock.control.store.tables.happened import (
+    IS_ACTIVE,
+    IS_OPEN,
+    IS_PENDING,
     attempts,
     catalogs,
     connection_marks,
@@ -42,6 +45,9 @@ from penstock.control.store.tables.people import (
 from penstock.control.store.tables.shared import metadata
 
 __all__ = [
+    "IS_ACTIVE",
+    "IS_OPEN",
+    "IS_PENDING",
     "applications",
     "applied_configs",
     "attempts",
