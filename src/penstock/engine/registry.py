@@ -41,6 +41,7 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "avni": "penstock.sources.avni:AvniSource",
         "commcare": "penstock.sources.commcare:CommCareSource",
+        "duckdb": "penstock.sources.duckdb:DuckDBSource",
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
         "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
@@ -76,6 +77,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "destination-snowflake": "Snowflake",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
+        "source-duckdb": "DuckDB",
         "source-faker": "Faker",
         "source-file": "Files",
         "source-google-analytics": "Google Analytics 4",

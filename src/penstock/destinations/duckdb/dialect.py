@@ -12,6 +12,7 @@ from penstock.data.schema_change import Conversion, conversion
 from penstock.data.types import Kind
 from penstock.protocol.messages import ChangeKind
 from penstock.sdk.destination import TableName
+from penstock.sdk.duckdb.names import STAGING_MARK, literal, quoted
 from penstock.sdk.sql.dialect import Load, LoadColumn, Merge, TableColumn
 from penstock.sdk.sql.merge import delete_and_insert
 
@@ -120,19 +121,9 @@ class DuckDBDialect:
         )
 
 
-def quoted(name: str) -> str:
-    """Returns a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Returns text as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def staging_mark(table: TableName) -> str:
     """Returns the comment that tells a staging table of this one."""
-    return f"penstock: rows of {table.name} that are not published yet"
+    return f"{STAGING_MARK}{table.name} that are not published yet"
 
 
 def kind_of_type(type_name: str) -> Kind | None:
