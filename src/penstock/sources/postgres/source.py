@@ -12,6 +12,7 @@ from penstock.sdk.config import setting
 from penstock.sdk.postgres.address import Address, Prefer, Protection
 from penstock.sdk.stream import Stream, descriptor_of
 from penstock.sdk.together import Rows, Said, SharedRequest, SharedState
+from penstock.sdk.tunnel import NoTunnel, Tunnel
 
 if TYPE_CHECKING:
     from penstock.sources.postgres.stream import PostgresStream
@@ -96,6 +97,11 @@ class PostgresSourceConfig:
         title="TLS",
         description="How the connection is protected; only verify-full is safe from impostors.",
     )
+    tunnel_method: Tunnel = setting(
+        default=NoTunnel(),
+        title="SSH tunnel",
+        description="How a server behind a firewall is reached.",
+    )
     replication_method: Xmin | Cdc = setting(
         default=Xmin(),
         title="How changes are found",
@@ -138,6 +144,7 @@ class PostgresSource:
             password=config.password,
             ssl_mode=config.ssl_mode,
             application="penstock source",
+            tunnel=config.tunnel_method,
         )
 
     def check(self) -> None:
