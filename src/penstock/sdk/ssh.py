@@ -117,6 +117,7 @@ def _options(settings: KeyTunnel | PasswordTunnel) -> dict[str, Any]:
                 field="tunnel_method.host_key",
             )
         known = str(path)
+    login: dict[str, Any]
     if isinstance(settings, PasswordTunnel):
         login = {"client_keys": None, "password": settings.tunnel_user_password}
     else:

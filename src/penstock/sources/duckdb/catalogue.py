@@ -8,7 +8,8 @@ from typing import Final
 
 import duckdb
 
-from penstock.sdk.duckdb.names import OWN_NAMES, STAGING_MARK, quoted
+from penstock.data.names import OWN_TABLES, STAGING_COMMENT
+from penstock.sdk.duckdb.names import quoted
 from penstock.sources.duckdb.columns import SourceColumn, column_of
 
 DEFAULT_SCHEMA: Final = "main"
@@ -64,7 +65,7 @@ def relations(
         (schema, table): tuple(names)
         for schema, table, names in connection.execute(_KEYS).fetchall()
     }
-    found = connection.execute(_RELATIONS, [OWN_NAMES, STAGING_MARK]).fetchall()
+    found = connection.execute(_RELATIONS, [OWN_TABLES, STAGING_COMMENT]).fetchall()
     return tuple(
         Relation(
             schema=schema,

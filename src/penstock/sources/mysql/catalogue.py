@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from penstock.data.names import OWN_TABLES, STAGING_COMMENT
 from penstock.data.types import Kind
 from penstock.errors import ConfigError
 from penstock.sdk.mysql.connection import Connection, identifier, is_mariadb, rows_of
@@ -33,7 +34,7 @@ from penstock.sdk.mysql.rows_out import Form, OutColumn, decimal_kind
 _SYSTEM: Final = ("information_schema", "mysql", "performance_schema", "sys")
 
 _TABLES: Final = """
-SELECT table_schema, table_name, table_type, coalesce(engine, '')
+SELECT table_schema, table_name, table_type, coalesce(table_comment, '')
   FROM information_schema.tables WHERE table_type IN ('BASE TABLE', 'VIEW', 'SYSTEM VERSIONED')
    AND {schemas} ORDER BY table_schema, table_name"""
 
@@ -174,9 +175,14 @@ def tables(connection: Connection, schemas: Sequence[str], *, tiny_as: Kind) -> 
             columns=tuple(columns[schema, name]),
             primary_key=_readable(keys.get((schema, name), []), columns[schema, name]),
         )
-        for schema, name, kind, _ in _rows(connection, _TABLES, schemas)
-        if columns.get((schema, name))
+        for schema, name, kind, comment in _rows(connection, _TABLES, schemas)
+        if columns.get((schema, name)) and not _is_our_own(name, comment)
     )
+
+
+def _is_our_own(name: str, comment: str) -> bool:
+    """Tells whether penstock keeps the table for itself, or has not published its rows yet."""
+    return name.startswith(OWN_TABLES) or comment.startswith(STAGING_COMMENT)
 
 
 def missing_schemas(connection: Connection, schemas: Sequence[str]) -> list[str]:

@@ -115,6 +115,15 @@ class PostgresSourceConfig:
         " recorded.",
         advanced=True,
     )
+    connections: int = setting(
+        default=1,
+        title="Connections",
+        description="Connections that read one large table at once, in parts of `page_blocks`, all"
+        " of one moment. A sync holds two more at most while it reads the log.",
+        minimum=1,
+        maximum=64,
+        advanced=True,
+    )
     page_blocks: int = setting(
         default=8192,
         title="Pages a step",
@@ -218,6 +227,7 @@ class PostgresSource:
                 address=self._address,
                 relation=each,
                 page_blocks=config.page_blocks,
+                connections=config.connections,
                 is_logged=self.reads_together,
             )
             for each in found
