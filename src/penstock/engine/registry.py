@@ -48,6 +48,7 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
         "mysql": "penstock.sources.mysql:MySQLSource",
         "postgres": "penstock.sources.postgres:PostgresSource",
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
+        "sql": "penstock.sources.sql:SqlSource",
         "sqlite": "penstock.sources.sqlite:SQLiteSource",
     }
 )
@@ -84,6 +85,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "source-mysql": "MySQL",
         "source-postgres": "PostgreSQL",
         "source-smartsheet": "Smartsheet",
+        "source-sql": "SQL",
         "source-sqlite": "SQLite",
     }
 )

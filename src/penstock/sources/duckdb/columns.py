@@ -14,13 +14,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.data.types import JSON_TYPE, Kind, arrow_type
+from penstock.data.types import JSON_TYPE, Kind, arrow_type, kind_of_decimal
 from penstock.sdk.duckdb.names import quoted
 
 _DECIMAL: Final = re.compile(r"DECIMAL\((\d+),(\d+)\)$")
-_WHOLE_DIGITS: Final = 29
-_PLACES: Final = 9
-"""What `Kind.DECIMAL` holds: 38 digits, 9 of them behind the point."""
 
 _TEXT: Final = "CAST({0} AS VARCHAR)"
 _BIGINT: Final = (Kind.INTEGER, "CAST({0} AS BIGINT)", None)
@@ -103,13 +100,9 @@ def _made_of_others(type_name: str) -> tuple[Kind, str, None]:
     """Returns how decimals and nested types are read; any other is its text."""
     decimal = _DECIMAL.match(type_name)
     if decimal is not None:
-        digits, places = int(decimal[1]), int(decimal[2])
-        if places == 0:
-            return Kind.BIG_INTEGER, "CAST({0} AS DECIMAL(38,0))", None
-        is_held = places <= _PLACES and digits - places <= _WHOLE_DIGITS
-        if is_held:
-            return Kind.DECIMAL, "CAST({0} AS DECIMAL(38,9))", None
-    elif type_name.startswith(_NESTED) or type_name.endswith("]"):
+        kind = kind_of_decimal(int(decimal[1]), int(decimal[2]))
+        return kind, _TEXT if kind is Kind.STRING else "{0}", None
+    if type_name.startswith(_NESTED) or type_name.endswith("]"):
         return Kind.JSON, "CAST(to_json({0}) AS VARCHAR)", None
     return Kind.STRING, _TEXT, None
 

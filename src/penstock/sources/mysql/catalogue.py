@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.data.names import OWN_TABLES, STAGING_COMMENT
-from penstock.data.types import Kind
+from penstock.data.types import Kind, kind_of_decimal
 from penstock.errors import ConfigError
 from penstock.sdk.mysql.connection import Connection, identifier, is_mariadb, rows_of
-from penstock.sdk.mysql.rows_out import Form, OutColumn, decimal_kind
+from penstock.sdk.mysql.rows_out import Form, OutColumn
 
 _SYSTEM: Final = ("information_schema", "mysql", "performance_schema", "sys")
 
@@ -237,7 +237,7 @@ def _column(
         is_wide = data_type == "bigint" and "unsigned" in column_type
         kind = Kind.BIG_INTEGER if is_wide else Kind.INTEGER
     elif data_type == "decimal":
-        kind = decimal_kind(int(digits or 0), int(places or 0))
+        kind = kind_of_decimal(int(digits or 0), int(places or 0))
     elif data_type in ("float", "double"):
         # Of a float, the server writes six digits only.
         asked, kind = f"({asked} + 0e0)", Kind.NUMBER
