@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -214,33 +212,3 @@ def test_the_slot_is_confirmed_by_a_state_that_came_back_and_moves_when_nothing_
     assert rows == [(True,)]
     mirror.synced("--streams", "a")
     assert mirror.confirmed() != read_up_to
-
-
-def test_killed_at_any_moment_the_table_equals_the_source_in_the_end(mirror: Mirror) -> None:
-    database, dice = mirror.database, random.Random(5)
-    database.run(
-        "CREATE TABLE a (id int PRIMARY KEY, n int, body text)",
-        "INSERT INTO a SELECT i, 0, repeat('x', 50) FROM generate_series(1, 60000) AS i",
-    )
-    words = ["sync", "postgres", "duckdb", *mirror.words(), "--destination.path", "out.duckdb"]
-    killed = 0
-    for turn in range(6):
-        database.run(
-            f"UPDATE a SET n = n + 1 WHERE id % 7 < {turn + 2}",
-            f"DELETE FROM a WHERE id % 11 = {turn}",
-            f"INSERT INTO a SELECT i, {turn}, 'new' FROM generate_series({turn + 2}00000,"
-            f" {turn + 2}05000) AS i",
-        )
-        process = mirror.terminal.start(*words)
-        time.sleep(dice.uniform(0.6, 1.4))
-        killed += process.poll() is None
-        process.kill()
-        process.communicate()
-        deadline = time.monotonic() + 20
-        while database.rows("SELECT 1 FROM pg_replication_slots WHERE active"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    assert killed
-    mirror.synced()
-    found = mirror.terminal.query("SELECT id, n, body FROM public.a ORDER BY id")
-    assert found == database.rows("SELECT * FROM a ORDER BY id")

@@ -1,4 +1,4 @@
-"""The DuckDB source reads every type exactly, and knows a file that is no longer the one it read."""
+"""The DuckDB source reads every type exactly, and knows when a file is no longer the same."""
 
 from __future__ import annotations
 
