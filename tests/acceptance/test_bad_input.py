@@ -1,6 +1,6 @@
 """What is odd, too much or forbidden, from PostgreSQL into PostgreSQL on the command line.
 
-Each ends in the values as they were, in a change that is recorded, or in an error that says what to do.
+Each ends in the values as they were, in a change that is recorded, or in an error with a remedy.
 """
 
 from __future__ import annotations
