@@ -5,7 +5,6 @@ Each ends in the values as they were, in a change that is recorded, or in an err
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -80,11 +79,9 @@ def _settings(side: str, database: PostgresDatabase) -> list[str]:
     return [word for key, value in values.items() for word in (f"--{side}.{key}", value)]
 
 
-def _problem(done: Done) -> dict[str, Any]:
-    """The last line of a failed sync: its error."""
-    last = json.loads(done.out.splitlines()[-1])
-    found: dict[str, Any] = last["error"]
-    return found
+def _said(done: Done) -> str:
+    """All that a failed sync said; JSON with its escapes taken away."""
+    return (done.out + done.err).replace('\\"', '"')
 
 
 def test_as_many_columns_as_a_table_can_have_arrive(pair: Pair) -> None:
@@ -100,8 +97,8 @@ def test_1600_columns_are_one_too_many_and_said_to_be(pair: Pair) -> None:
     pair.here.run(f"CREATE TABLE wide ({names})", "INSERT INTO wide (c0) VALUES (1)")
     done = pair.sync()
     assert done.status == 2, done.out
-    assert "at most 1600 columns" in done.out
-    assert "Leave columns out" in done.out
+    assert "at most 1600 columns" in _said(done)
+    assert "Leave columns out" in _said(done)
 
 
 def test_reserved_mixed_and_emoji_names_keep_their_values_apart(pair: Pair) -> None:
@@ -172,8 +169,8 @@ def test_a_view_in_the_place_of_the_table_is_named(pair: Pair) -> None:
     pair.there.run("CREATE VIEW t AS SELECT 1 AS id")
     done = pair.sync()
     assert done.status == 2, done.out
-    assert '"t"' in _problem(done)["message"]
-    assert "Rename or drop the object in the way" in _problem(done)["remedy"]
+    assert '"t" already exists' in _said(done) or '"t" is not a table' in _said(done)
+    assert "Rename or drop the object in the way" in _said(done)
 
 
 def test_no_right_to_create_is_told_with_the_grant(pair: Pair) -> None:
@@ -186,8 +183,8 @@ def test_no_right_to_create_is_told_with_the_grant(pair: Pair) -> None:
     )
     done = pair.sync(username=role)
     assert done.status == 3, done.out
-    assert "permission denied" in _problem(done)["message"]
-    assert f"TO {role}" in _problem(done)["remedy"]
+    assert "permission denied" in _said(done)
+    assert f"TO {role}" in _said(done)
     pair.there.run(f"DROP ROLE {role}")
 
 
