@@ -27,8 +27,8 @@ from penstock.sdk.postgres.address import Address
 
 _AGAIN: Final = "Run the sync again: it continues after the last commit."
 _FEWER: Final = (
-    "Close other connections, raise max_connections (or the role's CONNECTION LIMIT), or, of a source,"
-    " lower `connections`; then run it again."
+    "Close other connections, raise max_connections (or the role's CONNECTION LIMIT), or lower the"
+    " source's `connections`; then run it again."
 )
 
 
