@@ -17,7 +17,7 @@ from tests.servers.postgres import PostgresDatabase, PostgresServer
 
 _LETS_GO_SECONDS = 20
 _MOST_SECONDS = 1.5
-"""About what a run takes: kills fall into its start, its first reading, the log, its last commit."""
+"""About what a run takes: kills fall into its start, its first reading, the log, its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from penstock.sdk.duckdb.connection import close, connect
 from penstock.sdk.duckdb.failures import translated
 from penstock.sdk.duckdb.names import literal
 from penstock.sdk.duckdb.place import Place
+from penstock.sdk.sql.asked import cursor_of, wanted
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.duckdb.catalogue import DEFAULT_SCHEMA, Relation
 from penstock.sources.duckdb.columns import SourceColumn, read_array
@@ -111,7 +112,7 @@ class DuckDBStream:
         order = () if request.mode is SyncMode.FULL_REFRESH else self._order(request)
         with opened(self.opening) as connection:
             connection.execute("BEGIN TRANSACTION")
-            reading = _Reading(connection, self, _wanted(self.relation, request.fields))
+            reading = _Reading(connection, self, wanted(self.relation.columns, request.fields))
             if request.mode is SyncMode.FULL_REFRESH:
                 start = position if isinstance(position, RowPosition) else None
                 yield from reading.whole(start)
@@ -138,22 +139,10 @@ class DuckDBStream:
                 remedy="Choose a cursor for the stream, or read it in full.",
                 stream=str(relation),
             )
-        column = relation.column(path[0]) if len(path) == 1 else None
-        if column is None or not column.is_ordered:
-            raise ConfigError(
-                f"{relation} has no cursor {'.'.join(path)!r} that can be read in order.",
-                remedy="Choose one of: "
-                + ", ".join(each.name for each in relation.columns if each.is_ordered),
-                stream=str(relation),
-            )
-        return (column,)
-
-
-def _wanted(relation: Relation, fields: Sequence[str] | None) -> tuple[SourceColumn, ...]:
-    if fields is None:
-        return relation.columns
-    chosen = tuple(column for column in relation.columns if column.name in fields)
-    return chosen or relation.columns[:1]
+        cursor = cursor_of(
+            relation.columns, path, relation, is_ordered=lambda column: column.is_ordered
+        )
+        return (cursor,)
 
 
 class _Reading:
