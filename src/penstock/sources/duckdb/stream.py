@@ -24,7 +24,7 @@ from penstock.sdk.duckdb.place import Place
 from penstock.sdk.sql.asked import cursor_of, wanted
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.duckdb.catalogue import DEFAULT_SCHEMA, Relation
-from penstock.sources.duckdb.columns import SourceColumn, read_array
+from penstock.sources.duckdb.columns import SourceColumn, judged, read_array
 from penstock.sources.duckdb.position import RowPosition, ValuePosition, position_of
 
 _BATCH_ROWS: Final = 20_480
@@ -102,12 +102,16 @@ class DuckDBStream:
     def is_resumable(self) -> bool:
         return self.relation.is_table and not self.opening.place.is_cloud
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
+    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | State]:
         """Yields rows and positions.
 
         Incremental reads what lies above the last value of the cursor, or, without a cursor, rows
         of larger keys, which are the new ones where rows are only added. Deletions are not seen.
         """
+        for item in self._items(request):
+            yield item if isinstance(item, State) else judged(item)
+
+    def _items(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
         position = position_of(request.state, str(self.relation))
         order = () if request.mode is SyncMode.FULL_REFRESH else self._order(request)
         with opened(self.opening) as connection:
