@@ -29,8 +29,8 @@ class Pair:
     def sync(self, *more: str, **destination: str) -> Done:
         self.terminal.environment["PW"] = self.here.password
         words = ["sync", "postgres", "postgres", "--source.schemas", '["public"]']
-        words += [*_settings("source", self.here), *_settings("destination", self.there)]
-        words += [word for k, v in destination.items() for word in (f"--destination.{k}", v)]
+        words += _settings("source", self.here)
+        words += _settings("destination", self.there, **destination)
         return self.terminal.run(*words, "--connection", "odd", "--json", *more)
 
     def synced(self, *more: str) -> None:
@@ -68,13 +68,14 @@ def pair(
     postgres_server.drop_database(there)
 
 
-def _settings(side: str, database: PostgresDatabase) -> list[str]:
+def _settings(side: str, database: PostgresDatabase, **others: str) -> list[str]:
     values = {
         "host": database.host,
         "port": str(database.port),
         "database": database.name,
         "username": database.user,
         "password": "${env:PW}",
+        **others,
     }
     return [word for key, value in values.items() for word in (f"--{side}.{key}", value)]
 
