@@ -262,7 +262,7 @@ class _Reading:
         step = self._page_blocks if self._version >= _RANGES_SINCE else max(1, blocks)
         since = self._since(position.base)
         while done < blocks or done == 0:
-            ranges = []
+            ranges: list[list[str]] = []
             while len(ranges) < self._moment.connections and (done < blocks or done == 0):
                 end = done + step
                 # Pages added meanwhile hold nothing that this transaction sees.
