@@ -40,6 +40,8 @@ bench: setup
 	$(VENV)/python -m benchmarks
 
 chaos: setup
+	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos \
+		--penstock-rounds $(CHAOS_ROUNDS) --penstock-seed $$RANDOM
 	$(VENV)/pytest -n $(PYTEST_JOBS) tests/conformance -k killed \
 		--penstock-rounds $(CHAOS_ROUNDS) --penstock-seed $$RANDOM
 	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos \

@@ -35,6 +35,12 @@ RESERVED_TABLES: Final = frozenset(
 )
 """Bookkeeping tables of penstock and PyAirbyte; a stream of this name gets a hash behind it."""
 
+OWN_TABLES: Final = "_penstock_"
+"""Begins the names of tables that penstock keeps for itself: no source lists them as streams."""
+
+STAGING_COMMENT: Final = "penstock: rows of "
+"""Begins the comment of a table whose rows are not published yet: no stream, either."""
+
 _HASH_LENGTH: Final = 8
 _UNLIKE_ASCII: Final = re.compile(r"[^a-z0-9]")
 _SOUND_LENGTH: Final = 3

@@ -49,13 +49,16 @@ class Kind(StrEnum):
 JSON_TYPE: Final = pa.json_(pa.string())
 """JSON text, as Arrow's canonical `arrow.json` extension: DuckDB and Parquet know it."""
 
+_DECIMAL_DIGITS: Final = 38
+_DECIMAL_PLACES: Final = 9
+
 _ARROW: Final[dict[Kind, pa.DataType]] = {
     Kind.STRING: pa.string(),
     Kind.BOOLEAN: pa.bool_(),
     Kind.INTEGER: pa.int64(),
-    Kind.BIG_INTEGER: pa.decimal128(38, 0),
+    Kind.BIG_INTEGER: pa.decimal128(_DECIMAL_DIGITS, 0),
     Kind.NUMBER: pa.float64(),
-    Kind.DECIMAL: pa.decimal128(38, 9),
+    Kind.DECIMAL: pa.decimal128(_DECIMAL_DIGITS, _DECIMAL_PLACES),
     Kind.DATE: pa.date32(),
     Kind.TIMESTAMP_TZ: pa.timestamp("us", tz="UTC"),
     Kind.TIMESTAMP: pa.timestamp("us"),
@@ -159,6 +162,14 @@ def _kind_of_plain_arrow(data_type: pa.DataType) -> Kind:  # noqa: PLR0911
     if types.is_nested(data_type):
         return Kind.JSON
     return Kind.STRING
+
+
+def kind_of_decimal(digits: int, places: int) -> Kind:
+    """Returns the kind that holds every decimal of so many digits; text where none does."""
+    if places == 0:
+        return Kind.BIG_INTEGER if digits <= _DECIMAL_DIGITS else Kind.STRING
+    is_held = 0 < places <= _DECIMAL_PLACES and digits - places <= _DECIMAL_DIGITS - _DECIMAL_PLACES
+    return Kind.DECIMAL if is_held else Kind.STRING
 
 
 def json_schema_of(kind: Kind) -> dict[str, Any]:

@@ -41,12 +41,14 @@ NATIVE_SOURCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "avni": "penstock.sources.avni:AvniSource",
         "commcare": "penstock.sources.commcare:CommCareSource",
+        "duckdb": "penstock.sources.duckdb:DuckDBSource",
         "faker": "penstock.sources.faker:FakerSource",
         "file": "penstock.sources.file:FileSource",
         "google-analytics": "penstock.sources.google_analytics:GoogleAnalyticsSource",
         "mysql": "penstock.sources.mysql:MySQLSource",
         "postgres": "penstock.sources.postgres:PostgresSource",
         "smartsheet": "penstock.sources.smartsheet:SmartsheetSource",
+        "sql": "penstock.sources.sql:SqlSource",
         "sqlite": "penstock.sources.sqlite:SQLiteSource",
     }
 )
@@ -76,12 +78,14 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "destination-snowflake": "Snowflake",
         "source-avni": "Avni",
         "source-commcare": "CommCare",
+        "source-duckdb": "DuckDB",
         "source-faker": "Faker",
         "source-file": "Files",
         "source-google-analytics": "Google Analytics 4",
         "source-mysql": "MySQL",
         "source-postgres": "PostgreSQL",
         "source-smartsheet": "Smartsheet",
+        "source-sql": "SQL",
         "source-sqlite": "SQLite",
     }
 )

@@ -12,8 +12,6 @@ import duckdb
 import pytest
 
 from penstock.destinations.duckdb import DuckDBConfig, DuckDBDestination
-from penstock.destinations.duckdb.place import Place
-from penstock.destinations.duckdb.session import as_penstock_error
 from penstock.errors import (
     AccessDenied,
     BugError,
@@ -22,6 +20,8 @@ from penstock.errors import (
     ResourceBusy,
     ResourceExhausted,
 )
+from penstock.sdk.duckdb.failures import as_penstock_error
+from penstock.sdk.duckdb.place import Place
 from tests.integration.destination_duckdb.duckdb_landing import (
     ID_NAME,
     TABLE,

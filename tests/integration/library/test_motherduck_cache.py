@@ -7,12 +7,12 @@ import pytest
 
 import penstock as ab
 from penstock.destinations.duckdb import DuckDBConfig, DuckDBDestination
-from penstock.destinations.duckdb.place import place_of
-from penstock.destinations.duckdb.session import as_penstock_error
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError
 from penstock.library import exceptions as exc
 from penstock.library.caches import MotherDuckCache
 from penstock.library.secrets import SecretString
+from penstock.sdk.duckdb.failures import as_penstock_error
+from penstock.sdk.duckdb.place import place_of
 
 TOKEN = "canary-token"
 

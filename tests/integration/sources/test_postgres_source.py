@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from penstock.data.batch import BatchBuilder
 from penstock.data.types import Kind, columns_of, kind_of_arrow
-from penstock.errors import AccessDenied, ConfigError, ConnectionFailed
+from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, ResourceBusy
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.stream import ReadRequest, State, Stream, catalog_stream
 from penstock.sources.postgres import PostgresSource, PostgresSourceConfig
@@ -212,6 +213,90 @@ def test_schemas_are_namespaces_and_each_relation_is_one_stream(
     }
     only = PostgresSource(config_of(postgres, schemas=("sales",))).streams()
     assert [stream.primary_key for stream in only] == [(("day",), ("id",))]
+
+
+def test_what_penstock_keeps_for_itself_is_no_stream(postgres: PostgresDatabase) -> None:
+    postgres.run(
+        "CREATE TABLE t (id int)",
+        "CREATE TABLE _penstock_state (id int)",
+        "CREATE TABLE t__gen2 (id int)",
+        "COMMENT ON TABLE t__gen2 IS 'penstock: rows of t that are not published yet'",
+    )
+    assert [stream.name for stream in PostgresSource(config_of(postgres)).streams()] == ["t"]
+
+
+def readers(database: PostgresDatabase) -> int:
+    """How many connections the source has open in this database."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE application_name = 'penstock source' AND datname = %s"
+    )
+    return int(database.rows(query, (database.name,))[0][0])
+
+
+def test_a_large_table_is_read_over_several_connections_that_see_one_moment(
+    postgres: PostgresDatabase,
+) -> None:
+    postgres.run(
+        "CREATE TABLE t AS SELECT i AS id, repeat('x', 500) AS body"
+        " FROM generate_series(1, 20000) AS i"
+    )
+    stream = stream_of(postgres, "t", connections=3, page_blocks=50)
+    seen: list[int] = []
+    states: list[tuple[int, Any]] = []
+    most = 0
+    for item in stream.read(ReadRequest(mode=FULL)):
+        if isinstance(item, State):
+            states.append((len(seen), item.value))
+            continue
+        assert isinstance(item, pa.RecordBatch)
+        if not seen:
+            postgres.run("INSERT INTO t SELECT i FROM generate_series(30001, 30500) AS i")
+        most = max(most, readers(postgres))
+        seen += item.column(0).to_pylist()
+    assert sorted(seen) == list(range(1, 20001))
+    assert most == 3
+    assert readers(postgres) == 0
+    assert [value["block"] for _, value in states[:-1]] == [
+        150 * number for number in range(1, len(states))
+    ]
+    assert len(states) > 3
+    for covered, value in (states[0], states[2]):
+        rest, _ = read(stream, FULL, value)
+        assert set(seen[covered:]) | set(range(30001, 30501)) == set(rest)
+
+
+def test_a_server_without_room_for_more_connections_says_so(postgres: PostgresDatabase) -> None:
+    role = f"narrow_{postgres.name[-12:]}"
+    postgres.run(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'narrow' CONNECTION LIMIT 1",
+        "CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 20000) AS i",
+        f"GRANT SELECT ON t TO {role}",
+    )
+    user = {"username": role, "password": "narrow"}
+    (stream,) = PostgresSource(config_of(postgres, **user, connections=2, page_blocks=9)).streams()
+    with pytest.raises(ResourceBusy, match="too many connections") as refused:
+        read(stream, FULL)
+    assert "`connections`" in refused.value.remedy
+    postgres.run(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_a_reading_over_several_connections_that_ends_early_leaves_none_open(
+    postgres: PostgresDatabase,
+) -> None:
+    postgres.run(
+        "CREATE TABLE t AS SELECT i AS id, repeat('x', 500) AS body"
+        " FROM generate_series(1, 100000) AS i"
+    )
+    stream = stream_of(postgres, "t", connections=3, page_blocks=2000)
+    items = stream.read(ReadRequest(mode=FULL))
+    next(items)
+    assert readers(postgres) == 3
+    items.close()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 10
+    while readers(postgres):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_changed_rows_are_found_by_their_transaction(postgres: PostgresDatabase) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from penstock.destinations.duckdb.place import Place
 from penstock.destinations.duckdb.session import DuckDBSession
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, ResourceExhausted
+from penstock.sdk.duckdb.place import Place
 
 _CONFIG: Final = {
     "enable_external_access": "false",

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from penstock.destinations.duckdb.dialect import DuckDBDialect
-from penstock.destinations.duckdb.place import Place, make_folder, place_of
 from penstock.sdk.config import setting
 from penstock.sdk.destination import (
     Capabilities,
@@ -20,6 +19,7 @@ from penstock.sdk.destination import (
     WriteMode,
     Writer,
 )
+from penstock.sdk.duckdb.place import Place, make_folder, place_of
 from penstock.sdk.sql.destination import SqlDestination
 from penstock.sdk.sql.writer import sql_writer
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, assert_never
 
-from penstock.data.names import DATA, EXTRACTED_AT, GENERATION_ID, META, RAW_ID
+from penstock.data.names import DATA, EXTRACTED_AT, GENERATION_ID, META, RAW_ID, STAGING_COMMENT
 from penstock.data.schema_change import Conversion, conversion
 from penstock.data.types import Kind
 from penstock.protocol.messages import ChangeKind
 from penstock.sdk.destination import TableName
+from penstock.sdk.duckdb.names import literal, quoted
 from penstock.sdk.sql.dialect import Load, LoadColumn, Merge, TableColumn
 from penstock.sdk.sql.merge import delete_and_insert
 
@@ -120,19 +121,9 @@ class DuckDBDialect:
         )
 
 
-def quoted(name: str) -> str:
-    """Returns a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Returns text as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def staging_mark(table: TableName) -> str:
     """Returns the comment that tells a staging table of this one."""
-    return f"penstock: rows of {table.name} that are not published yet"
+    return f"{STAGING_COMMENT}{table.name} that are not published yet"
 
 
 def kind_of_type(type_name: str) -> Kind | None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from penstock.data.names import STAGING_COMMENT
 from penstock.data.types import Kind
 from penstock.sdk.destination import TableName
 from penstock.sdk.mysql.connection import identifier, literal
@@ -171,7 +172,7 @@ def key_index(columns: Sequence[TableColumn]) -> str:
 
 def staging_mark(staging: TableName, table: TableName) -> str:
     """Returns the comment of a staging table, which stays with it when it is renamed."""
-    return f"penstock: rows of {table.name} that are not published yet ({staging.name})"
+    return f"{STAGING_COMMENT}{table.name} that are not published yet ({staging.name})"
 
 
 def replaced_mark(table: TableName) -> str:

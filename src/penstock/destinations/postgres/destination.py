@@ -21,6 +21,7 @@ from penstock.sdk.destination import (
 from penstock.sdk.postgres.address import Address, Prefer, Protection
 from penstock.sdk.sql.destination import SqlDestination
 from penstock.sdk.sql.writer import sql_writer
+from penstock.sdk.tunnel import NoTunnel, Tunnel
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +52,11 @@ class PostgresConfig:
         default=Prefer(),
         title="TLS",
         description="How the connection is protected; only verify-full is safe from impostors.",
+    )
+    tunnel_method: Tunnel = setting(
+        default=NoTunnel(),
+        title="SSH tunnel",
+        description="How a server behind a firewall is reached.",
     )
     drop_cascade: bool = setting(
         default=False,
@@ -87,6 +93,7 @@ class PostgresDestination(SqlDestination["PostgresSession"]):
             password=config.password,
             ssl_mode=config.ssl_mode,
             application="penstock destination",
+            tunnel=config.tunnel_method,
         )
         self._dialect = PostgresDialect(config.schema, cascades=config.drop_cascade)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, assert_never
 
-from penstock.data.names import EXTRACTED_AT, GENERATION_ID, META, RAW_ID
+from penstock.data.names import EXTRACTED_AT, GENERATION_ID, META, RAW_ID, STAGING_COMMENT
 from penstock.data.schema_change import Conversion, conversion
 from penstock.data.types import Kind
 from penstock.protocol.messages import ChangeKind
@@ -151,7 +151,7 @@ def literal(text: str) -> str:
 
 def staging_mark(table: TableName) -> str:
     """Returns the comment that tells a staging table of this one."""
-    return f"penstock: rows of {table.name} that are not published yet"
+    return f"{STAGING_COMMENT}{table.name} that are not published yet"
 
 
 def kind_of_type(type_name: str) -> Kind | None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pymysql.err import OperationalError, raise_mysql_exception
 
-from penstock.data.types import JSON_TYPE, Kind, arrow_type
+from penstock.data.types import JSON_TYPE, Kind, arrow_type, kind_of_decimal
 from penstock.errors import DataError, ProtocolError
 from penstock.sdk.mysql.connection import Connection, begin_select
 
@@ -238,7 +238,7 @@ def _of_field(field: Any) -> OutColumn:
     elif code == _DECIMAL:
         # The length counts a sign and a point, where there are any.
         digits = field.length - bool(field.scale) - (not field.flags & _UNSIGNED)
-        kind = decimal_kind(digits, field.scale)
+        kind = kind_of_decimal(digits, field.scale)
     elif code == _DATE:
         kind = Kind.DATE
     elif code == _TIME:
@@ -250,11 +250,3 @@ def _of_field(field: Any) -> OutColumn:
     elif code in (_BIT, _GEOMETRY) or (code in _TEXTS and field.charsetnr == _BINARY):
         form = Form.BYTES
     return OutColumn(name=field.name, kind=kind, form=form)
-
-
-def decimal_kind(digits: int, places: int) -> Kind:
-    """Returns the kind that holds every decimal of so many digits; text where none does."""
-    whole = digits - places
-    if places == 0:
-        return Kind.BIG_INTEGER if digits <= 38 else Kind.STRING
-    return Kind.DECIMAL if places <= 9 and whole <= 29 else Kind.STRING

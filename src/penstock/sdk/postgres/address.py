@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Literal
 
 from penstock.errors import ConfigError
 from penstock.sdk.config import setting
+from penstock.sdk.tunnel import NoTunnel, Tunnel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,7 @@ class Address:
     ssl_mode: Protection = field(repr=False)
     application: str
     """What the server's list of connections shows."""
+    tunnel: Tunnel = field(default=NoTunnel(), repr=False)
 
     def __str__(self) -> str:
         return f"PostgreSQL at {self.host}:{self.port}, database {self.database}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import sql as psycopg_sql
@@ -14,9 +15,18 @@ from penstock.sdk.postgres.address import Address
 from penstock.sdk.postgres.copy_out import WireColumn, empty_batch, rows_to_batch, without_frame
 from penstock.sdk.postgres.failures import translated
 from penstock.sdk.postgres.wire import SIGNATURE, TRAILER
+from penstock.sdk.tunnel import (
+    LOOPBACK,
+    KeyTunnel,
+    NoTunnel,
+    PasswordTunnel,
+    open_tunnel,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from penstock.sdk.ssh import OpenTunnel
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -37,12 +47,7 @@ that would hide rows is an error instead of rows left out in silence."""
 
 def connect(address: Address, *, lock_seconds: int = 300) -> Connection:
     """Returns a connection outside any transaction; raises AccessDenied, ConfigError and kin."""
-    with translated(address), address.parameters() as parameters:
-        connection = psycopg.connect(
-            autocommit=True,
-            cursor_factory=psycopg.ClientCursor,
-            **cast("dict[str, Any]", parameters),
-        )
+    connection = dialled(address)
     with translated(address):
         try:
             connection.prepare_threshold = None
@@ -52,6 +57,48 @@ def connect(address: Address, *, lock_seconds: int = 300) -> Connection:
             connection.close()
             raise
     return connection
+
+
+def dialled(address: Address, **options: str) -> Connection:
+    """Returns a connection with the server's own settings; `options` are more of libpq's."""
+    with translated(address), address.parameters() as parameters:
+        given: dict[str, Any] = {**parameters, **options}
+        if isinstance(address.tunnel, NoTunnel):
+            return psycopg.connect(autocommit=True, cursor_factory=psycopg.ClientCursor, **given)
+        return _dialled_through(address.tunnel, address, given)
+
+
+def _dialled_through(
+    settings: KeyTunnel | PasswordTunnel, address: Address, given: dict[str, Any]
+) -> Connection:
+    """Returns a connection that goes through an SSH tunnel of its own, and ends it when closed."""
+    tunnel = open_tunnel(settings, address.host, address.port)
+    # The host stays, since certificates name it; only the way there is another.
+    given |= {"hostaddr": LOOPBACK, "port": tunnel.port}
+    try:
+        connection = _Tunnelled.connect(
+            autocommit=True, cursor_factory=psycopg.ClientCursor, **given
+        )
+    except psycopg.OperationalError as error:
+        try:
+            if error.sqlstate is None:
+                tunnel.explain()
+        finally:
+            tunnel.close()
+        raise
+    connection.tunnel = tunnel
+    return connection
+
+
+class _Tunnelled(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose end is the end of its tunnel, too."""
+
+    tunnel: OpenTunnel | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self.tunnel is not None:
+            self.tunnel.close()
 
 
 @contextmanager
@@ -106,11 +153,19 @@ def copy_out(
     statement = f"COPY ({query}) TO STDOUT (FORMAT binary)"
     pgconn = connection.pgconn
     with connection.cursor() as cursor, cursor.copy(statement):
+        arrived = select.poll()
+        arrived.register(pgconn.socket, select.POLLIN)
         rows: list[bytes] = []
         size, is_first, seen = 0, True, False
         while True:
-            length, message = pgconn.get_copy_data(0)
-            if length <= 0:
+            length, message = pgconn.get_copy_data(1)
+            if length == 0:
+                # libpq would wait with the interpreter locked: nobody else could work, not even
+                # an SSH tunnel of this process that the rows come through.
+                arrived.poll()
+                pgconn.consume_input()
+                continue
+            if length < 0:
                 break
             row = bytes(message)
             if is_first or length == len(TRAILER):

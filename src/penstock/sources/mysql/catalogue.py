@@ -25,15 +25,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from penstock.data.types import Kind
+from penstock.data.names import OWN_TABLES, STAGING_COMMENT
+from penstock.data.types import Kind, kind_of_decimal
 from penstock.errors import ConfigError
 from penstock.sdk.mysql.connection import Connection, identifier, is_mariadb, rows_of
-from penstock.sdk.mysql.rows_out import Form, OutColumn, decimal_kind
+from penstock.sdk.mysql.rows_out import Form, OutColumn
 
 _SYSTEM: Final = ("information_schema", "mysql", "performance_schema", "sys")
 
 _TABLES: Final = """
-SELECT table_schema, table_name, table_type, coalesce(engine, '')
+SELECT table_schema, table_name, table_type, coalesce(table_comment, '')
   FROM information_schema.tables WHERE table_type IN ('BASE TABLE', 'VIEW', 'SYSTEM VERSIONED')
    AND {schemas} ORDER BY table_schema, table_name"""
 
@@ -174,9 +175,14 @@ def tables(connection: Connection, schemas: Sequence[str], *, tiny_as: Kind) -> 
             columns=tuple(columns[schema, name]),
             primary_key=_readable(keys.get((schema, name), []), columns[schema, name]),
         )
-        for schema, name, kind, _ in _rows(connection, _TABLES, schemas)
-        if columns.get((schema, name))
+        for schema, name, kind, comment in _rows(connection, _TABLES, schemas)
+        if columns.get((schema, name)) and not _is_our_own(name, comment)
     )
+
+
+def _is_our_own(name: str, comment: str) -> bool:
+    """Tells whether penstock keeps the table for itself, or has not published its rows yet."""
+    return name.startswith(OWN_TABLES) or comment.startswith(STAGING_COMMENT)
 
 
 def missing_schemas(connection: Connection, schemas: Sequence[str]) -> list[str]:
@@ -231,7 +237,7 @@ def _column(
         is_wide = data_type == "bigint" and "unsigned" in column_type
         kind = Kind.BIG_INTEGER if is_wide else Kind.INTEGER
     elif data_type == "decimal":
-        kind = decimal_kind(int(digits or 0), int(places or 0))
+        kind = kind_of_decimal(int(digits or 0), int(places or 0))
     elif data_type in ("float", "double"):
         # Of a float, the server writes six digits only.
         asked, kind = f"({asked} + 0e0)", Kind.NUMBER

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from penstock.data.names import OWN_TABLES, STAGING_COMMENT
 from penstock.data.types import Kind
 from penstock.sdk.postgres.columns import base_types, read_column
 from penstock.sdk.postgres.connection import Connection, identifier, rows_of
@@ -22,6 +23,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relreplident::text,
    AND c.relpersistence <> 't' AND n.nspname !~ %s
    AND (%s::text[] IS NULL OR n.nspname = ANY(%s::text[]))
    AND has_schema_privilege(n.oid, 'USAGE')
+   AND NOT starts_with(c.relname, %s)
+   AND NOT starts_with(coalesce(obj_description(c.oid, 'pg_class'), ''), %s)
    AND (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'))
  ORDER BY n.nspname, c.relname"""
 
@@ -114,7 +117,8 @@ def relations(
 ) -> tuple[Relation, ...]:
     """Returns the relations of some schemas, or of all but the system's, with what is in them."""
     wanted = list(schemas) or None
-    found = rows_of(connection, _RELATIONS, (_SYSTEM_SCHEMAS, wanted, wanted))
+    given = (_SYSTEM_SCHEMAS, wanted, wanted, OWN_TABLES, STAGING_COMMENT)
+    found = rows_of(connection, _RELATIONS, given)
     oids = [oid for oid, *_ in found]
     columns = _columns(connection, oids, wide_as)
     keys: dict[int, list[str]] = {}

@@ -48,6 +48,7 @@ from penstock.sources.postgres.replication import (
     text_of_lsn,
 )
 from penstock.sources.postgres.slot import (
+    READ_ANEW,
     Slot,
     check_server,
     find_slot,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 _BATCH_ROWS: Final = 20_000
 _BATCH_BYTES: Final = 16 << 20
 _STATE_SECONDS: Final = 5.0
+_AT_ONCE: Final = f"{READ_ANEW[0].upper()}{READ_ANEW[1:]}."
 
 Item = Rows | SharedState | Said
 
@@ -156,8 +158,7 @@ class LogReading:
     def _refused(self, why: str) -> ConfigError:
         return ConfigError(
             f"{self._address}: {why}.",
-            remedy="Run the sync once with --full-refresh: the tables are read and replaced, and a"
-            " slot is made. Give every connection a slot of its own.",
+            remedy=f"{_AT_ONCE} Give every connection a slot of its own.",
             field="replication_method.replication_slot",
         )
 
@@ -196,7 +197,7 @@ def _place(value: Mapping[str, Any]) -> int:
     except (KeyError, ValueError, AttributeError) as error:
         raise ConfigError(
             "The global state is not one that this source wrote.",
-            remedy="Reset the connection's state (`penstock state reset`).",
+            remedy=_AT_ONCE,
         ) from error
 
 

@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Final
 
 import psycopg
 from psycopg import pq
 
 from penstock.errors import ConnectionFailed
 from penstock.sdk.postgres.address import Address
-from penstock.sdk.postgres.connection import Connection, identifier
+from penstock.sdk.postgres.connection import Connection, dialled, identifier
 from penstock.sdk.postgres.failures import translated
 from penstock.sources.postgres.pgoutput import EPOCH_MICROS
 
@@ -51,14 +51,7 @@ class Reached:
 def replicating(address: Address) -> Iterator[Connection]:
     """Opens a connection in replication mode, and closes it."""
     named = replace(address, application="penstock replication")
-    with translated(address), named.parameters() as parameters:
-        connection = psycopg.connect(
-            autocommit=True,
-            cursor_factory=psycopg.ClientCursor,
-            **cast("dict[str, Any]", parameters),
-            replication="database",
-            options=_SETTINGS,
-        )
+    connection = dialled(named, replication="database", options=_SETTINGS)
     try:
         with translated(address):
             yield connection

@@ -27,6 +27,11 @@ SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname
 
 _MUCH_WAL = 8 << 30
 
+READ_ANEW = (
+    "run the sync once with --full-refresh: the tables are read and replaced, and a slot is made"
+)
+"""What brings back changes that no log holds any more: deletions are only seen this way."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
@@ -99,8 +104,7 @@ def find_slot(connection: Connection, name: str, address: Address) -> Slot | Non
         raise ConfigError(
             f"{address}: the slot {name} is lost: the server dropped log that it needed"
             " (max_slot_wal_keep_size).",
-            remedy=f"SELECT pg_drop_replication_slot('{name}'); then reset the connection's state"
-            " (`penstock state reset`): the next sync reads everything anew.",
+            remedy=f"SELECT pg_drop_replication_slot('{name}'); then {READ_ANEW}.",
             field="replication_method.replication_slot",
         )
     return Slot(
@@ -143,7 +147,7 @@ def publish(
     if not found and not is_new:
         raise _wanting(
             f"The publication {name} is gone, so that changes since the last sync are not known.",
-            "Reset the connection's state (`penstock state reset`): the next sync reads anew.",
+            f"{READ_ANEW[0].upper()}{READ_ANEW[1:]}.",
         )
     if not found:
         _run(

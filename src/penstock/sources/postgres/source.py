@@ -12,6 +12,7 @@ from penstock.sdk.config import setting
 from penstock.sdk.postgres.address import Address, Prefer, Protection
 from penstock.sdk.stream import Stream, descriptor_of
 from penstock.sdk.together import Rows, Said, SharedRequest, SharedState
+from penstock.sdk.tunnel import NoTunnel, Tunnel
 
 if TYPE_CHECKING:
     from penstock.sources.postgres.stream import PostgresStream
@@ -96,6 +97,11 @@ class PostgresSourceConfig:
         title="TLS",
         description="How the connection is protected; only verify-full is safe from impostors.",
     )
+    tunnel_method: Tunnel = setting(
+        default=NoTunnel(),
+        title="SSH tunnel",
+        description="How a server behind a firewall is reached.",
+    )
     replication_method: Xmin | Cdc = setting(
         default=Xmin(),
         title="How changes are found",
@@ -107,6 +113,15 @@ class PostgresSourceConfig:
         description="Columns of numeric without limits, or beyond 38 digits and 9 places: as text"
         " with every digit, or as decimals of 38 digits and 9 places, where what is cut off is"
         " recorded.",
+        advanced=True,
+    )
+    connections: int = setting(
+        default=1,
+        title="Connections",
+        description="Connections that read one large table at once, in parts of `page_blocks`, all"
+        " of one moment. A sync holds two more at most while it reads the log.",
+        minimum=1,
+        maximum=64,
         advanced=True,
     )
     page_blocks: int = setting(
@@ -138,6 +153,7 @@ class PostgresSource:
             password=config.password,
             ssl_mode=config.ssl_mode,
             application="penstock source",
+            tunnel=config.tunnel_method,
         )
 
     def check(self) -> None:
@@ -211,6 +227,7 @@ class PostgresSource:
                 address=self._address,
                 relation=each,
                 page_blocks=config.page_blocks,
+                connections=config.connections,
                 is_logged=self.reads_together,
             )
             for each in found

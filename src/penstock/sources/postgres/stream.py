@@ -6,6 +6,7 @@ Every reading is one transaction that sees one moment of the database (REPEATABL
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from penstock.sdk.postgres.copy_out import Form, WireColumn
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.postgres.catalogue import Relation, RelationColumn
 from penstock.sources.postgres.changes import CDC_COLUMNS, LSN
+from penstock.sources.postgres.moment import BEGIN, Moment
 from penstock.sources.postgres.position import (
     CursorPosition,
     PagePosition,
@@ -68,6 +70,8 @@ class PostgresStream:
     address: Address
     relation: Relation
     page_blocks: int
+    connections: int = 1
+    """How many read one table at once."""
     is_logged: bool = False
     """True when incremental reads are the log's: then all streams are read together."""
 
@@ -126,14 +130,16 @@ class PostgresStream:
         cursor = self._cursor_column(request)
         position = position_of(request.state, str(self.relation))
         with connected(self.address) as connection:
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            reading = _Reading(connection, self, _columns(self.relation, request.fields, cursor))
-            if request.mode is SyncMode.FULL_REFRESH:
-                yield from reading.full(position)
-            elif cursor is None:
-                yield from reading.by_transaction(position)
-            else:
-                yield from reading.by_cursor(position, cursor)
+            connection.execute(BEGIN)
+            with closing(Moment(connection, self.address, connections=self.connections)) as moment:
+                columns = _columns(self.relation, request.fields, cursor)
+                reading = _Reading(connection, moment, self, columns)
+                if request.mode is SyncMode.FULL_REFRESH:
+                    yield from reading.full(position)
+                elif cursor is None:
+                    yield from reading.by_transaction(position)
+                else:
+                    yield from reading.by_cursor(position, cursor)
             connection.execute("COMMIT")
 
     def _cursor_column(self, request: ReadRequest) -> RelationColumn | None:
@@ -172,9 +178,14 @@ class _Reading:
     """One reading inside its transaction."""
 
     def __init__(
-        self, connection: Connection, stream: PostgresStream, columns: Sequence[RelationColumn]
+        self,
+        connection: Connection,
+        moment: Moment,
+        stream: PostgresStream,
+        columns: Sequence[RelationColumn],
     ) -> None:
         self._connection = connection
+        self._moment = moment
         self._relation = stream.relation
         self._page_blocks = stream.page_blocks
         self._columns = columns
@@ -251,12 +262,16 @@ class _Reading:
         step = self._page_blocks if self._version >= _RANGES_SINCE else max(1, blocks)
         since = self._since(position.base)
         while done < blocks or done == 0:
-            end = done + step
-            # Pages added meanwhile hold nothing that this transaction sees.
-            bounds = [f"ctid >= '({done},0)'::tid"] if done else []
-            bounds += [f"ctid < '({end},0)'::tid"] if end < blocks else []
-            yield from self._select([*bounds, *since])
-            done = min(end, max(blocks, 1))
+            ranges: list[list[str]] = []
+            while len(ranges) < self._moment.connections and (done < blocks or done == 0):
+                end = done + step
+                # Pages added meanwhile hold nothing that this transaction sees.
+                bounds = [f"ctid >= '({done},0)'::tid"] if done else []
+                bounds += [f"ctid < '({end},0)'::tid"] if end < blocks else []
+                ranges.append([*bounds, *since])
+                done = min(end, max(blocks, 1))
+            # A state covers all that came before it: so behind the last of them, not the first.
+            yield from self._select(*ranges)
             yield replace(here, block=done)
 
     def _file(self) -> tuple[int, int]:
@@ -282,11 +297,15 @@ class _Reading:
         number = transaction & 0xFFFFFFFF
         return [f"age(xmin) BETWEEN 0 AND age('{number}'::xid)"]
 
-    def _select(self, conditions: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    def _select(self, *parts: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yields the rows that fulfil all conditions of any part; the parts are read at once."""
         asked = ", ".join(column.asked for column in self._columns)
-        query = f"SELECT {asked} FROM {self._relation.sql}{where}"  # noqa: S608 (identifiers are quoted)
-        for batch in copy_out(self._connection, query, [c.wire for c in self._columns]):
+        query = f"SELECT {asked} FROM {self._relation.sql}"  # noqa: S608 (identifiers are quoted)
+        queries = [
+            f"{query} WHERE {' AND '.join(conditions)}" if conditions else query
+            for conditions in parts
+        ]
+        for batch in self._moment.read(queries, [column.wire for column in self._columns]):
             if batch.num_rows:
                 yield batch
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from penstock.data.types import Kind
+from penstock.data.types import Kind, kind_of_decimal
 from penstock.errors import ProtocolError
 from penstock.sdk.mysql.rows_in import FILE, VALUES, file_of, joined, spelled
-from penstock.sdk.mysql.rows_out import Form, OutColumn, decimal_kind, rows_to_batch, typed
+from penstock.sdk.mysql.rows_out import Form, OutColumn, rows_to_batch, typed
 
 
 def _field(value: bytes | None) -> bytes:
@@ -72,7 +72,7 @@ def test_a_column_with_a_value_beyond_its_kind_stays_text(kind: Kind, text: str)
     ],
 )
 def test_a_decimal_is_exact_or_text(digits: int, places: int, kind: Kind) -> None:
-    assert decimal_kind(digits, places) is kind
+    assert kind_of_decimal(digits, places) is kind
 
 
 def test_a_file_escapes_what_ends_fields_and_rows() -> None:

@@ -1,0 +1,3 @@
+"""DuckDB, as its source and its destination both meet it."""
+
+from __future__ import annotations
