@@ -269,7 +269,7 @@ class _Passing:
                 own = {
                     **fields,
                     1: f"pulsar://127.0.0.1:{self._gate.port}".encode(),
-                    2: f"pulsar+ssl://localhost:{self._gate.tls_port}".encode(),
+                    2: f"pulsar+ssl://127.0.0.1:{self._gate.tls_port}".encode(),
                 }
                 whole = frame(Command.LOOKUP_RESPONSE, own)
             if number == Command.PRODUCER_SUCCESS:

@@ -25,6 +25,7 @@ import fastavro
 import pulsar
 import pytest
 
+from penstock.data.json_text import split_object
 from penstock.data.types import Kind
 from penstock.testing.cells import Cell, Found, cell_of_text
 from tests.doubles.pulsar_gate import Gate, pulsar_gate
@@ -37,15 +38,8 @@ _SETTINGS: Final = "[metrics]\nenabled = false\n"
 
 
 @contextmanager
-def running_broker(folder: Path) -> Iterator[int]:
-    """Starts pulsar-lite on a free port of loopback, its data in a folder; gives the port."""
-    with _process(folder) as (process, port):
-        del process
-        yield port
-
-
-@contextmanager
-def _process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def broker_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Starts pulsar-lite on a free port of loopback, its data in a folder; gives the port, too."""
     package = find_spec("pulsar_lite")
     if package is None or package.origin is None:
         pytest.fail("No broker: pulsar-lite is not installed (Linux on x86-64, `uv sync`).")
@@ -80,7 +74,7 @@ def _await_port(process: subprocess.Popen[bytes], port: int, folder: Path) -> No
 @pytest.fixture(scope="session")
 def pulsar_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The session's broker, as it is: without logins, TLS and schemas."""
-    with running_broker(tmp_path_factory.mktemp("pulsar")) as port:
+    with broker_process(tmp_path_factory.mktemp("pulsar")) as (_, port):
         yield port
 
 
@@ -218,8 +212,6 @@ def _raw_row(values: dict[str, Any], content: bytes) -> dict[str, Found]:
 
 def _exact_parts(content: bytes) -> dict[str, str]:
     """Returns the texts of an object's values, digit by digit."""
-    from penstock.data.json_text import split_object
-
     return {name: text.decode() for name, text in split_object(content).items()}
 
 
