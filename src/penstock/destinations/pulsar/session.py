@@ -50,7 +50,7 @@ class _ClientLog(logging.Logger):
         _log.log(quieter, "client: %s", msg, *args)
 
 
-class _Ready(Schema):
+class _Ready(Schema):  # type: ignore[misc]  # the client has no types
     """A schema for content that is encoded already."""
 
     def __init__(self, registered: Registered) -> None:
