@@ -38,14 +38,19 @@ _SETTINGS: Final = "[metrics]\nenabled = false\n"
 
 
 @contextmanager
-def broker_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Starts pulsar-lite on a free port of loopback, its data in a folder; gives the port, too."""
+def broker_process(
+    folder: Path, *, partitions: int = 0
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Starts pulsar-lite on a free port of loopback, its data in a folder; gives the port, too.
+
+    With partitions, every topic has so many.
+    """
     package = find_spec("pulsar_lite")
     if package is None or package.origin is None:
         pytest.fail("No broker: pulsar-lite is not installed (Linux on x86-64, `uv sync`).")
     program = Path(package.origin).parent / "bin" / "pulsar-lite"
     settings = folder / "pulsar-lite.toml"
-    settings.write_text(_SETTINGS)
+    settings.write_text(f"default_partitions = {partitions}\n{_SETTINGS}")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -25,6 +25,7 @@ from penstock.testing.faults import Injected
 from penstock.testing.feed import batch_of
 from penstock.testing.lab import plan_for, simple_rows
 from tests.doubles.pulsar_frames import ServerError
+from tests.doubles.pulsar_gate import Gate, pulsar_gate
 from tests.integration.destination_pulsar.conftest import Place, load, plan_of
 from tests.servers.pulsar import Read, broker_process, compacted
 
@@ -278,3 +279,24 @@ def test_what_the_broker_refuses_is_told_with_what_to_do(
         load(PulsarDestination(place.config()), plan_of("visits"), simple_rows(1))
     assert refused.value.code == code
     assert refused.value.remedy
+
+
+def test_rows_of_one_key_are_in_order_in_one_partition(tmp_path: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    with (
+        broker_process(tmp_path / "broker", partitions=3) as (_, port),
+        pulsar_gate(Gate(broker=port)) as gate,
+    ):
+        place = Place(gate, "p")
+        plan = plan_of("visits", WriteMode.APPEND_DEDUP)
+        rows: list[Row] = [{"id": n % 20, "name": f"{n:05d}"} for n in range(2000)]
+        assert load(PulsarDestination(place.config()), plan, rows) == 2000
+        partitions = [place.read(f"visits-partition-{number}") for number in range(3)]
+    keys = [{message.key for message in found} for found in partitions]
+    assert all(keys)
+    assert sum(map(len, keys)) == 20
+    assert sum(map(len, partitions)) == 2000
+    for found in partitions:
+        for key in {message.key for message in found}:
+            names = [str(m.row()["name"].cell) for m in found if m.key == key]
+            assert names == sorted(names)

@@ -129,7 +129,7 @@ def test_the_schema_of_json_says_what_json_has(place: Place) -> None:
     assert {name: values[name] for name in kinds} == {
         "id": 2**63 - 1,
         "amount": "0.100000000",
-        "at": "1970-01-01T00:00:00Z",
+        "at": "1970-01-01T00:00:00.000000Z",
         "is": False,
     }
 

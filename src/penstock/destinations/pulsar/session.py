@@ -46,7 +46,7 @@ class _ClientLog(logging.Logger):
     """
 
     def log(self, level: int, msg: object, *args: object, **_: Any) -> None:
-        quieter = logging.DEBUG if level < logging.WARNING else logging.INFO
+        quieter = logging.INFO if level in (logging.WARNING, logging.ERROR) else logging.DEBUG
         _log.log(quieter, "client: %s", msg, *args)
 
 
