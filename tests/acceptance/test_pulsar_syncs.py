@@ -42,7 +42,8 @@ def synced(terminal: Terminal, gate: Gate, *, rows: int, token: str = _TOKEN) ->
 
 def messages(terminal: Terminal, gate: Gate) -> list[Read]:
     topic = f"persistent://public/default/{topic_prefix(terminal.folder)}.users"
-    return read_topic(f"pulsar://127.0.0.1:{gate.broker}", topic)  # past the gate
+    past_the_gate = f"pulsar://127.0.0.1:{gate.broker}"
+    return read_topic(past_the_gate, topic, has_schemas=False)
 
 
 def test_a_sync_is_proved_by_acknowledgements(terminal: Terminal, gate: Gate) -> None:

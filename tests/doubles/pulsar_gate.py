@@ -103,6 +103,7 @@ def pulsar_gate(gate: Gate, *, certificate: ssl.SSLContext | None = None) -> Ite
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0.05)  # Connections close in a later turn of the loop.
 
     stop = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)

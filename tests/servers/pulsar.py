@@ -112,60 +112,67 @@ def topic_prefix(place: Path) -> str:
 
 
 @dataclass(frozen=True)
+class Written:
+    """The schema that a message was written with; raw ones have none."""
+
+    definition: Mapping[str, Any] | None = None
+    stored: Any = None
+    """Of AVRO, how the fields are stored: Python has no instants before the year 1."""
+
+
+@dataclass(frozen=True)
 class Read:
     """One message as a consumer has it."""
 
     content: bytes | None
     key: str
     event_at: int
-    definition: Mapping[str, Any] | None
-    """The schema it was written with."""
-    is_avro: bool
+    schema: Written
 
     def row(self) -> dict[str, Found]:
         """Returns the message's fields by the names of their columns."""
         assert self.content is not None
-        if self.definition is None:
-            return _raw_row(json.loads(self.content, parse_float=Decimal), self.content)
-        if self.is_avro:
-            # As they are stored: Python has no instants before the year 1.
-            plain = _without_logical_types(self.definition)
-            values = fastavro.schemaless_reader(io.BytesIO(self.content), plain, None)
+        definition = self.schema.definition
+        if definition is None:
+            return _raw_row(self.content)
+        if self.schema.stored is not None:
+            values = fastavro.schemaless_reader(io.BytesIO(self.content), self.schema.stored, None)
             decoded = _avro_cell
         else:
             values = json.loads(self.content, parse_int=str, parse_float=str)
             decoded = _json_cell
         assert isinstance(values, dict)
-        assert values.keys() == {each["name"] for each in self.definition["fields"]}
+        assert values.keys() == {each["name"] for each in definition["fields"]}
         return {
             each.get("column", each["name"]): decoded(each, values[each["name"]])
-            for each in self.definition["fields"]
+            for each in definition["fields"]
         }
 
 
-def read_topic(
-    url: str, topic: str, authentication: pulsar.Authentication | None = None
-) -> list[Read]:
-    """Returns all that a new consumer finds in a topic, in its order."""
+def read_topic(url: str, topic: str, *, has_schemas: bool = True) -> list[Read]:
+    """Returns all that a new consumer finds in a topic, in its order.
+
+    pulsar-lite itself has no schemas, and does not answer who asks for one.
+    """
     client = pulsar.Client(
         url,
-        authentication=authentication,
         operation_timeout_seconds=20,
         logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, "/dev/null"),
     )
     try:
         reader = client.create_reader(topic, pulsar.MessageId.earliest)
-        schemas: dict[str, tuple[Mapping[str, Any] | None, bool]] = {}
+        schemas: dict[str, Written] = {}
         found = []
         while _has_more(reader):
             message = reader.read_next(_READ_MILLISECONDS)
             version = message.schema_version()
             if version not in schemas:
-                schemas[version] = _schema_of(client, topic, version)
-            definition, is_avro = schemas[version]
+                schemas[version] = (
+                    _schema_of(client, topic, version) if version and has_schemas else Written()
+                )
             content = None if message.has_null_value() else message.data()
             key, event_at = message.partition_key(), message.event_timestamp()
-            found.append(Read(content, key, event_at, definition, is_avro))
+            found.append(Read(content, key, event_at, schemas[version]))
         return found
     finally:
         client.close()
@@ -193,18 +200,18 @@ def _has_more(reader: pulsar.Reader) -> bool:
         return False  # So says pulsar-lite of a topic in which never was a message.
 
 
-def _schema_of(
-    client: pulsar.Client, topic: str, version: str
-) -> tuple[Mapping[str, Any] | None, bool]:
-    if not version:
-        return None, False
+def _schema_of(client: pulsar.Client, topic: str, version: str) -> Written:
     number = int.from_bytes(version.encode("latin-1"), "big")
     info = client._client.get_schema_info(topic, number)
-    return json.loads(info.schema()), info.schema_type() == _pulsar.SchemaType.AVRO
+    definition = json.loads(info.schema())
+    if info.schema_type() != _pulsar.SchemaType.AVRO:
+        return Written(definition)
+    return Written(definition, fastavro.parse_schema(_without_logical_types(definition)))
 
 
-def _raw_row(values: dict[str, Any], content: bytes) -> dict[str, Found]:
-    parts = _exact_parts(content)
+def _raw_row(content: bytes) -> dict[str, Found]:
+    values = json.loads(content)
+    parts = {name: text.decode() for name, text in split_object(content).items()}
     at = cell_of_text(Kind.TIMESTAMP_TZ, values["_airbyte_extracted_at"])
     return {
         "_airbyte_data": Found(Kind.JSON, parts["_airbyte_data"]),
@@ -213,11 +220,6 @@ def _raw_row(values: dict[str, Any], content: bytes) -> dict[str, Found]:
         "_airbyte_meta": Found(Kind.JSON, parts["_airbyte_meta"]),
         "_airbyte_generation_id": Found(Kind.INTEGER, values["_airbyte_generation_id"]),
     }
-
-
-def _exact_parts(content: bytes) -> dict[str, str]:
-    """Returns the texts of an object's values, digit by digit."""
-    return {name: text.decode() for name, text in split_object(content).items()}
 
 
 def _without_logical_types(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,8 @@ class Place:
 
     def behind(self, stream: str) -> list[Read]:
         """Returns what the broker has of a topic, past any gate; without schemas."""
-        return read_topic(f"pulsar://127.0.0.1:{self.gate.broker}", self.topic(stream))
+        url = f"pulsar://127.0.0.1:{self.gate.broker}"
+        return read_topic(url, self.topic(stream), has_schemas=False)
 
     def read(self, stream: str) -> list[Read]:
         """Returns what a consumer has of a topic, by the gate."""

@@ -49,7 +49,7 @@ def test_a_good_token_writes(opened: Callable[..., Place]) -> None:
 @pytest.mark.parametrize(
     "login",
     [TokenLogin(token=_BAD), NoLogin(), PasswordLogin(username="u", password=_BAD)],
-    ids=str,
+    ids=["token", "none", "password"],
 )
 def test_nothing_is_written_where_the_broker_refuses_the_login(
     opened: Callable[..., Place], login: TokenLogin | NoLogin | PasswordLogin
@@ -129,6 +129,9 @@ def test_a_token_file_is_read_again_when_the_broker_asks_again(
         place.gate.ask_again()
         writer.write(batch_of(plan, simple_rows(2)))
         writer.finish(None)
+    until = time.monotonic() + 5
+    while not place.gate.renewed and time.monotonic() < until:
+        time.sleep(0.01)
     assert set(place.gate.renewed) == {b"second-token"}
     assert len(place.behind("visits")) == 2
 

@@ -75,7 +75,9 @@ def test_a_consumer_with_avro_has_the_values(place: Place) -> None:
     }
     load(PulsarDestination(place.config()), typed(kinds), [row])
     definition = place.gate.schemas[place.topic("visits")][0][1]
-    client = pulsar.Client(url_of(place.gate), logger=pulsar.FileLogger(4, "/dev/null"))
+    client = pulsar.Client(
+        url_of(place.gate), logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, "/dev/null")
+    )
     reader = client.create_reader(
         place.topic("visits"),
         pulsar.MessageId.earliest,
@@ -95,10 +97,10 @@ def test_a_consumer_with_avro_has_the_values(place: Place) -> None:
 
 
 def test_every_value_comes_back_from_json(place: Place) -> None:
-    cases = list(value_cases())
+    # Beyond the years 1 to 9999 a text is no date to Python.
+    cases = [case for case in value_cases() if not str(case).endswith(("44 BC", "year 12000"))]
     kinds = {f"c{number}": case.kind for number, case in enumerate(cases)}
     row: Row = {f"c{number}": case.cell for number, case in enumerate(cases)}
-    # The longest texts make it larger than a message.
     config = place.config(encoding="json", send_seconds=20)
     load(PulsarDestination(config), typed(kinds), [row, {}])
     messages = place.read("visits")

@@ -104,10 +104,14 @@ class RowEncoder:
             (column.name for column in plan.columns if column.source == _DELETED_AT), None
         )
 
-    def encode(self, batch: pa.RecordBatch) -> Iterator[Message]:
-        """Yields the rows in their order; raises ProtocolError for a batch of another shape."""
-        for start in range(0, max(1, batch.num_rows), _PART_ROWS):
-            yield from self._part(landed(batch.slice(start, _PART_ROWS), self._plan))
+    def land(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Returns the rows as they will go; raises ProtocolError for a batch of another shape."""
+        return landed(batch, self._plan)
+
+    def encode(self, rows: pa.RecordBatch) -> Iterator[Message]:
+        """Yields landed rows in their order."""
+        for start in range(0, rows.num_rows, _PART_ROWS):
+            yield from self._part(rows.slice(start, _PART_ROWS))
 
     def _part(self, rows: pa.RecordBatch) -> Iterator[Message]:
         events = rows.column(EXTRACTED_AT).view(pa.int64()).to_pylist()

@@ -72,10 +72,12 @@ class PulsarWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._refuse_if_over()
-        if not batch.num_rows:
+        with self._failing():
+            rows = self._rows.land(batch)
+        if not rows.num_rows:
             return
-        self._held.append(batch)
-        self._held_bytes += batch.nbytes
+        self._held.append(rows)
+        self._held_bytes += rows.nbytes
         if self._held_bytes > self._config.held_megabytes * _MEGABYTE:
             with self._failing():
                 self._send_held()
@@ -119,9 +121,9 @@ class PulsarWriter:
 
     def _send_held(self) -> None:
         while self._held:
-            batch = self._held.popleft()
-            self._held_bytes -= batch.nbytes
-            for message in self._rows.encode(batch):
+            rows = self._held.popleft()
+            self._held_bytes -= rows.nbytes
+            for message in self._rows.encode(rows):
                 self._send(message)
 
     def _send(self, message: Message) -> None:
