@@ -273,7 +273,7 @@ def test_no_log_and_no_error_has_a_secret(
             try:
                 load(PulsarDestination(config), plan_of("visits"), simple_rows(1))
             except PenstockError as error:
-                errors.append(f"{error!r} {error} {error.as_document()}")
+                errors.append(f"{error!r} {error} {error.as_document()} {config}")
     said = capfd.readouterr()
     everything = "\n".join([caplog.text, said.out, said.err, *errors])
     assert len(errors) == 1
