@@ -7,6 +7,7 @@ import os
 from tests.servers.bigquery import bigquery_server
 from tests.servers.mariadb import mariadb, mariadb_server
 from tests.servers.postgres import postgres, postgres_server
+from tests.servers.pulsar import pulsar_broker, pulsar_server
 from tests.servers.snowflake import snowflake_server
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "mariadb_server",
     "postgres",
     "postgres_server",
+    "pulsar_broker",
+    "pulsar_server",
     "snowflake_server",
 ]
 

@@ -63,6 +63,7 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "files": "penstock.destinations.files:FilesDestination",
         "mysql": "penstock.destinations.mysql:MySQLDestination",
         "postgres": "penstock.destinations.postgres:PostgresDestination",
+        "pulsar": "penstock.destinations.pulsar:PulsarDestination",
         "sqlite": "penstock.destinations.sqlite:SQLiteDestination",
         "snowflake": "penstock.destinations.snowflake:SnowflakeDestination",
     }
@@ -74,6 +75,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "destination-files": "Files",
         "destination-mysql": "MySQL",
         "destination-postgres": "PostgreSQL",
+        "destination-pulsar": "Apache Pulsar",
         "destination-sqlite": "SQLite",
         "destination-snowflake": "Snowflake",
         "source-avni": "Avni",

@@ -505,3 +505,14 @@ def test_a_required_setting_given_by_its_alias_is_given() -> None:
     validate_against_spec({"destination_path": "x"}, spec)
     with pytest.raises(ConfigError, match="path: is required"):
         validate_against_spec({"other": "x"}, spec)
+
+
+def test_a_configuration_that_is_printed_shows_no_secret() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Printed:
+        user: str = setting()
+        password: str = setting(secret=True)
+
+    shown = repr(Printed(user="loader", password=CANARY))
+    assert "loader" in shown
+    assert CANARY not in shown

@@ -60,7 +60,7 @@ def setting(  # noqa: PLR0913 (a declaration: every part is optional and named)
     multiline: bool = False,
     alias: Sequence[str] = (),
 ) -> Any:
-    """Returns a dataclass field that is one setting of a connector."""
+    """Returns a dataclass field that is one setting of a connector; `repr` shows no secret."""
     about = Setting(
         title=title,
         description=description,
@@ -77,7 +77,10 @@ def setting(  # noqa: PLR0913 (a declaration: every part is optional and named)
         alias=tuple(alias),
     )
     return dataclasses.field(
-        default=default, default_factory=default_factory, metadata={_METADATA_KEY: about}
+        default=default,
+        default_factory=default_factory,
+        repr=not secret,
+        metadata={_METADATA_KEY: about},
     )
 
 
