@@ -6,48 +6,35 @@ import hashlib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
 
 import msgspec
 import pyarrow as pa
 
 from penstock.destinations.files.config import FilesConfig
 from penstock.destinations.files.formats import read_rows
-from penstock.destinations.files.manifest import (
-    Book,
+from penstock.destinations.files.parts import Part, Parts
+from penstock.errors import BugError, ResourceBusy
+from penstock.protocol.state import State
+from penstock.sdk.destination import StreamPlan, TableName
+from penstock.sdk.files.manifest import (
     Content,
     DataFile,
     Manifest,
     begun_anew,
+    book_of,
     claimed,
+    quoted,
     remembered,
     require_staging,
 )
-from penstock.destinations.files.parts import Part, Parts
-from penstock.destinations.files.store import Store, remove_spool
-from penstock.errors import BugError, ResourceBusy
-from penstock.protocol.state import State
-from penstock.sdk.destination import StreamPlan, TableName
+from penstock.sdk.files.store import Store, remove_spool
 from penstock.sdk.stored_columns import fitted_kinds, landed_in, planned_kinds, refitted
-
-BOOKS = "_penstock/tables"
-"""Beside the tables, where no glob over one of them looks."""
 
 
 def table_folder(table: TableName) -> str:
     """Returns the folder of a table's data files."""
-    name = _quoted(table.name)
-    return f"{_quoted(table.schema)}/{name}" if table.schema else name
-
-
-def book_of(store: Store, table: TableName) -> Book:
-    """Returns the book that says what a table consists of."""
-    schema = f"schema={_quoted(table.schema)}" if table.schema else "default"
-    return Book(store, f"{BOOKS}/{schema}/{_quoted(table.name)}")
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe=" ").replace(".", "%2E") if name.startswith(".") else quote(name)
+    name = quoted(table.name)
+    return f"{quoted(table.schema)}/{name}" if table.schema else name
 
 
 @contextmanager
