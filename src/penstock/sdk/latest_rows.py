@@ -85,6 +85,11 @@ class LatestRows:
         self._take("rivals", compared, rows, self._there)
         self._there += rows.num_rows
 
+    @property
+    def shown_there(self) -> int:
+        """How many of the rows that are there were shown: the number of the next."""
+        return self._there
+
     def arriving_that_stay(self) -> Numbers:
         """Returns the arriving rows that have their key to themselves."""
         return self._numbers(
@@ -112,7 +117,7 @@ class LatestRows:
         return pa.table([numbers, *rows.columns], names=["n", *self._names])
 
     def _numbers(self, sql: str) -> Numbers:
-        found = self._connection.execute(f"{sql} ORDER BY n").to_arrow_table()
+        found = self._connection.sql(f"{sql} ORDER BY n").to_arrow_table()
         return Numbers(found["n"].cast(pa.int64()).combine_chunks())
 
 

@@ -1,0 +1,22 @@
+"""Delta tables keep every promise of a destination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from penstock.destinations.delta import DeltaConfig, DeltaDestination
+from penstock.testing.destination_suite import DestinationSuite
+from penstock.testing.known_gaps import KNOWN_GAPS
+
+
+class TestDelta(DestinationSuite):
+    destination = DeltaDestination
+    gaps = KNOWN_GAPS.get("destination-delta", ())
+
+    def config(self, place: Path) -> DeltaConfig:
+        return DeltaConfig(path=str(place / "lake"))
+
+    def wrong_config(self, place: Path) -> DeltaConfig:
+        letter = place / "letter.txt"
+        letter.write_text("not a folder")
+        return DeltaConfig(path=str(letter))
