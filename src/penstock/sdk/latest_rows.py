@@ -69,7 +69,7 @@ class LatestRows:
         """Ends the arriving rows; of each key the latest is known from now on."""
         keys = ", ".join(self._keys)
         self._connection.execute(
-            "CREATE TABLE latest AS SELECT * FROM arriving QUALIFY row_number() OVER"
+            "CREATE TABLE latest AS SELECT * FROM arriving QUALIFY row_number() OVER"  # noqa: S608
             f" (PARTITION BY {keys} ORDER BY c DESC NULLS LAST, n DESC) = 1"
         )
         self._connection.execute("DROP TABLE arriving")
@@ -79,7 +79,7 @@ class LatestRows:
         """Takes keys and cursor of the next rows that are there already."""
         is_equal = " AND ".join(f"shown.{k} IS NOT DISTINCT FROM latest.{k}" for k in self._keys)
         compared = (
-            "SELECT shown.n, latest.n, coalesce(shown.c > latest.c, shown.c IS NOT NULL)"
+            "SELECT shown.n, latest.n, coalesce(shown.c > latest.c, shown.c IS NOT NULL)"  # noqa: S608
             f" FROM shown JOIN latest ON {is_equal}"
         )
         self._take("rivals", compared, rows, self._there)

@@ -170,7 +170,7 @@ class DeltaDestination:
     def _stands(self, checkpoint: Checkpoint, manifest: Manifest) -> Checkpoint | None:
         if checkpoint.number is None or manifest.table is None:
             return checkpoint
-        from penstock.destinations.delta.writer import owner_of  # noqa: PLC0415 - an extra
+        from penstock.sdk.files.manifest import owner_of  # noqa: PLC0415 - loads pyarrow
 
         schema, name = manifest.table
         seen = self._place()[1].find(TableName(schema=schema, name=name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.types import Kind
+from penstock.errors import DataError
 from penstock.sdk.files.parquet_file import ParquetFile
 from penstock.sdk.stored_columns import as_text, stored_schema
 
@@ -76,10 +76,6 @@ class Parts:
         done, self._done = self._done, []
         return done
 
-    def discard(self) -> None:
-        """Removes all files, finished or not."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     def _write_in(self, values: Values, rows: pa.RecordBatch) -> None:
         if values not in self._open:
             if len(self._open) >= _OPEN_FILES:
@@ -111,9 +107,15 @@ class Parts:
             yield values, rows.take(pa.array(group["_list"], pa.int64()))
 
     def _texts(self, rows: pa.RecordBatch, name: str) -> pa.Array:
-        """Returns values as Delta's log writes them ("Partition Value Serialization").
+        """Returns values as the log writes them ("Partition Value Serialization").
 
-        An empty text is null there, since the log cannot tell them apart.
+        Raises DataError for an empty text, which is null there.
         """
         texts = as_text(rows.column(name), self._kinds[name])
-        return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+        if pc.any(pc.equal(texts, "")).as_py():
+            raise DataError(
+                f"A row has an empty text in {name!r}, which a partition cannot tell from null.",
+                remedy="Partition the table by another column, or by none.",
+                column=name,
+            )
+        return texts

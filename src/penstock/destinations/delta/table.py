@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from penstock.sdk.stored_columns import stored_schema, stored_type
 
 _ALL: Final = "penstock"
 """The application every commit of penstock names: of two at once, the later looks again."""
+_PARTITIONING: Final = frozenset({Kind.STRING, Kind.INTEGER, Kind.BOOLEAN, Kind.DATE})
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./=-]+")
 _RETRIES: Final = 15
 _READ_ROWS: Final = 65_536
 
@@ -91,7 +94,20 @@ class Seen:
         with translated(self.where):
             dataset = self.table.to_pyarrow_dataset()
             for fragment in dataset.get_fragments():
+                self._require_plain(fragment.path)
                 yield fragment.path, Fragment(fragment, dataset.schema, self.where)
+
+    def _require_plain(self, path: str) -> None:
+        """Raises ConfigError for a path that the log and the storage may write differently.
+
+        To take the wrong one out of the log would leave rows there that were replaced.
+        """
+        if not _PLAIN.fullmatch(path):
+            raise ConfigError(
+                f"{self.where} has a file that penstock did not write, {path!r}: no rows are"
+                " merged into such tables.",
+                remedy="Give the stream a table of its own: set a prefix or a namespace.",
+            )
 
     def reader(self) -> pa.RecordBatchReader:
         """Returns all rows as they are read."""
@@ -180,13 +196,46 @@ class Lake:
 def added(file: DataFile) -> AddAction:
     """Returns the entry of the log that adds a file."""
     return AddAction(
-        file.path, file.bytes, file.partition, _now(), True, json.dumps({"numRecords": file.rows})
+        file.path,
+        file.bytes,
+        file.partition,
+        modification_time=_now(),
+        data_change=True,
+        stats=json.dumps({"numRecords": file.rows}),
     )
 
 
 def removed(path: str) -> RemoveAction:
     """Returns the entry of the log that takes a file out; it stays on disk until VACUUM."""
-    return RemoveAction(path, True, _now())
+    return RemoveAction(path, data_change=True, deletion_timestamp=_now())
+
+
+def partition_columns(wanted: Sequence[str], kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+    """Returns the columns that a new table is partitioned by; none when it lacks one of them.
+
+    Raises ConfigError for a column whose values the log does not write exactly.
+    """
+    if not all(name in kinds for name in wanted):
+        return ()
+    for name in wanted:
+        if kinds[name] not in _PARTITIONING:
+            raise ConfigError(
+                f"No table can be partitioned by {name!r}, a column of kind {kinds[name]}.",
+                remedy="Choose a column of texts, integers, booleans or days for `partition_by`.",
+                column=name,
+            )
+    return tuple(wanted)
+
+
+def require_columns(seen: Seen, names: Sequence[str], kinds: Mapping[str, Kind]) -> None:
+    """Raises ConfigError when a table's new columns lack one that it is partitioned by."""
+    for name in names:
+        if name not in kinds:
+            raise ConfigError(
+                f"{seen.where} is partitioned by {name!r}, which the stream no longer has.",
+                remedy="Delete the table, or give the stream another: set a prefix or a namespace.",
+                column=name,
+            )
 
 
 def commit(
@@ -219,7 +268,7 @@ def commit(
                 commit_properties=properties,
             )
         except CommitFailedError as error:
-            raise Overtaken from error
+            raise _overtaken(seen) from error
 
 
 def add_columns(seen: Seen, kinds: Mapping[str, Kind]) -> None:
@@ -229,7 +278,19 @@ def add_columns(seen: Seen, kinds: Mapping[str, Kind]) -> None:
         try:
             seen.table.alter.add_columns(fields)
         except CommitFailedError as error:
-            raise Overtaken from error
+            raise _overtaken(seen) from error
+
+
+def _overtaken(seen: Seen) -> Overtaken | ConfigError:
+    """Tells a commit that somebody was faster than from one that the table does not allow."""
+    before = seen.table.version()
+    seen.table.update_incremental()
+    if seen.table.version() > before:
+        return Overtaken()
+    return ConfigError(
+        f"{seen.where} does not allow this change of its rows or columns.",
+        remedy="Look at its properties (delta.appendOnly, constraints), or choose another table.",
+    )
 
 
 def _now() -> int:

@@ -8,10 +8,10 @@ the book alone, until one entry replaces the table.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -30,7 +30,9 @@ from penstock.destinations.delta.table import (
     add_columns,
     added,
     commit,
+    partition_columns,
     removed,
+    require_columns,
     storable,
     table_folder,
 )
@@ -45,19 +47,16 @@ from penstock.sdk.files.manifest import (
     begun_anew,
     book_of,
     claimed,
+    owner_of,
     remembered,
     require_staging,
+    staged_in,
+    with_garbage,
 )
 from penstock.sdk.files.store import Store, remove_spool
 from penstock.sdk.stored_columns import fitted_kinds, landed_in, planned_kinds, refitted
 
 _ATTEMPTS = 20
-
-
-def owner_of(connection: str, stream: object, namespace: object) -> str:
-    """Returns what a stream of a connection is called in the names of files and in the log."""
-    who = f"{connection}\0{namespace}\0{stream}"
-    return hashlib.sha256(who.encode()).hexdigest()[:12]
 
 
 @contextmanager
@@ -97,10 +96,12 @@ class DeltaWriter:
         before = self._own_files()
         self._book.change(self._claimed)
         planned = storable(planned_kinds(self._plan))
-        wanted = [name for name in self._config.partition_by if name in planned]
-        is_whole = len(wanted) == len(self._config.partition_by)
-        seen = self._lake.make(self._plan.table, planned, wanted if is_whole else [])
+        seen = self._lake.make(
+            self._plan.table, planned, partition_columns(self._config.partition_by, planned)
+        )
         self._partition_by = seen.partition_by
+        if self._generation is not None:
+            require_columns(seen, self._partition_by, planned)
         self._settle()
         if self._generation is None:
             self._kinds = self._fitted_table(planned)
@@ -108,7 +109,7 @@ class DeltaWriter:
         else:
             manifest = self._book.change(lambda manifest: self._staging_begun(manifest, planned))
             self._kinds = self._staging(manifest).columns
-        known = _staged_in(manifest, self._book.folder)
+        known = staged_in(manifest, self._book.folder)
         self._store.delete([name for name in before if name not in known])
         self._drop_garbage(manifest)
 
@@ -156,19 +157,25 @@ class DeltaWriter:
         later, and fails itself if that came first.
         """
         for _ in range(_ATTEMPTS):
-            seen = self._lake.open(self._plan.table)
-            number = seen.number(self._owner)
-            head = self._own(self._book.newest())
-            if head.number in (None, number):
-                self._book.change(lambda manifest: self._stripped(manifest, number))
+            if self._is_settled():
                 return
-            base = head.settled(number) or _emptied(head)
-            self._prepare(number, lambda _, base=base: base)
-            try:
-                commit(seen, [], transaction=(self._owner, self._prepared()))
-            except Overtaken:
-                continue
         raise self._busy()
+
+    def _is_settled(self) -> bool:
+        seen = self._lake.open(self._plan.table)
+        number = seen.number(self._owner)
+        head = self._own(self._book.newest())
+        if head.number in (None, number):
+            self._book.change(lambda manifest: self._stripped(manifest, number))
+            return True
+        base = head.settled(number) or _emptied(head)
+        mine = self._prepare(number, lambda _: base)
+        try:
+            commit(seen, [], transaction=(self._owner, mine))
+        except Overtaken:
+            return False
+        self._book.change(lambda manifest: self._stripped(manifest, mine))
+        return True
 
     def _prepare(self, number: int, change: Callable[[Manifest], Checkpoint]) -> int:
         """Puts a checkpoint in front that stands once the log names it; returns its number."""
@@ -176,19 +183,16 @@ class DeltaWriter:
         def prepared(manifest: Manifest) -> Manifest:
             head = self._own(manifest)
             new = change(manifest)
-            settled = msgspec.structs.replace(head, before=None)
+            stands = msgspec.structs.replace(head, before=None)
             new = msgspec.structs.replace(
                 new,
                 claim=self._claim,
                 number=max(number, head.highest) + 1,
-                before=settled if head.number in (None, number) else head,
+                before=stands if head.number in (None, number) else head,
             )
             return manifest.with_checkpoint(new)
 
         return self._own(self._book.change(prepared)).number or 0
-
-    def _prepared(self) -> int:
-        return self._own(self._book.newest()).number or 0
 
     def _own(self, manifest: Manifest) -> Checkpoint:
         """Returns this stream's checkpoint; raises ResourceBusy when it is another writer's."""
@@ -211,7 +215,7 @@ class DeltaWriter:
         return manifest
 
     def _after(
-        self, manifest: Manifest, number: int, state: State | None, *, is_complete: bool
+        self, manifest: Manifest, *, number: int, state: State | None, is_complete: bool
     ) -> Checkpoint:
         """Returns what the stream's checkpoint is after a commit of this writer."""
         head = self._own(manifest)
@@ -237,20 +241,11 @@ class DeltaWriter:
             number = seen.number(self._owner)
             if number in tried:
                 return
-            if replace_with is None and seen.kinds != self._kinds:
-                self._is_over = True
-                raise ResourceBusy(
-                    f"Another sync changed the columns of {self._plan.table} meanwhile.",
-                    remedy="Sync again; let one connection at a time write into this table.",
-                    stream=self._plan.stream,
-                )
+            if replace_with is None:
+                self._refuse_other_columns(seen)
             entries = actions(seen)
-            mine = self._prepare(
-                number,
-                lambda manifest, number=number: self._after(
-                    manifest, number, state, is_complete=is_complete
-                ),
-            )
+            after = partial(self._after, number=number, state=state, is_complete=is_complete)
+            mine = self._prepare(number, after)
             tried.add(mine)
             try:
                 commit(seen, entries, transaction=(self._owner, mine), replace_with=replace_with)
@@ -258,6 +253,15 @@ class DeltaWriter:
                 continue
             return
         raise self._busy()
+
+    def _refuse_other_columns(self, seen: Seen) -> None:
+        if seen.kinds != self._kinds:
+            self._is_over = True
+            raise ResourceBusy(
+                f"Another sync changed the columns of {self._plan.table} meanwhile.",
+                remedy="Sync again; let one connection at a time write into this table.",
+                stream=self._plan.stream,
+            )
 
     # Rows.
 
@@ -271,15 +275,16 @@ class DeltaWriter:
         else:
             entries = [added(file) for file in self._moved_in(parts, self._folder)]
             self._in_log(state, is_complete=is_complete, actions=lambda _: entries)
-        _remove([part.local for part in parts])
+        for part in parts:
+            part.local.unlink(missing_ok=True)
         return rows
 
-    def _merge(self, seen: Seen, parts: Sequence[Part]) -> list[AddAction | RemoveAction]:
+    def _merge(self, seen: Seen, *, parts: Sequence[Part]) -> list[AddAction | RemoveAction]:
         """Writes anew the files that lose rows, and returns what the log has to say of it."""
         out = self._new_parts(self._kinds)
         replaced = merged(
             self._plan,
-            arriving=[lambda part=part: self._part_rows(part) for part in parts],
+            arriving=[partial(self._part_rows, part) for part in parts],
             there=seen.fragments(),
             out=out,
         )
@@ -308,8 +313,8 @@ class DeltaWriter:
         if self._plan.mode.is_dedup:
             out = self._new_parts(self._kinds)
             readers = [
-                *(lambda file=file: self._staged_rows(file) for file in staged),
-                *(lambda part=part: self._part_rows(part) for part in parts),
+                *(partial(self._staged_rows, file) for file in staged),
+                *(partial(self._part_rows, part) for part in parts),
             ]
             merged(self._plan, arriving=readers, there=(), out=out)
             files = self._moved_in(out.take(), self._folder)
@@ -388,8 +393,8 @@ class DeltaWriter:
     def _staging_begun(self, manifest: Manifest, planned: Mapping[str, Kind]) -> Manifest:
         """Begins an overwrite, or continues it with the plan's columns."""
         if not self._plan.resumes:
-            manifest = _with_garbage(
-                begun_anew(manifest, self._plan), _staged_in(manifest, self._book.folder)
+            manifest = with_garbage(
+                begun_anew(manifest, self._plan), staged_in(manifest, self._book.folder)
             )
             return self._with_staging(manifest, Content(columns=dict(planned)))
         require_staging(manifest, self._plan)
@@ -403,7 +408,7 @@ class DeltaWriter:
                 for batch in _parquet_rows(source, file.partition, old.columns):
                     out.write(refitted(batch, old.columns, kinds))
         files = self._moved_in(out.take(), self._staging_folder)
-        manifest = _with_garbage(
+        manifest = with_garbage(
             manifest, {f"{self._staging_folder}/{file.path}" for file in old.files}
         )
         return self._with_staging(manifest, Content(columns=kinds, files=files))
@@ -438,7 +443,7 @@ class DeltaWriter:
         manifest = manifest.with_checkpoint(msgspec.structs.replace(head, before=None))
         if self._generation is None:
             return manifest
-        manifest = _with_garbage(manifest, _staged_in(manifest, self._book.folder))
+        manifest = with_garbage(manifest, staged_in(manifest, self._book.folder))
         return msgspec.structs.replace(manifest, staging={})
 
     def _drop_garbage(self, manifest: Manifest) -> None:
@@ -477,24 +482,6 @@ def _emptied(head: Checkpoint) -> Checkpoint:
         claim=head.claim,
         fence=head.fence,
     )
-
-
-def _remove(files: Sequence[Path]) -> None:
-    for file in files:
-        file.unlink(missing_ok=True)
-
-
-def _staged_in(manifest: Manifest, book: str) -> set[str]:
-    return {
-        f"{book}/staging/{generation}/{file.path}"
-        for generation, content in manifest.staging.items()
-        for file in content.files
-    }
-
-
-def _with_garbage(manifest: Manifest, paths: set[str]) -> Manifest:
-    garbage = tuple(sorted({*manifest.garbage, *paths}))
-    return msgspec.structs.replace(manifest, garbage=garbage)
 
 
 def _parquet_rows(

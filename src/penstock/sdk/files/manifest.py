@@ -6,6 +6,7 @@ first, it is applied again to theirs.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -322,3 +323,24 @@ def shared_checkpoint(connection: str, state: State, fence: int) -> Checkpoint:
         fence=fence,
         is_saved=True,
     )
+
+
+def owner_of(connection: str, stream: str | None, namespace: str | None) -> str:
+    """Returns a short name of a connection's stream, for its files and transactions."""
+    who = f"{connection}\0{namespace}\0{stream}"
+    return hashlib.sha256(who.encode()).hexdigest()[:12]
+
+
+def staged_in(manifest: Manifest, folder: str) -> set[str]:
+    """Returns the paths in the store of all rows that wait beside a table; `folder` its book's."""
+    return {
+        f"{folder}/staging/{generation}/{file.path}"
+        for generation, content in manifest.staging.items()
+        for file in content.files
+    }
+
+
+def with_garbage(manifest: Manifest, paths: set[str]) -> Manifest:
+    """Returns the manifest with more files to be removed."""
+    garbage = tuple(sorted({*manifest.garbage, *paths}))
+    return msgspec.structs.replace(manifest, garbage=garbage)
