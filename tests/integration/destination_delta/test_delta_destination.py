@@ -302,11 +302,13 @@ def test_a_bucket_that_is_not_there_is_told(s3: dict[str, Any]) -> None:
         destination.check()
 
 
-def test_a_secret_of_the_storage_is_never_shown(s3: dict[str, Any]) -> None:
-    options = {**s3, "secret": "canary-secret", "endpoint_url": "http://127.0.0.1:1"}
-    lake = Lake("s3://lake/a", {"aws_secret_access_key": "canary-secret"})
-    destination = DeltaDestination(DeltaConfig(path="s3://lake/a", storage_options=options))
+def test_a_secret_of_the_storage_is_never_shown() -> None:
+    config = DeltaConfig(
+        path="s3://lake/a",
+        storage_options={"key": "k", "secret": "canary", "endpoint_url": "http://127.0.0.1:1"},
+        delta_options={"max_retries": "0"},
+    )
     with pytest.raises(PenstockError) as raised:
-        destination.count(VISITS)
+        DeltaDestination(config).count(VISITS)
     assert "canary" not in str(raised.value)
-    assert "canary" not in repr(lake)
+    assert "127.0.0.1:1" in str(raised.value)
