@@ -8,7 +8,8 @@ import pytest
 
 from penstock.data.types import Kind
 from penstock.destinations.delta.config import DeltaConfig, delta_storage_options
-from penstock.destinations.delta.table import partition_columns, table_folder
+from penstock.destinations.delta.partitions import partition_columns
+from penstock.destinations.delta.table import table_folder
 from penstock.errors import ConfigError
 from penstock.sdk.config import parse_config
 from penstock.sdk.destination import TableName

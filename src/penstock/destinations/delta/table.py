@@ -25,7 +25,6 @@ from penstock.sdk.stored_columns import stored_schema, stored_type
 
 _ALL: Final = "penstock"
 """The application every commit of penstock names: of two at once, the later looks again."""
-_PARTITIONING: Final = frozenset({Kind.STRING, Kind.INTEGER, Kind.BOOLEAN, Kind.DATE})
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./=-]+")
 _RETRIES: Final = 15
 _READ_ROWS: Final = 65_536
@@ -208,23 +207,6 @@ def added(file: DataFile) -> AddAction:
 def removed(path: str) -> RemoveAction:
     """Returns the entry of the log that takes a file out; it stays on disk until VACUUM."""
     return RemoveAction(path, data_change=True, deletion_timestamp=_now())
-
-
-def partition_columns(wanted: Sequence[str], kinds: Mapping[str, Kind]) -> tuple[str, ...]:
-    """Returns the columns that a new table is partitioned by; none when it lacks one of them.
-
-    Raises ConfigError for a column whose values the log does not write exactly.
-    """
-    if not all(name in kinds for name in wanted):
-        return ()
-    for name in wanted:
-        if kinds[name] not in _PARTITIONING:
-            raise ConfigError(
-                f"No table can be partitioned by {name!r}, a column of kind {kinds[name]}.",
-                remedy="Choose a column of texts, integers, booleans or days for `partition_by`.",
-                column=name,
-            )
-    return tuple(wanted)
 
 
 def require_columns(seen: Seen, names: Sequence[str], kinds: Mapping[str, Kind]) -> None:

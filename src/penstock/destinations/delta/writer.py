@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO, cast
 
 import msgspec
 import pyarrow as pa
@@ -21,8 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from penstock.data.types import Kind
 from penstock.destinations.delta.config import DeltaConfig
-from penstock.destinations.delta.merging import merged, with_columns
-from penstock.destinations.delta.parts import Part, Parts
+from penstock.destinations.delta.partitions import partition_columns, split_by
 from penstock.destinations.delta.table import (
     Lake,
     Overtaken,
@@ -30,7 +30,6 @@ from penstock.destinations.delta.table import (
     add_columns,
     added,
     commit,
-    partition_columns,
     removed,
     require_columns,
     storable,
@@ -53,8 +52,16 @@ from penstock.sdk.files.manifest import (
     staged_in,
     with_garbage,
 )
+from penstock.sdk.files.merging import merged
+from penstock.sdk.files.parquet_parts import ParquetParts, Part
 from penstock.sdk.files.store import Store, remove_spool
-from penstock.sdk.stored_columns import fitted_kinds, landed_in, planned_kinds, refitted
+from penstock.sdk.stored_columns import (
+    fitted_kinds,
+    landed_in,
+    planned_kinds,
+    refitted,
+    stored_schema,
+)
 
 _ATTEMPTS = 20
 
@@ -87,7 +94,7 @@ class DeltaWriter:
         self._generation = str(plan.generation_id) if plan.mode.is_overwrite else None
         self._kinds: dict[str, Kind] = {}
         self._partition_by: list[str] = []
-        self._parts: Parts | None = None
+        self._parts: ParquetParts | None = None
         self._spools: list[Path] = []
         self._is_over = False
 
@@ -284,6 +291,7 @@ class DeltaWriter:
         out = self._new_parts(self._kinds)
         replaced = merged(
             self._plan,
+            self._kinds,
             arriving=[partial(self._part_rows, part) for part in parts],
             there=seen.fragments(),
             out=out,
@@ -316,7 +324,7 @@ class DeltaWriter:
                 *(partial(self._staged_rows, file) for file in staged),
                 *(partial(self._part_rows, part) for part in parts),
             ]
-            merged(self._plan, arriving=readers, there=(), out=out)
+            merged(self._plan, self._kinds, arriving=readers, there=(), out=out)
             files = self._moved_in(out.take(), self._folder)
         else:
             files = self._moved_in(parts, self._folder)
@@ -331,21 +339,23 @@ class DeltaWriter:
 
     def _part_rows(self, part: Part) -> Iterator[pa.RecordBatch]:
         with part.local.open("rb") as source:
-            yield from _parquet_rows(source, part.partition, self._kinds)
+            yield from _parquet_rows(source, self._partition(part), self._kinds)
 
     def _staged_rows(self, file: DataFile) -> Iterator[pa.RecordBatch]:
         with self._store.open(f"{self._staging_folder}/{file.path}") as source:
             yield from _parquet_rows(source, file.partition, self._kinds)
 
-    def _new_parts(self, kinds: Mapping[str, Kind]) -> Parts:
+    def _new_parts(self, kinds: Mapping[str, Kind]) -> ParquetParts:
+        """Returns a new folder for files of rows with these columns."""
         spool = self._store.spool(
             f"{self._book.folder}/open/{self._owner}-{self._claim}/{len(self._spools)}"
         )
         self._spools.append(spool)
-        return Parts(
+        in_file = {name: kind for name, kind in kinds.items() if name not in self._partition_by}
+        return ParquetParts(
             spool,
-            kinds,
-            partition_by=self._partition_by,
+            stored_schema(in_file),
+            split=split_by(self._partition_by, kinds),
             file_bytes=self._config.file_megabytes << 20,
             owner=self._owner,
         )
@@ -361,10 +371,14 @@ class DeltaWriter:
                 path=part.local.name,
                 rows=part.rows,
                 bytes=part.bytes,
-                partition=dict(part.partition),
+                partition=self._partition(part),
             )
             for part in parts
         )
+
+    def _partition(self, part: Part) -> dict[str, str | None]:
+        values = cast("tuple[str | None, ...]", part.partition)
+        return dict(zip(self._partition_by, values, strict=True))
 
     # Columns.
 
@@ -485,9 +499,22 @@ def _emptied(head: Checkpoint) -> Checkpoint:
 
 
 def _parquet_rows(
-    source: object, partition: Mapping[str, str | None], kinds: Mapping[str, Kind]
+    source: IO[bytes], partition: Mapping[str, str | None], kinds: Mapping[str, Kind]
 ) -> Iterator[pa.RecordBatch]:
-    """Yields the rows of a file of ours with the table's columns."""
+    """Yields the rows of a file of ours with all columns of the table."""
+    schema = stored_schema(kinds)
     with pq.ParquetFile(source) as file:
         for batch in file.iter_batches():
-            yield with_columns(batch, partition, kinds)
+            arrays = [_column(batch, field, partition) for field in schema]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _column(
+    batch: pa.RecordBatch, field: pa.Field, partition: Mapping[str, str | None]
+) -> pa.Array:
+    if field.name in partition:
+        value = pa.scalar(partition[field.name], pa.string())
+        return pa.repeat(value, batch.num_rows).cast(field.type)
+    if field.name in batch.schema.names:
+        return batch.column(field.name).cast(field.type)
+    return pa.nulls(batch.num_rows, field.type)

@@ -3,59 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.types import Kind
-from penstock.destinations.delta.parts import Parts
-from penstock.destinations.delta.table import Fragment
 from penstock.sdk.destination import StreamPlan
 from penstock.sdk.latest_rows import LatestRows, latest_rows
 from penstock.sdk.stored_columns import stored_schema, stored_type
 
 Rows = Callable[[], Iterator[pa.RecordBatch]]
+Key = TypeVar("Key")
+
+
+class TableFile(Protocol):
+    """One file of a table."""
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yields the rows in the order of the file; columns it lacks are null."""
+        ...
+
+
+class TakesRows(Protocol):
+    """Where the rows that stay are written."""
+
+    @property
+    def folder(self) -> Path:
+        """A local folder, also for what does not fit into memory."""
+        ...
+
+    def write(self, rows: pa.RecordBatch) -> None: ...
 
 
 def merged(
     plan: StreamPlan,
+    kinds: Mapping[str, Kind],
     *,
     arriving: Sequence[Rows],
-    there: Iterable[tuple[str, Fragment]],
-    out: Parts,
-) -> list[str]:
+    there: Iterable[tuple[Key, TableFile]],
+    out: TakesRows,
+) -> list[Key]:
     """Writes the rows that stay into `out`; returns the files that are replaced by it.
 
-    Arriving rows are read twice; of the files that are there, keys and cursors, and the whole of
-    those only that lose a row.
+    `kinds` are the table's columns. Arriving rows are read twice; of the files that are there,
+    keys and cursors, and the whole of those only that lose a row.
     """
     columns = [*plan.primary_key, *([plan.cursor] if plan.cursor else [])]
-    kinds = out.kinds
     types = [stored_type(kinds[name]) for name in columns]
     if not plan.cursor:
         types.append(pa.int64())
-    names = list(kinds)
     with latest_rows(types, out.folder / "latest") as question:
         for rows in arriving:
             for batch in rows():
                 question.show_arriving(_judged(batch, columns, types))
         question.begin_there()
-        files = [
-            (path, fragment, *_shown(question, fragment, columns, types))
-            for path, fragment in there
-        ]
+        files = [(key, file, *_shown(question, file, columns, types)) for key, file in there]
         staying, going = question.arriving_that_stay(), question.there_that_go()
-    replaced: list[str] = []
-    for path, fragment, start, count in files:
-        if not len(going.among(start, count)):
+    schema, replaced = stored_schema(kinds), []
+    for key, file, first, count in files:
+        if not len(going.among(first, count)):
             continue
-        replaced.append(path)
-        for batch in fragment.read(names):
-            gone = going.among(start, batch.num_rows)
+        replaced.append(key)
+        start = first
+        for batch in file.read(list(kinds)):
             numbers = pa.array(range(batch.num_rows), pa.int64())
-            kept = batch.filter(pc.invert(pc.is_in(numbers, value_set=gone)))
-            out.write(kept.cast(stored_schema(kinds)))
-            start += batch.num_rows  # noqa: PLW2901 - the next batch follows
+            is_gone = pc.is_in(numbers, value_set=going.among(start, batch.num_rows))
+            out.write(batch.filter(pc.invert(is_gone)).cast(schema))
+            start += batch.num_rows
     number = 0
     for rows in arriving:
         for batch in rows():
@@ -65,11 +81,11 @@ def merged(
 
 
 def _shown(
-    question: LatestRows, fragment: Fragment, columns: Sequence[str], types: Sequence[pa.DataType]
+    question: LatestRows, file: TableFile, columns: Sequence[str], types: Sequence[pa.DataType]
 ) -> tuple[int, int]:
     """Shows a file's keys and cursors; returns the number of its first row, and its rows."""
     start = question.shown_there
-    for batch in fragment.read(columns):
+    for batch in file.read(columns):
         question.show_there(_judged(batch, columns, types))
     return start, question.shown_there - start
 
@@ -83,20 +99,3 @@ def _judged(
         arrays.append(pa.nulls(batch.num_rows, types[-1]))
     cast = [array.cast(kind) for array, kind in zip(arrays, types, strict=True)]
     return pa.RecordBatch.from_arrays(cast, names=[str(i) for i in range(len(cast))])
-
-
-def with_columns(
-    batch: pa.RecordBatch, partition: Mapping[str, str | None], kinds: Mapping[str, Kind]
-) -> pa.RecordBatch:
-    """Returns the rows of one of our files with all columns of the table."""
-    schema = stored_schema(kinds)
-    arrays = []
-    for field in schema:
-        if field.name in partition:
-            value = pa.scalar(partition[field.name], pa.string())
-            arrays.append(pa.repeat(value, batch.num_rows).cast(field.type))
-        elif field.name in batch.schema.names:
-            arrays.append(batch.column(field.name).cast(field.type))
-        else:
-            arrays.append(pa.nulls(batch.num_rows, field.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
