@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import IO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from penstock.data.types import Kind
 from penstock.errors import ConfigError, DataError
 from penstock.sdk.files.parquet_parts import Split
-from penstock.sdk.stored_columns import as_text
+from penstock.sdk.stored_columns import as_text, stored_schema
 
 _PARTITIONING: Final = frozenset({Kind.STRING, Kind.INTEGER, Kind.BOOLEAN, Kind.DATE})
 
@@ -48,6 +49,28 @@ def split_by(names: Sequence[str], kinds: Mapping[str, Kind]) -> Split:
             yield values, rows.take(pa.array(group["_list"], pa.int64()))
 
     return split
+
+
+def rows_of_file(
+    source: IO[bytes], partition: Mapping[str, str | None], kinds: Mapping[str, Kind]
+) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of a file of ours with all columns of the table."""
+    schema = stored_schema(kinds)
+    with pq.ParquetFile(source) as file:
+        for batch in file.iter_batches():
+            arrays = [_column(batch, field, partition) for field in schema]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _column(
+    batch: pa.RecordBatch, field: pa.Field, partition: Mapping[str, str | None]
+) -> pa.Array:
+    if field.name in partition:
+        value = pa.scalar(partition[field.name], pa.string())
+        return pa.repeat(value, batch.num_rows).cast(field.type)
+    if field.name in batch.schema.names:
+        return batch.column(field.name).cast(field.type)
+    return pa.nulls(batch.num_rows, field.type)
 
 
 def _texts(values: pa.Array, name: str, kind: Kind) -> pa.Array:

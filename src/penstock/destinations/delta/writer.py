@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
 from penstock.data.types import Kind
 from penstock.destinations.delta.config import DeltaConfig
-from penstock.destinations.delta.partitions import partition_columns, split_by
+from penstock.destinations.delta.partitions import partition_columns, rows_of_file, split_by
 from penstock.destinations.delta.table import (
     Lake,
     Overtaken,
@@ -339,11 +338,11 @@ class DeltaWriter:
 
     def _part_rows(self, part: Part) -> Iterator[pa.RecordBatch]:
         with part.local.open("rb") as source:
-            yield from _parquet_rows(source, self._partition(part), self._kinds)
+            yield from rows_of_file(source, self._partition(part), self._kinds)
 
     def _staged_rows(self, file: DataFile) -> Iterator[pa.RecordBatch]:
         with self._store.open(f"{self._staging_folder}/{file.path}") as source:
-            yield from _parquet_rows(source, file.partition, self._kinds)
+            yield from rows_of_file(source, file.partition, self._kinds)
 
     def _new_parts(self, kinds: Mapping[str, Kind]) -> ParquetParts:
         """Returns a new folder for files of rows with these columns."""
@@ -419,7 +418,7 @@ class DeltaWriter:
         out = self._new_parts(kinds)
         for file in old.files:
             with self._store.open(f"{self._staging_folder}/{file.path}") as source:
-                for batch in _parquet_rows(source, file.partition, old.columns):
+                for batch in rows_of_file(source, file.partition, old.columns):
                     out.write(refitted(batch, old.columns, kinds))
         files = self._moved_in(out.take(), self._staging_folder)
         manifest = with_garbage(
@@ -496,25 +495,3 @@ def _emptied(head: Checkpoint) -> Checkpoint:
         claim=head.claim,
         fence=head.fence,
     )
-
-
-def _parquet_rows(
-    source: IO[bytes], partition: Mapping[str, str | None], kinds: Mapping[str, Kind]
-) -> Iterator[pa.RecordBatch]:
-    """Yields the rows of a file of ours with all columns of the table."""
-    schema = stored_schema(kinds)
-    with pq.ParquetFile(source) as file:
-        for batch in file.iter_batches():
-            arrays = [_column(batch, field, partition) for field in schema]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _column(
-    batch: pa.RecordBatch, field: pa.Field, partition: Mapping[str, str | None]
-) -> pa.Array:
-    if field.name in partition:
-        value = pa.scalar(partition[field.name], pa.string())
-        return pa.repeat(value, batch.num_rows).cast(field.type)
-    if field.name in batch.schema.names:
-        return batch.column(field.name).cast(field.type)
-    return pa.nulls(batch.num_rows, field.type)
