@@ -9,10 +9,10 @@ import pytest
 from penstock.data.types import Kind
 from penstock.destinations.delta.config import DeltaConfig, delta_storage_options
 from penstock.destinations.delta.partitions import partition_columns
-from penstock.destinations.delta.table import table_folder
 from penstock.errors import ConfigError
 from penstock.sdk.config import parse_config
 from penstock.sdk.destination import TableName
+from penstock.sdk.files.folders import table_folder
 
 
 @pytest.mark.parametrize(

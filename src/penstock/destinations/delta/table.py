@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -20,6 +19,7 @@ from penstock.data.types import Kind, kind_of_arrow
 from penstock.destinations.delta.failures import translated
 from penstock.errors import ConfigError
 from penstock.sdk.destination import TableName
+from penstock.sdk.files.folders import table_folder
 from penstock.sdk.files.manifest import DataFile
 from penstock.sdk.stored_columns import stored_schema, stored_type
 
@@ -32,18 +32,6 @@ _READ_ROWS: Final = 65_536
 
 class Overtaken(Exception):
     """Somebody committed first what this commit would have to know."""
-
-
-def table_folder(table: TableName) -> str:
-    """Returns the folder of a table, written so that no reader takes it for a part of a URL.
-
-    Letters, digits, `_` and `-` stay; all else becomes `.` and its bytes in hexadecimal.
-    """
-    return "/".join(_plain(part) for part in (table.schema, table.name) if part)
-
-
-def _plain(name: str) -> str:
-    return quote(name, safe="").replace("~", "%7E").replace(".", "%2E").replace("%", ".")
 
 
 def storable(kinds: Mapping[str, Kind]) -> dict[str, Kind]:

@@ -32,11 +32,11 @@ from penstock.destinations.delta.table import (
     removed,
     require_columns,
     storable,
-    table_folder,
 )
 from penstock.errors import BugError, ResourceBusy
 from penstock.protocol.state import State
 from penstock.sdk.destination import StreamPlan
+from penstock.sdk.files.folders import table_folder
 from penstock.sdk.files.manifest import (
     Checkpoint,
     Content,
