@@ -169,7 +169,7 @@ class DeltaWriter:
             if head.number in (None, number):
                 self._is_settled = True
                 return seen
-            base = head.settled(number) or _emptied(head)
+            base = head.settled(number) or head.emptied()
             mine = self._prepare(number, partial(_same, base))
             with suppress(Overtaken):
                 commit(seen, [], transaction=(self._owner, mine))
@@ -216,7 +216,7 @@ class DeltaWriter:
     ) -> Checkpoint:
         """Returns what the stream's checkpoint is after a commit of this writer."""
         head = self._own(manifest)
-        base = head.settled(number) or _emptied(head)
+        base = head.settled(number) or head.emptied()
         manifest = manifest.with_checkpoint(msgspec.structs.replace(base, claim=self._claim))
         return self._own(self._remembered(manifest, state=state, is_complete=is_complete))
 
@@ -489,14 +489,3 @@ class DeltaWriter:
 
 def _same(checkpoint: Checkpoint, _: Manifest) -> Checkpoint:
     return checkpoint
-
-
-def _emptied(head: Checkpoint) -> Checkpoint:
-    """Returns the checkpoint of a stream whose table is gone: nothing was committed."""
-    return Checkpoint(
-        connection=head.connection,
-        name=head.name,
-        namespace=head.namespace,
-        claim=head.claim,
-        fence=head.fence,
-    )
