@@ -12,7 +12,14 @@ from tests.acceptance.conftest import Terminal
 
 def test_rows_are_merged_into_a_delta_table_with_proof(terminal: Terminal) -> None:
     words = ["sync", "sqlite", "delta", "--source.path", "app.sqlite"]
-    words += ["--destination.path", "lake", "--mode", "append_dedup", "--cursor", "visits=at"]
+    words += [
+        "--destination.path",
+        "lake",
+        "--mode",
+        "incremental_append_dedup",
+        "--cursor",
+        "visits=at",
+    ]
     words += ["--primary-key", "visits=id", "--json"]
     with sqlite3.connect(terminal.folder / "app.sqlite", isolation_level=None) as connection:
         connection.execute("CREATE TABLE visits (id INTEGER PRIMARY KEY, code TEXT, at INTEGER)")
