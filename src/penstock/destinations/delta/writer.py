@@ -287,7 +287,7 @@ class DeltaWriter:
             part.local.unlink(missing_ok=True)
         return rows
 
-    def _merge(self, seen: Seen, *, parts: Sequence[Part]) -> list[AddAction | RemoveAction]:
+    def _merge(self, seen: Seen, parts: Sequence[Part]) -> list[AddAction | RemoveAction]:
         """Writes anew the files that lose rows, and returns what the log has to say of it."""
         out = self._new_parts(self._kinds)
         replaced = merged(
