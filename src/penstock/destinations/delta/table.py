@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -46,6 +46,7 @@ class Seen:
 
     table: DeltaTable
     where: str
+    options: dict[str, str] = field(repr=False)
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -144,7 +145,7 @@ class Lake:
                 found = DeltaTable(where, storage_options=self._options)
             except TableNotFoundError:
                 return None
-        return Seen(table=found, where=where)
+        return Seen(table=found, where=where, options=self._options)
 
     def open(self, table: TableName) -> Seen:
         """Returns the newest version of a table; raises ConfigError when there is none."""
@@ -229,6 +230,8 @@ def commit(
     )
     kinds = seen.kinds if replace_with is None else replace_with
     with translated(seen.where):
+        if any(isinstance(action, RemoveAction) for action in actions):
+            _require_newest(seen)
         try:
             seen.table.create_write_transaction(
                 list(actions),
@@ -249,6 +252,16 @@ def add_columns(seen: Seen, kinds: Mapping[str, Kind]) -> None:
             seen.table.alter.add_columns(fields)
         except CommitFailedError as error:
             raise _overtaken(seen) from error
+
+
+def _require_newest(seen: Seen) -> None:
+    """Raises Overtaken when others committed since.
+
+    delta-rs sees no conflict between a file taken out here and one that a compaction took out.
+    """
+    newest = DeltaTable(seen.where, storage_options=seen.options)
+    if newest.version() != seen.table.version():
+        raise Overtaken
 
 
 def _overtaken(seen: Seen) -> Overtaken | ConfigError:

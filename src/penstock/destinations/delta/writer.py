@@ -248,6 +248,7 @@ class DeltaWriter:
             if replace_with is None:
                 self._refuse_other_columns(seen)
             self._is_settled = False
+            self._own(self._book.newest())
             entries = actions(seen)
             after = partial(self._after, number=number, state=state, is_complete=is_complete)
             mine = self._prepare(number, after)
