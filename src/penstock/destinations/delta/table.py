@@ -52,15 +52,15 @@ class Seen:
     def kinds(self) -> dict[str, Kind]:
         """The columns; raises ConfigError for one of a type that penstock does not write."""
         kinds: dict[str, Kind] = {}
-        for field in pa.schema(self.table.schema()):
-            kind = kind_of_arrow(field.type)
-            if stored_type(kind) != field.type or not field.nullable:
+        for column in pa.schema(self.table.schema()):
+            kind = kind_of_arrow(column.type)
+            if stored_type(kind) != column.type or not column.nullable:
                 raise ConfigError(
-                    f"Column {field.name!r} of {self.where} is {field.type}"
-                    f"{'' if field.nullable else ' not null'}, which penstock does not write.",
+                    f"Column {column.name!r} of {self.where} is {column.type}"
+                    f"{'' if column.nullable else ' not null'}, which penstock does not write.",
                     remedy="Give the stream a table of its own: set a prefix or a namespace.",
                 )
-            kinds[field.name] = kind
+            kinds[column.name] = kind
         return kinds
 
     @property
