@@ -59,6 +59,7 @@ AIRBYTE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "bigquery": "penstock.destinations.bigquery:BigQueryDestination",
+        "delta": "penstock.destinations.delta:DeltaDestination",
         "duckdb": "penstock.destinations.duckdb:DuckDBDestination",
         "files": "penstock.destinations.files:FilesDestination",
         "mysql": "penstock.destinations.mysql:MySQLDestination",
@@ -71,6 +72,7 @@ NATIVE_DESTINATIONS: Final[Mapping[str, str]] = MappingProxyType(
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "destination-bigquery": "BigQuery",
+        "destination-delta": "Delta Lake",
         "destination-duckdb": "DuckDB",
         "destination-files": "Files",
         "destination-mysql": "MySQL",

@@ -13,9 +13,9 @@ from moto.server import ThreadedMotoServer
 
 from penstock.data.types import Kind
 from penstock.destinations.files import FilesConfig, FilesDestination
-from penstock.destinations.files.store import store_of
 from penstock.errors import AccessDenied, ConfigError, ResourceBusy
 from penstock.sdk.destination import StreamPlan, TableName, WriteMode
+from penstock.sdk.files.store import store_of
 from penstock.testing.cells import found_rows
 from penstock.testing.feed import batch_of, page_of, state_at
 from penstock.testing.lab import plan_for, simple_plan, simple_rows

@@ -10,7 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from penstock.destinations.files.config import FilesConfig
-from penstock.destinations.files.store import Store, store_of
 from penstock.errors import ConfigError, ConnectionFailed
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.state import State
@@ -22,13 +21,13 @@ from penstock.sdk.destination import (
     WriteMode,
     Writer,
 )
+from penstock.sdk.files.store import Store, store_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.destinations.files.manifest import Book, Content
+    from penstock.sdk.files.manifest import Book, Content
 
-_SHARED: Final = "_penstock/shared"
 _OPENED_AT_ONCE: Final = 128
 _TRIES: Final = 20
 
@@ -99,7 +98,8 @@ class FilesDestination:
 
     def store_global_state(self, connection: str, state: State, fence: int) -> None:
         """Makes a shared state durable; raises ResourceBusy when a newer attempt has stored one."""
-        from penstock.destinations.files.manifest import (  # noqa: PLC0415 - loads pyarrow
+        from penstock.sdk.files.manifest import (  # noqa: PLC0415 - loads pyarrow
+            SHARED,
             Book,
             Manifest,
             refuse_stale,
@@ -110,7 +110,7 @@ class FilesDestination:
             refuse_stale(manifest.checkpoint(connection, None), fence)
             return manifest.with_checkpoint(shared_checkpoint(connection, state, fence))
 
-        Book(self._store, _SHARED).change(change)
+        Book(self._store, SHARED).change(change)
 
     def forget_states(self, connection: str, streams: Sequence[StreamDescriptor] | None) -> None:
         """Removes checkpoints; the rows they cover stay."""
@@ -126,10 +126,8 @@ class FilesDestination:
         """
         import pyarrow as pa  # noqa: PLC0415 (heavy, and only needed to read back)
 
-        from penstock.destinations.files.writer import (  # noqa: PLC0415
-            book_of,
-            table_folder,
-        )
+        from penstock.destinations.files.writer import table_folder  # noqa: PLC0415
+        from penstock.sdk.files.manifest import book_of  # noqa: PLC0415
         from penstock.sdk.stored_columns import stored_schema  # noqa: PLC0415
 
         store, folder, book = self._store, table_folder(table), book_of(self._store, table)
@@ -154,19 +152,15 @@ class FilesDestination:
 
     def count(self, table: TableName) -> int:
         """Returns the rows of a table as its manifest counts them."""
-        from penstock.destinations.files.writer import book_of  # noqa: PLC0415 - loads pyarrow
+        from penstock.sdk.files.manifest import book_of  # noqa: PLC0415 - loads pyarrow
 
         content = book_of(self._store, table).newest().content
         return content.rows if content else 0
 
     def _books(self) -> list[Book]:
-        from penstock.destinations.files.manifest import (  # noqa: PLC0415 - loads pyarrow
-            Book,
-            book_folders,
-        )
+        from penstock.sdk.files.manifest import all_books  # noqa: PLC0415 - loads pyarrow
 
-        folders = book_folders(self._store.names("_penstock"))
-        return [Book(self._store, folder) for folder in sorted(folders)]
+        return all_books(self._store)
 
 
 def _rows_of(

@@ -20,9 +20,9 @@ from penstock.data.encode import object_lines
 from penstock.data.types import Kind
 from penstock.destinations.files.config import FilesConfig
 from penstock.errors import DataError
+from penstock.sdk.files.parquet_file import ParquetFile
 from penstock.sdk.stored_columns import as_text, stored_schema, stored_type, with_json
 
-_ROW_GROUP_BYTES: Final = 32 << 20
 _READ_ROWS: Final = 65_536
 _AS_THEY_ARE: Final = frozenset({Kind.BOOLEAN, Kind.INTEGER, Kind.NUMBER})
 _record: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -52,39 +52,9 @@ def suffix_of(config: FilesConfig) -> str:
 def new_file(path: Path, config: FilesConfig, kinds: Mapping[str, Kind]) -> RowFile:
     """Returns a new file for rows of these columns."""
     if config.format == "parquet":
-        return _ParquetFile(path, config, kinds)
-    return _TextFile(path, config, kinds)
-
-
-class _ParquetFile:
-    def __init__(self, path: Path, config: FilesConfig, kinds: Mapping[str, Kind]) -> None:
         compression = "zstd" if config.compression == "auto" else config.compression
-        self._path = path
-        self._schema = stored_schema(kinds)
-        self._waiting: list[pa.RecordBatch] = []
-        self._waiting_bytes = 0
-        self._writer = pq.ParquetWriter(path, self._schema, compression=compression)
-
-    @property
-    def bytes(self) -> int:
-        return self._path.stat().st_size + self._waiting_bytes
-
-    def write(self, rows: pa.RecordBatch) -> None:
-        self._waiting.append(rows)
-        self._waiting_bytes += rows.nbytes
-        if self._waiting_bytes >= _ROW_GROUP_BYTES:
-            self._write_group()
-
-    def close(self) -> int:
-        self._write_group()
-        self._writer.close()
-        return int(pq.read_metadata(self._path).num_rows)
-
-    def _write_group(self) -> None:
-        if self._waiting:
-            table = pa.Table.from_batches(self._waiting, self._schema)
-            self._writer.write_table(table, row_group_size=max(1, table.num_rows))
-            self._waiting, self._waiting_bytes = [], 0
+        return ParquetFile(path, stored_schema(kinds), compression=compression)
+    return _TextFile(path, config, kinds)
 
 
 class _TextFile:

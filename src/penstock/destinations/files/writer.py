@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
 
 import msgspec
 import pyarrow as pa
 
 from penstock.destinations.files.config import FilesConfig
 from penstock.destinations.files.formats import read_rows
-from penstock.destinations.files.manifest import (
-    Book,
+from penstock.destinations.files.parts import Part, Parts
+from penstock.errors import BugError, ResourceBusy
+from penstock.protocol.state import State
+from penstock.sdk.destination import StreamPlan, TableName
+from penstock.sdk.files.manifest import (
     Content,
     DataFile,
     Manifest,
     begun_anew,
+    book_of,
     claimed,
+    owner_of,
+    quoted,
     remembered,
     require_staging,
+    staged_in,
+    with_garbage,
 )
-from penstock.destinations.files.parts import Part, Parts
-from penstock.destinations.files.store import Store, remove_spool
-from penstock.errors import BugError, ResourceBusy
-from penstock.protocol.state import State
-from penstock.sdk.destination import StreamPlan, TableName
+from penstock.sdk.files.store import Store, remove_spool
 from penstock.sdk.stored_columns import fitted_kinds, landed_in, planned_kinds, refitted
-
-BOOKS = "_penstock/tables"
-"""Beside the tables, where no glob over one of them looks."""
 
 
 def table_folder(table: TableName) -> str:
     """Returns the folder of a table's data files."""
-    name = _quoted(table.name)
-    return f"{_quoted(table.schema)}/{name}" if table.schema else name
-
-
-def book_of(store: Store, table: TableName) -> Book:
-    """Returns the book that says what a table consists of."""
-    schema = f"schema={_quoted(table.schema)}" if table.schema else "default"
-    return Book(store, f"{BOOKS}/{schema}/{_quoted(table.name)}")
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe=" ").replace(".", "%2E") if name.startswith(".") else quote(name)
+    name = quoted(table.name)
+    return f"{quoted(table.schema)}/{name}" if table.schema else name
 
 
 @contextmanager
@@ -71,8 +60,7 @@ class FilesWriter:
         self._book = book_of(store, plan.table)
         self._folder = table_folder(plan.table)
         self._claim = uuid.uuid4().hex
-        who = f"{plan.connection}\0{plan.stream.namespace}\0{plan.stream.name}"
-        self._owner = hashlib.sha256(who.encode()).hexdigest()[:12]
+        self._owner = owner_of(plan.connection, plan.stream.name, plan.stream.namespace)
         self._generation = str(plan.generation_id) if plan.mode.is_overwrite else None
         self._parts: Parts | None = None
         self._spool = f"{self._book.folder}/open/{self._owner}-{self._claim}"
@@ -132,8 +120,8 @@ class FilesWriter:
             if plan.resumes:
                 require_staging(manifest, plan)
             else:
-                staged = _staged_in(manifest, self._book.folder)
-                manifest = _with_garbage(begun_anew(manifest, plan), staged)
+                staged = staged_in(manifest, self._book.folder)
+                manifest = with_garbage(begun_anew(manifest, plan), staged)
         table = (plan.table.schema, plan.table.name)
         manifest = msgspec.structs.replace(manifest, table=table)
         return self._fitted(manifest)
@@ -154,7 +142,7 @@ class FilesWriter:
             files = self._moved_in(parts.take())
         finally:
             remove_spool(spool)
-        manifest = _with_garbage(manifest, {self._path_of(file.path) for file in old.files})
+        manifest = with_garbage(manifest, {self._path_of(file.path) for file in old.files})
         return self._with_target(manifest, Content(columns=kinds, files=files))
 
     def _taken(self) -> tuple[DataFile, ...]:
@@ -206,9 +194,9 @@ class FilesWriter:
             self._store.copy(self._path_of(file.path), f"{self._folder}/{file.path}")
         old = manifest.content.files if manifest.content else ()
         garbage = {f"{self._folder}/{file.path}" for file in old}
-        garbage |= _staged_in(manifest, self._book.folder)
+        garbage |= staged_in(manifest, self._book.folder)
         manifest = msgspec.structs.replace(manifest, content=new, staging={})
-        return _with_garbage(manifest, garbage)
+        return with_garbage(manifest, garbage)
 
     def _own_files(self) -> list[str]:
         """Returns this stream's files, listed before the claim.
@@ -242,20 +230,7 @@ class FilesWriter:
             )
 
 
-def _staged_in(manifest: Manifest, book: str) -> set[str]:
-    return {
-        f"{book}/staging/{generation}/{file.path}"
-        for generation, content in manifest.staging.items()
-        for file in content.files
-    }
-
-
 def _files_in(manifest: Manifest, folder: str, book: str) -> set[str]:
     """Returns the paths in the store of all files that a manifest names."""
     files = manifest.content.files if manifest.content else ()
-    return {f"{folder}/{file.path}" for file in files} | _staged_in(manifest, book)
-
-
-def _with_garbage(manifest: Manifest, paths: set[str]) -> Manifest:
-    garbage = tuple(sorted({*manifest.garbage, *paths}))
-    return msgspec.structs.replace(manifest, garbage=garbage)
+    return {f"{folder}/{file.path}" for file in files} | staged_in(manifest, book)

@@ -6,25 +6,31 @@ first, it is applied again to theirs.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
 from penstock.data.types import Kind
-from penstock.destinations.files.store import Store
 from penstock.errors import DataError, ProtocolError, ResourceBusy
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.protocol.codec import decode_states, encode
 from penstock.protocol.state import State
-from penstock.sdk.destination import StoredState, StreamPlan
+from penstock.sdk.destination import StoredState, StreamPlan, TableName
+from penstock.sdk.files.store import Store
 
 _KEPT_VERSIONS: Final = 20
 _ATTEMPTS: Final = 50
 _VERSION: Final = re.compile(r"/versions/v(\d{12})\.json$")
 _FORMAT: Final = 1
+_BOOKS: Final = "_penstock/tables"
+"""Beside the tables, where no glob over one of them looks."""
+SHARED: Final = "_penstock/shared"
+"""The book of states that all streams of a connection share."""
 
 
 class DataFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +39,8 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     rows: int
     bytes: int
+    partition: dict[str, str | None] = {}
+    """Values of columns that are not in the file, as text; for formats that keep them apart."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +70,34 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """False while an attempt has begun and nothing was committed."""
     claim: str = ""
     """The writer that opened last; no other may commit."""
+    number: int | None = None
+    """The transaction of the table's own log that carries it; None when this manifest does."""
+    before: Checkpoint | None = None
+    """What stands for as long as that transaction is not in the table's log."""
+
+    def settled(self, number: int) -> Checkpoint | None:
+        """Returns the checkpoint that stands when the log's newest transaction has this number.
+
+        None when none does: the table was dropped, or made anew by somebody else.
+        """
+        if self.number in (None, number):
+            return self
+        return self.before.settled(number) if self.before else None
+
+    def emptied(self) -> Checkpoint:
+        """Returns the checkpoint of a stream that committed nothing: its table is gone."""
+        return Checkpoint(
+            connection=self.connection,
+            name=self.name,
+            namespace=self.namespace,
+            claim=self.claim,
+            fence=self.fence,
+        )
+
+    @property
+    def highest(self) -> int:
+        """The highest number that a transaction was ever prepared under."""
+        return max(self.number or 0, self.before.highest if self.before else 0)
 
     @property
     def stream(self) -> StreamDescriptor | None:
@@ -178,9 +214,22 @@ def _is_whole(versions: list[int], since: int) -> bool:
     return later == list(range(since, since + len(later)))
 
 
-def book_folders(names: Iterable[str]) -> set[str]:
-    """Returns the folders among these files that hold versions of a manifest."""
-    return {name[: match.start()] for name in names if (match := _VERSION.search(name))}
+def book_of(store: Store, table: TableName) -> Book:
+    """Returns the book of a table."""
+    schema = f"schema={quoted(table.schema)}" if table.schema else "default"
+    return Book(store, f"{_BOOKS}/{schema}/{quoted(table.name)}")
+
+
+def all_books(store: Store) -> list[Book]:
+    """Returns the books of all tables, and the shared one, in a store."""
+    names = store.names("_penstock")
+    folders = {name[: match.start()] for name in names if (match := _VERSION.search(name))}
+    return [Book(store, folder) for folder in sorted(folders)]
+
+
+def quoted(name: str) -> str:
+    """Returns a table's name as that of a folder."""
+    return quote(name, safe=" ").replace(".", "%2E") if name.startswith(".") else quote(name)
 
 
 def _decoded(content: bytes, path: str) -> Manifest:
@@ -284,3 +333,24 @@ def shared_checkpoint(connection: str, state: State, fence: int) -> Checkpoint:
         fence=fence,
         is_saved=True,
     )
+
+
+def owner_of(connection: str, stream: str | None, namespace: str | None) -> str:
+    """Returns a short name of a connection's stream, for its files and transactions."""
+    who = f"{connection}\0{namespace}\0{stream}"
+    return hashlib.sha256(who.encode()).hexdigest()[:12]
+
+
+def staged_in(manifest: Manifest, folder: str) -> set[str]:
+    """Returns the paths in the store of all rows that wait beside a table; `folder` its book's."""
+    return {
+        f"{folder}/staging/{generation}/{file.path}"
+        for generation, content in manifest.staging.items()
+        for file in content.files
+    }
+
+
+def with_garbage(manifest: Manifest, paths: set[str]) -> Manifest:
+    """Returns the manifest with more files to be removed."""
+    garbage = tuple(sorted({*manifest.garbage, *paths}))
+    return msgspec.structs.replace(manifest, garbage=garbage)

@@ -1,0 +1,20 @@
+"""Delta tables keep every promise of a destination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from penstock.destinations.delta import DeltaConfig, DeltaDestination
+from penstock.testing.destination_suite import DestinationSuite
+
+
+class TestDelta(DestinationSuite):
+    destination = DeltaDestination
+
+    def config(self, place: Path) -> DeltaConfig:
+        return DeltaConfig(path=str(place / "lake"))
+
+    def wrong_config(self, place: Path) -> DeltaConfig:
+        letter = place / "letter.txt"
+        letter.write_text("not a folder")
+        return DeltaConfig(path=str(letter))

@@ -1,0 +1,25 @@
+"""A bucket in moto's S3, on a free loopback port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+KEYS = {"key": "testing", "secret": "testing"}
+
+
+@contextmanager
+def bucket_served(name: str) -> Iterator[str]:
+    """Starts a server with one bucket; yields the server's address."""
+    import s3fs  # noqa: PLC0415 (an extra)
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 (slow, and not for every process)
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        address = f"http://{host}:{port}"
+        s3fs.S3FileSystem(**KEYS, endpoint_url=address).mkdir(name)
+        yield address
+    finally:
+        server.stop()
