@@ -18,7 +18,9 @@ import {
   IconDatabaseImport,
   IconHome,
   IconMoon,
+  IconSettings,
   IconSun,
+  IconTable,
   IconUserCircle,
 } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
@@ -32,6 +34,8 @@ const PLACES = [
   { to: "/connections", label: "Connections", icon: <IconArrowsRightLeft size={18} /> },
   { to: "/sources", label: "Sources", icon: <IconDatabaseExport size={18} /> },
   { to: "/destinations", label: "Destinations", icon: <IconDatabaseImport size={18} /> },
+  { to: "/data", label: "Data", icon: <IconTable size={18} /> },
+  { to: "/settings", label: "Settings", icon: <IconSettings size={18} /> },
 ] as const;
 
 export function Frame() {

@@ -30,6 +30,8 @@ const at = <P extends string>(path: P, load: () => Promise<object>, name: string
 const home = () => import("./areas/home/Home");
 const connectors = () => import("./areas/connectors/pages");
 const connections = () => import("./areas/connections/pages");
+const data = () => import("./areas/data/pages");
+const settings = () => import("./areas/settings/Settings");
 const run = () => import("./areas/runs/RunPage");
 
 const tree = root.addChildren([
@@ -46,6 +48,10 @@ const tree = root.addChildren([
   at("/connections/new", connections, "NewConnection"),
   at("/connections/$connectionId/{-$part}", connections, "ConnectionPage"),
   at("/connections/$connectionId/runs/$runId/{-$part}", run, "RunPage"),
+  at("/data", data, "DataList"),
+  at("/data/$connectionId", data, "ConnectionData"),
+  at("/data/destinations/$destinationId", data, "DestinationData"),
+  at("/settings/{-$part}", settings, "Settings"),
 ]);
 
 export const router = createRouter({
