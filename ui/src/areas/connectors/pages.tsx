@@ -122,10 +122,15 @@ function List({ kind }: { kind: Kind }) {
 function Gallery({ kind }: { kind: Kind }) {
   const words = WORDS[kind];
   const [search, setSearch] = useState("");
+  const { workspaceId } = useSession();
   const query = useQuery({
-    queryKey: ["definitions", kind],
+    queryKey: ["definitions", kind, workspaceId],
     queryFn: async () =>
-      found(await api.GET("/api/v1/definitions", { params: { query: { kind, limit: 500 } } })),
+      found(
+        await api.GET("/api/v1/definitions", {
+          params: { query: { kind, workspace_id: workspaceId, limit: 500 } },
+        }),
+      ),
   });
   const wanted = search.trim().toLowerCase();
   const shown = (query.data?.items ?? []).filter((each) =>

@@ -189,7 +189,7 @@ function Make({ onDone }: { onDone: () => void }) {
 }
 
 function Made({ secret, onDone }: { secret: string; onDone: () => void }) {
-  const example = `curl -H "Authorization: Bearer $PENSTOCK_TOKEN" ${window.location.origin}${root}/api/v1/connections`;
+  const example = `curl -H "Authorization: Bearer $PENSTOCK_TOKEN" \\\n  ${window.location.origin}${root}/api/v1/connections`;
   return (
     <Modal
       opened
