@@ -138,6 +138,8 @@ def test_a_new_user_gets_from_the_link_to_the_proof(  # noqa: PLR0915 (one walk)
     assert found == (committed,)
 
     page.get_by_role("link", name="Home").click()
-    expect(page.get_by_text("Succeeded")).to_be_visible()
+    expect(page.get_by_role("cell", name="Succeeded")).to_be_visible()
+    expect(page.get_by_text("Nothing fails and nothing is late.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Time the runs took")).to_be_visible()
     tab.picture("home")
     assert complaints == []

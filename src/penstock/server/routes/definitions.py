@@ -73,7 +73,8 @@ def list_definitions(
     workspace_id: str | None = None,
 ) -> Definitions:
     """Lists the connectors there are to choose from, by name."""
-    del actor
+    if workspace_id is not None:
+        actor.require(Role.READER, workspace_id)
     with site.store.read() as tx:
         found = definitions.list_(tx, window, kind=kind, workspace_id=workspace_id)
     return Definitions(items=[_shown(each) for each in found.items], next=found.next)
