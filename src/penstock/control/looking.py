@@ -32,12 +32,14 @@ from penstock.control.store import (
     discoveries,
 )
 from penstock.data.names import landing_name
-from penstock.errors import ConfigError, ResourceBusy, UnknownName
+from penstock.errors import BugError, ConfigError, ResourceBusy, UnknownName
 
 MOST_ROWS: Final = 1000
 _AT_ONCE: Final = 6
 _STARTING_SECONDS: Final = 90.0
 _AUDITED_TEXT: Final = 4000
+_TRIAL_SECONDS: Final = 300.0
+"""Installing airbyte-cdk the first time is among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,14 @@ class Named:
     @property
     def key(self) -> tuple[str | None, str]:
         return (self.schema, self.table)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestFound:
+    """What a manifest says of itself."""
+
+    connection_specification: Mapping[str, Any]
+    streams: tuple[str, ...]
 
 
 class Looking:
@@ -205,6 +215,45 @@ class Looking:
             destination_id, ProbeKind.EXECUTE, {"statements": list(statements)}, seconds=seconds
         )
 
+    def manifest(self, text: str) -> ManifestFound:
+        """Returns what settings a manifest asks for, and its streams; nothing is installed."""
+        reference = _manifest_reference(text, {})
+        answer = self._ask(ProbeKind.MANIFEST, ConnectorKind.SOURCE, reference)
+        return ManifestFound(
+            connection_specification=(answer.spec or {}).get("connectionSpecification", {}),
+            streams=answer.streams or (),
+        )
+
+    def trial(
+        self,
+        text: str,
+        config: Mapping[str, Any],
+        stream: str,
+        *,
+        records: int,
+        pages: int,
+        slices: int,
+    ) -> dict[str, Any]:
+        """Returns what reading one stream of a manifest asks for and gets, its secrets masked.
+
+        The document is the runner's, as it came. Raises ConfigError in the words of whoever read.
+        """
+        answer = self._ask(
+            ProbeKind.TRIAL,
+            ConnectorKind.SOURCE,
+            _manifest_reference(text, config),
+            details={
+                "stream": {"name": stream},
+                "limit": _bounded(records),
+                "pages": pages,
+                "slices": slices,
+            },
+            seconds=_TRIAL_SECONDS,
+        )
+        if answer.trial is None:
+            raise BugError("The trial succeeded and told nothing.", remedy="Report it.")
+        return answer.trial
+
     def _ask_destination(
         self,
         destination_id: str,
@@ -293,6 +342,11 @@ def _namespace(connection: Connection) -> str | None:
             return ""
         case _:
             return connection.namespace_format or ""
+
+
+def _manifest_reference(text: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    # A line of its own is a path or an address to the runner, and this must be neither.
+    return {"name": "source-manifest", "config": dict(config), "manifest": f"{text}\n"}
 
 
 def _reference(named: Named) -> dict[str, str]:
