@@ -30,9 +30,9 @@ _NAME = "source-manifest"
 _LOUD = ("FATAL", "ERROR", "WARN")
 
 
-@manifest.command
-def test(
-    manifest: Annotated[str, Parameter(help="Path or URL of the manifest.")],
+@manifest.command(name="test")
+def try_out(
+    path: Annotated[str, Parameter(help="Path or URL of the manifest.")],
     stream: Annotated[
         str | None, Parameter(help="Name of the stream; may be left out when there is only one.")
     ] = None,
@@ -71,13 +71,13 @@ def test(
         if number < 1:
             raise ConfigError(f"{flag} is {number}.", remedy="Ask for one or more.")
     trial = manifest_trial(
-        ConnectorRef(name=_NAME, manifest=manifest),
+        ConnectorRef(name=_NAME, manifest=path),
         options=RunOptions(on_log=lambda line: tell(line, screen)),
     )
     names = trial.streams()
     if stream is None and len(names) != 1:
         raise ConfigError(
-            f"{manifest} has {count_of(len(names), 'stream')}.",
+            f"{path} has {count_of(len(names), 'stream')}.",
             remedy=f"Name one: {', '.join(names)}." if names else "Name a stream that it makes.",
         )
     spec = trial.spec()

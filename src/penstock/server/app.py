@@ -91,7 +91,6 @@ def create_app(
         probes,
         looking,
         manifests,
-        manifests,
         connections,
         positions,
         runs,

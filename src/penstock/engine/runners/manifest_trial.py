@@ -124,7 +124,7 @@ class ManifestTrial:
                 "airbyte-cdk read the manifest and told nothing.", remedy="Look at its log lines."
             )
         masker = Masker(config, self.spec().connection_specification)
-        return _Told(masker).found(_decoded(answers.found[-1]))
+        return told(answers.found[-1], masker)
 
     def _manifest(self) -> Manifest:
         if self._loaded is None:
@@ -222,9 +222,10 @@ class _Read(msgspec.Struct):
     inferred_schema: dict[str, Any] | None = None
 
 
-def _decoded(answer: msgspec.Raw) -> _Read:
+def told(answer: bytes | msgspec.Raw, masker: Masker) -> TrialFound:
+    """Returns airbyte-cdk's answer as it is shown; raises ConnectorFailed for any other."""
     try:
-        return msgspec.json.decode(answer, type=_Read)
+        return _Told(masker).found(msgspec.json.decode(answer, type=_Read))
     except msgspec.DecodeError as error:
         raise ConnectorFailed(
             f"airbyte-cdk told of the trial in a way that is not understood: {error}.",
