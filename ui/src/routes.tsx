@@ -32,6 +32,7 @@ const connectors = () => import("./areas/connectors/pages");
 const connections = () => import("./areas/connections/pages");
 const data = () => import("./areas/data/pages");
 const settings = () => import("./areas/settings/Settings");
+const manifest = () => import("./areas/manifest/Editor");
 const run = () => import("./areas/runs/RunPage");
 
 const tree = root.addChildren([
@@ -52,6 +53,7 @@ const tree = root.addChildren([
   at("/data/$connectionId", data, "ConnectionData"),
   at("/data/destinations/$destinationId", data, "DestinationData"),
   at("/settings/{-$part}", settings, "Settings"),
+  at("/manifest", manifest, "ManifestEditor"),
 ]);
 
 export const router = createRouter({

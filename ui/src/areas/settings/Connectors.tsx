@@ -21,6 +21,7 @@ import { api, found, type Schemas } from "../../api/client";
 import { useSession } from "../../api/session";
 import { Confirm } from "../../parts/Confirm";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
+import { isName, nameOf } from "../connectors/naming";
 import { MayAdminister } from "./MayAdminister";
 import { words as all } from "./words";
 
@@ -140,8 +141,6 @@ function Rows(props: { definitions: Definition[]; remove: (definition: Definitio
   );
 }
 
-const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
-
 function Add({ onDone }: { onDone: () => void }) {
   const { session, workspaceId } = useSession();
   const client = useQueryClient();
@@ -151,7 +150,7 @@ function Add({ onDone }: { onDone: () => void }) {
   const [name, setName] = useState<string>();
   const [origin, setOrigin] = useState("");
   const suggested = name ?? nameOf(title);
-  const isNamed = NAME.test(suggested);
+  const isNamed = isName(suggested);
   const add = useMutation({
     mutationFn: () =>
       api.POST("/api/v1/definitions", {
@@ -273,14 +272,6 @@ function Choice<V extends string>(props: {
       />
     </div>
   );
-}
-
-/** "Acme Orders!" as "acme-orders". */
-function nameOf(title: string): string {
-  return title
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "-")
-    .replaceAll(/^[^a-z]+|-+$/g, "");
 }
 
 function Remove({ definition, onDone }: { definition: Definition; onDone: () => void }) {
