@@ -72,7 +72,7 @@ def test_two_hundred_fields_and_choices_three_deep_are_drawn_in_a_blink(house: H
         page.add_init_script(WATCH)
         took = milliseconds(page, f"{house.up.address}/sources/new/{definition}")
         expect(page.get_by_label("Field 199")).to_be_attached()
-        assert page.get_by_label("Access 1").count() == 1
+        expect(page.get_by_label("Access 1").first).to_be_attached()
         assert took < MOST_MS
         # Typing into one of many fields is answered at once, too.
         page.get_by_label("Field 0", exact=False).first.fill("typed")

@@ -114,3 +114,94 @@ def test_the_pages_are_light_dark_or_as_the_system(house: House) -> None:
         expect(page.locator("html[data-mantine-color-scheme=light]")).to_be_attached()
         assert_accessible(page)
         expect(page.get_by_text(re.compile("en-GB"))).to_be_visible()
+
+
+def test_a_user_is_made_gets_a_link_signs_in_and_is_removed(house: House) -> None:
+    with house.tab() as page:
+        page.goto(f"{house.up.address}/settings/users")
+        page.get_by_role("button", name="New user").click()
+        page.get_by_label("E-mail address").fill("reader@example.org")
+        page.get_by_label("Role").select_option("Reader: looks")
+        assert_accessible(page)
+        page.get_by_role("button", name="Make the user").click()
+        page.get_by_role("dialog").get_by_role("button", name="Make a sign-in link").click()
+        link = page.get_by_label("Link", exact=True).input_value()
+        page.get_by_role("button", name="Done").click()
+        row = page.get_by_role("row").filter(has_text="reader@example.org")
+        expect(row).to_contain_text("Reader · Default")
+        assert_accessible(page)
+        house.picture(page, "users")
+
+        with house.browser.new_context(locale="en-GB") as theirs:
+            other = theirs.new_page()
+            other.goto(link)
+            expect(other.get_by_role("link", name="Settings")).to_be_visible()
+            other.goto(f"{house.up.address}/settings/users")
+            expect(other.get_by_text("Only administrators see this.")).to_be_visible()
+
+        row.get_by_role("button", name="Actions for reader@example.org").click()
+        page.get_by_role("menuitem", name="Take away: Reader Default").click()
+        expect(row).to_contain_text("no role")
+        row.get_by_role("button", name="Actions for reader@example.org").click()
+        page.get_by_role("menuitem", name="Remove").click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(row).to_have_count(0)
+
+
+def test_a_workspace_is_made_worked_in_and_removed(house: House) -> None:
+    with house.tab() as page:
+        page.goto(f"{house.up.address}/settings/workspaces")
+        page.get_by_role("button", name="New workspace").click()
+        page.get_by_label("Name").fill("Trials")
+        page.get_by_role("button", name="Make the workspace").click()
+        row = page.get_by_role("row").filter(has_text="Trials")
+        row.get_by_role("button", name="Work here").click()
+        expect(row).to_contain_text("you work here")
+        page.reload()
+        expect(row).to_contain_text("you work here")
+        assert_accessible(page)
+        row.get_by_role("button", name="Actions for Trials").click()
+        page.get_by_role("menuitem", name="Remove").click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(row).to_have_count(0)
+        default = page.get_by_role("row").filter(has_text="Default")
+        expect(default).to_contain_text("you work here")
+
+
+def test_a_connector_of_ones_own_is_added_and_removed(house: House) -> None:
+    with house.tab() as page:
+        page.goto(f"{house.up.address}/settings/connectors")
+        page.get_by_role("button", name="Add a connector").click()
+        page.get_by_text("Image", exact=True).click()
+        page.get_by_label("Title").fill("Acme Orders")
+        expect(page.get_by_label("Name")).to_have_value("acme-orders")
+        page.get_by_role("textbox", name="Image").fill("acme/source-orders:1.2")
+        assert_accessible(page)
+        page.get_by_role("button", name="Add", exact=True).click()
+        row = page.get_by_role("row").filter(has_text="source-acme-orders")
+        expect(row).to_contain_text("image")
+        assert_accessible(page)
+        house.picture(page, "connectors")
+        row.get_by_role("button", name="Remove Acme Orders").click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(row).to_have_count(0)
+
+
+def test_the_audit_log_says_who_did_what(house: House) -> None:
+    house.warehouse("Audited")
+    with house.tab() as page:
+        page.goto(f"{house.up.address}/settings/audit")
+        page.get_by_label("Filter by person, deed or thing").fill("warehouse of audited")
+        row = page.get_by_role("row").filter(has_text="destination.created")
+        expect(row).to_contain_text("Warehouse of Audited")
+        row.get_by_text("Details").click()
+        assert_accessible(page)
+
+
+def test_the_settings_fit_a_phone(house: House) -> None:
+    with house.tab(viewport={"width": 390, "height": 844}) as page:
+        for part in ("", "/notifications", "/users", "/workspaces", "/connectors", "/audit"):
+            page.goto(f"{house.up.address}/settings{part}")
+            expect(page.get_by_role("tabpanel")).to_be_visible()
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= 390, part

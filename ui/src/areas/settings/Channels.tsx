@@ -172,6 +172,11 @@ function ChannelForm(props: {
   const [isOn, setOn] = useState(saved?.is_enabled ?? true);
   const [isRemoving, setRemoving] = useState(false);
   const spec = kinds.kinds.find((each) => each.kind === kind)?.spec;
+  const test = useMutation({
+    mutationFn: (id: string) =>
+      api.POST("/api/v1/channels/{channel_id}/test", { params: { path: { channel_id: id } } }),
+    onSettled: () => client.invalidateQueries({ queryKey: ["deliveries"] }),
+  });
   const save = useMutation({
     mutationFn: async (config: JsonObject) => {
       const fields = { name: name.trim(), config, events, is_enabled: isOn };
@@ -195,11 +200,6 @@ function ChannelForm(props: {
       form.current?.show(
         new Map(problemOf(error).problems.map((each) => [each.path, each.message])),
       ),
-  });
-  const test = useMutation({
-    mutationFn: (id: string) =>
-      api.POST("/api/v1/channels/{channel_id}/test", { params: { path: { channel_id: id } } }),
-    onSettled: () => client.invalidateQueries({ queryKey: ["deliveries"] }),
   });
   const remove = useMutation({
     mutationFn: (id: string) =>

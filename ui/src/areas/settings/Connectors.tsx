@@ -151,6 +151,12 @@ function Add({ onDone }: { onDone: () => void }) {
   const [origin, setOrigin] = useState("");
   const suggested = name ?? nameOf(title);
   const isNamed = isName(suggested);
+  // A destination is made of no manifest; a program runs on the server, so not everybody adds one.
+  const ways = (Object.keys(words.ways) as Way[]).filter(
+    (each) =>
+      (each !== "manifest" || kind === "source") && (each !== "executable" || session.is_admin),
+  );
+  const chosen = ways.includes(way) ? way : "pip_url";
   const add = useMutation({
     mutationFn: () =>
       api.POST("/api/v1/definitions", {
@@ -168,12 +174,6 @@ function Add({ onDone }: { onDone: () => void }) {
       onDone();
     },
   });
-  // A destination is made of no manifest; a program runs on the server, so not everybody adds one.
-  const ways = (Object.keys(words.ways) as Way[]).filter(
-    (each) =>
-      (each !== "manifest" || kind === "source") && (each !== "executable" || session.is_admin),
-  );
-  const chosen = ways.includes(way) ? way : "pip_url";
   return (
     <Modal
       opened
