@@ -8,6 +8,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { api, found } from "../../api/client";
+import { useSession } from "../../api/session";
 import { EmptyState, ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
 import { ago, count } from "../../parts/format";
@@ -17,16 +18,18 @@ import { words } from "./words";
 const PAGE = 100;
 
 export function DataList() {
+  const { workspaceId } = useSession();
   const [search, setSearch] = useState("");
   const [settled] = useDebouncedValue(search.trim(), 200);
   const query = useInfiniteQuery({
-    queryKey: ["connections", "data", settled],
+    queryKey: ["connections", "data", workspaceId, settled],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam }) =>
       found(
         await api.GET("/api/v1/connections", {
           params: {
             query: {
+              workspace_id: workspaceId,
               limit: PAGE,
               ...(settled === "" ? {} : { q: settled }),
               ...(pageParam === undefined ? {} : { after: pageParam }),

@@ -19,6 +19,7 @@ import { Link } from "@tanstack/react-router";
 import { Suspense, lazy, type ReactNode } from "react";
 
 import { api, found, type Schemas } from "../../api/client";
+import { useSession } from "../../api/session";
 import { useAddress } from "../../parts/address";
 import { EmptyState, ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
@@ -33,18 +34,27 @@ const MOST_SHOWN = 10;
 type Summary = Schemas["Summary"];
 
 export function Home() {
+  const { workspaceId } = useSession();
   const [asked = "14", setDays] = useAddress("days");
   const days = PERIODS.includes(asked) ? asked : "14";
   const summary = useQuery({
-    queryKey: ["home", days],
+    queryKey: ["home", workspaceId, days],
     queryFn: async () =>
-      found(await api.GET("/api/v1/home", { params: { query: { days: Number(days) } } })),
+      found(
+        await api.GET("/api/v1/home", {
+          params: { query: { workspace_id: workspaceId, days: Number(days) } },
+        }),
+      ),
     placeholderData: (before) => before,
   });
   const newest = useQuery({
-    queryKey: ["runs", "newest"],
+    queryKey: ["runs", "newest", workspaceId],
     queryFn: async () =>
-      found(await api.GET("/api/v1/runs", { params: { query: { limit: MOST_SHOWN } } })),
+      found(
+        await api.GET("/api/v1/runs", {
+          params: { query: { workspace_id: workspaceId, limit: MOST_SHOWN } },
+        }),
+      ),
   });
   const problem = summary.error ?? newest.error;
   if (problem != null && !(summary.data && newest.data))

@@ -77,7 +77,7 @@ function Editor() {
       <Text c="dimmed" maw={760}>
         {words.about}
       </Text>
-      <Grid gutter="lg">
+      <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: 6 }}>
           <Stack>
             <Textarea
