@@ -17,6 +17,7 @@ from penstock.control.history import ProbeKind
 from penstock.control.house import House
 from penstock.control.model import (
     Connection,
+    Connector,
     ConnectorKind,
     NamespaceRule,
     StreamChoice,
@@ -38,6 +39,8 @@ MOST_ROWS: Final = 1000
 _AT_ONCE: Final = 6
 _STARTING_SECONDS: Final = 90.0
 _AUDITED_TEXT: Final = 4000
+_LOOKER_WAITS_SECONDS: Final = 20.0
+_HOOK_WAITS_SECONDS: Final = 300.0
 _TRIAL_SECONDS: Final = 300.0
 """Installing airbyte-cdk the first time is among them."""
 
@@ -73,6 +76,8 @@ class Looking:
         self._house = house
         self._facts: dict[tuple[str, str | None], DestinationFacts] = {}
         self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._turns: dict[str, threading.Lock] = {}
+        self._noting = threading.Lock()
 
     def facts(self, definition_id: str) -> DestinationFacts:
         """Returns what a destination can do; asked once, and again for another version."""
@@ -212,7 +217,11 @@ class Looking:
     def execute(self, destination_id: str, statements: Sequence[str], *, seconds: float) -> None:
         """Runs SQL on a destination, in one transaction; durable on return."""
         self._ask_destination(
-            destination_id, ProbeKind.EXECUTE, {"statements": list(statements)}, seconds=seconds
+            destination_id,
+            ProbeKind.EXECUTE,
+            {"statements": list(statements)},
+            seconds=seconds,
+            patience_seconds=_HOOK_WAITS_SECONDS,
         )
 
     def manifest(self, text: str) -> ManifestFound:
@@ -261,17 +270,34 @@ class Looking:
         details: Mapping[str, Any],
         *,
         seconds: float = 60.0,
+        patience_seconds: float = _LOOKER_WAITS_SECONDS,
     ) -> documents.ProbeFinished:
         with self._house.store.read() as tx:
             ready = opened(tx, self._house, destination_id, ConnectorKind.DESTINATION)
-        return self._ask(
-            question,
-            ConnectorKind.DESTINATION,
-            ready.reference,
-            details=details,
-            secrets=ready.secrets,
-            seconds=seconds,
-        )
+        with self._turn_at(ready.connector, patience_seconds):
+            return self._ask(
+                question,
+                ConnectorKind.DESTINATION,
+                ready.reference,
+                details=details,
+                secrets=ready.secrets,
+                seconds=seconds,
+            )
+
+    @contextmanager
+    def _turn_at(self, destination: Connector, patience_seconds: float) -> Iterator[None]:
+        """Lets one question after another reach a destination: a file opens for one process."""
+        with self._noting:
+            turn = self._turns.setdefault(destination.id, threading.Lock())
+        if not turn.acquire(timeout=patience_seconds):
+            raise ResourceBusy(
+                f"{destination.name} is still answering somebody else.",
+                remedy="Try again in a moment.",
+            )
+        try:
+            yield
+        finally:
+            turn.release()
 
     def _ask(
         self,

@@ -41,6 +41,8 @@ from penstock.protocol.spec import ConnectorSpec
 _MODULE: Final = "airbyte_cdk.connector_builder.main"
 """Reads a stream once, page by page, and tells what it sent and got
 (github.com/airbytehq/airbyte-python-cdk, airbyte_cdk/connector_builder/README.md)."""
+_LOUD: Final = ("FATAL", "ERROR", "WARN")
+"""What airbyte-cdk says besides is in the answer, or about itself."""
 _LONGEST_TEXT: Final = 50_000
 _LARGEST_ANSWER: Final = 8 << 20
 
@@ -117,7 +119,7 @@ class ManifestTrial:
                 match item:
                     case ErrorTrace():
                         raise _refused(item.error)
-                    case LogLine():
+                    case LogLine() if item.level in _LOUD:
                         self._options.on_log(item)
         if not answers.found:
             raise ConnectorFailed(
