@@ -10,11 +10,12 @@ import {
 import { Frame } from "./App";
 import { root as base } from "./api/client";
 import { EmptyState, ErrorNotice, Waiting } from "./parts/Notice";
+import { words } from "./words";
 
 const root = createRootRoute({
   component: Frame,
   notFoundComponent: () => (
-    <EmptyState icon={null} title="There is no such page" text="The menu shows those there are." />
+    <EmptyState icon={null} title={words.noPage} text={words.noPageText} />
   ),
   errorComponent: ({ error }) => <ErrorNotice error={error} />,
   pendingComponent: Waiting,

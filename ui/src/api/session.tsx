@@ -7,6 +7,7 @@ import { createContext, useContext, useEffect, type ReactNode } from "react";
 
 import { ErrorNotice, RequestFailed, Waiting, problemOf } from "../parts/Notice";
 import { Login } from "../areas/login/Login";
+import { words } from "../words";
 import { api, found, root, sendToken, whenSignedOut, type Schemas } from "./client";
 import { listen } from "./live";
 
@@ -80,8 +81,8 @@ function noRole(): RequestFailed {
   return new RequestFailed({
     status: 403,
     code: "access_denied",
-    detail: "You have no role in any workspace.",
-    remedy: "Ask an administrator for one.",
+    detail: words.noRole,
+    remedy: words.noRoleRemedy,
     problems: [],
   });
 }
@@ -96,7 +97,7 @@ function SignInAgain({ userId }: { userId: string }) {
       withCloseButton={false}
       closeOnEscape={false}
       fullScreen
-      title="Your session has ended"
+      title={words.ended}
     >
       <Login
         onSignedIn={(session) => {
