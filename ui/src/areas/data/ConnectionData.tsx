@@ -7,6 +7,7 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 
 import type { Schemas } from "../../api/client";
+import { useSession } from "../../api/session";
 import { useAddress } from "../../parts/address";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
@@ -67,6 +68,9 @@ function Data({ connection }: { connection: Connection }) {
 function Tables(props: { connection: Connection; names: Name[]; facts: Schemas["FactsShown"] }) {
   const { connection, names, facts } = props;
   const client = useQueryClient();
+  const { session } = useSession();
+  const role = session.workspaces.find((each) => each.id === connection.workspace_id)?.role;
+  const maySeeRows = role === "editor" || role === "admin";
   const [search, setSearch] = useState("");
   const [chosen, choose] = useAddress("table");
   const wanted = search.trim().toLowerCase();
@@ -135,10 +139,11 @@ function Tables(props: { connection: Connection; names: Name[]; facts: Schemas["
           />
         )}
       </Stack>
-      {facts.reads_back && open && known.get(keyOf(open))?.exists !== false && (
+      {facts.reads_back && !maySeeRows && <Text c="dimmed">{words.rows.mayNot}</Text>}
+      {facts.reads_back && maySeeRows && open && known.get(keyOf(open))?.exists !== false && (
         <Rows connection={connection} name={open} failure={known.get(keyOf(open))?.failure} />
       )}
-      {facts.confines_sql && open && (
+      {facts.confines_sql && maySeeRows && open && (
         <Stack gap="xs">
           <Title order={2} size="h4">
             {words.sql.title(connection.destination_name)}

@@ -46,6 +46,7 @@ export const words = {
   rows: {
     title: (table: string) => `First rows of ${table}`,
     reading: "Reading the first rows",
+    mayNot: "To see rows one has to be an editor; ask an administrator for the role.",
     none: "The table is empty.",
     cut: (number: number) => `The first ${count(number)} rows; there are more.`,
     all: (number: number) => (number === 1 ? "1 row" : `${count(number)} rows`),
