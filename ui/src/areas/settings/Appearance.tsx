@@ -2,6 +2,8 @@
 
 import { SegmentedControl, Stack, Text, useMantineColorScheme } from "@mantine/core";
 
+import { useState } from "react";
+
 import { at, count } from "../../parts/format";
 import { words as all } from "./words";
 
@@ -9,6 +11,7 @@ const words = all.appearance;
 type Scheme = keyof typeof words.schemes;
 
 export default function Appearance() {
+  const [now] = useState(() => new Date().toISOString());
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   return (
     <Stack maw={560} align="start">
@@ -33,7 +36,7 @@ export default function Appearance() {
         </Text>
         <Text size="sm">
           {navigator.language} · {Intl.DateTimeFormat().resolvedOptions().timeZone} ·{" "}
-          {count(1234567.8)} · {at(new Date().toISOString())}
+          {count(1234567.8)} · {at(now)}
         </Text>
       </div>
     </Stack>
