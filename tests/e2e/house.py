@@ -137,3 +137,10 @@ def assert_accessible(page: Page) -> None:
 def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("combobox", name=label, exact=True).click()
     page.get_by_role("option", name=option, exact=True).click()
+
+
+def sign_in(page: Page, user: dict[str, Any]) -> None:
+    """Fills in the page that asks who one is."""
+    page.get_by_label("E-mail address").fill(user["email"])
+    page.get_by_label("Password").first.fill(user["password"])
+    page.get_by_role("button", name="Sign in").click()

@@ -6,11 +6,10 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.e2e.house import FIELDS, House, a_stream, assert_accessible, choose
+from tests.e2e.house import FIELDS, House, a_stream, assert_accessible, choose, sign_in
 
 
 def test_a_connection_is_made_with_cursor_key_fields_and_bulk_edit(  # noqa: PLR0915 (one walk)
@@ -307,12 +306,6 @@ def test_a_session_that_ends_asks_again_and_keeps_what_was_typed(house: House) -
         expect(name).to_have_value("Patient, renamed")
         page.get_by_role("button", name="Save the settings").click()
         expect(page.get_by_role("heading", name="Patient, renamed")).to_be_visible()
-
-
-def sign_in(page: Page, user: dict[str, Any]) -> None:
-    page.get_by_label("E-mail address").fill(user["email"])
-    page.get_by_label("Password").first.fill(user["password"])
-    page.get_by_role("button", name="Sign in").click()
 
 
 def test_two_tabs_show_the_same_and_do_not_overwrite_each_other(house: House) -> None:

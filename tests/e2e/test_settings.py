@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import expect
 
-from tests.e2e.house import House, assert_accessible
+from tests.e2e.house import House, assert_accessible, sign_in
 
 
 @contextmanager
@@ -205,3 +205,25 @@ def test_the_settings_fit_a_phone(house: House) -> None:
             expect(page.get_by_role("tabpanel")).to_be_visible()
             page.wait_for_load_state("networkidle")
             assert page.evaluate("() => document.documentElement.scrollWidth") <= 390, part
+
+
+def test_a_password_is_set_and_signs_in(house: House) -> None:
+    role = {"role": "reader", "workspace_id": house.up.workspace}
+    user = {"email": "self@example.org", "password": "four words in a row", "roles": [role]}
+    house.up.post("/users", user)
+    with house.tab() as page:
+        page.context.clear_cookies()
+        page.goto(f"{house.up.address}/settings/account")
+        sign_in(page, user)
+        page.get_by_label("New password").fill("five words in one row")
+        page.get_by_label("The same again").fill("five words in on row")
+        expect(page.get_by_text("These two differ.")).to_be_visible()
+        expect(page.get_by_role("button", name="Save")).to_be_disabled()
+        page.get_by_label("The same again").fill("five words in one row")
+        assert_accessible(page)
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        page.context.clear_cookies()
+        page.reload()
+        sign_in(page, {**user, "password": "five words in one row"})
+        expect(page.get_by_label("New password")).to_be_visible()

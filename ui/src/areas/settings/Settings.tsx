@@ -11,6 +11,7 @@ import { words } from "./words";
 const PARTS: Record<keyof typeof words.tabs, ComponentType> = {
   tokens: lazy(() => import("./Tokens")),
   notifications: lazy(() => import("./Channels")),
+  account: lazy(() => import("./Account")),
   users: lazy(() => import("./Users")),
   workspaces: lazy(() => import("./Workspaces")),
   connectors: lazy(() => import("./Connectors")),

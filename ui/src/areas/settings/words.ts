@@ -10,6 +10,7 @@ export const words = {
   tabs: {
     tokens: "API tokens",
     notifications: "Notifications",
+    account: "Your account",
     users: "Users and roles",
     workspaces: "Workspaces",
     connectors: "Connectors",
@@ -110,6 +111,16 @@ export const words = {
     },
     statuses: { pending: "on its way", sent: "sent", failed: "given up" },
     sendAgain: "Send again",
+  },
+  account: {
+    about: (email: string) => `You are signed in as ${email}.`,
+    name: "Your name",
+    password: "New password",
+    passwordHint: "Empty, it stays what it is.",
+    again: "The same again",
+    differs: "These two differ.",
+    save: "Save",
+    saved: "Saved.",
   },
   users: {
     add: "New user",
