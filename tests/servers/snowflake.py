@@ -8,7 +8,8 @@ What Snowflake does and fakesnow does not is done here:
 - the transaction of a client that has gone is rolled back;
 - a NULL instant reaches the client as NULL;
 - NUMBER(38,0) holds 38 digits, not 64 bits;
-- a `$name` within a text is text, not a session variable.
+- a `$name` within a text is text, not a session variable;
+- names with a single quote can be made into tables.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any, Final
 
 import fakesnow.arrow
 import fakesnow.cursor
+import fakesnow.info_schema
 import fakesnow.server
 import fakesnow.transforms
 import jwt
@@ -224,6 +226,13 @@ def _with_38_digits(expression: Any) -> Any:
     return expression if is_number and expression.expressions else _in_64_bits(expression)
 
 
+def _quoted_lengths(catalog: str, schema: str, table: str, lengths: list[tuple[str, int]]) -> str:
+    names = (each.replace("'", "''") for each in (catalog, schema, table))
+    return _lengths_sql(*names, [(name.replace("'", "''"), size) for name, size in lengths])
+
+
+_lengths_sql = fakesnow.info_schema.insert_text_lengths_sql
+fakesnow.info_schema.insert_text_lengths_sql = _quoted_lengths
 _struct_of_times = fakesnow.arrow.timestamp_to_sf_struct
 fakesnow.arrow.timestamp_to_sf_struct = _with_nulls
 _in_64_bits = fakesnow.transforms.integer_precision

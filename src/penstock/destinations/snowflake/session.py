@@ -36,6 +36,8 @@ from penstock.sdk.sql.dialect import Load, TableColumn
 from penstock.sdk.sql.row_ids import new_row_ids
 
 _READ_ROWS: Final = 10_000
+_GIVE_UP_SECONDS: Final = 300
+"""After which a request that fails again and again fails; the driver's own limit is never."""
 _PARQUET: Final = "TYPE = PARQUET NULL_IF = () USE_VECTORIZED_SCANNER = FALSE"
 """NULL_IF: else the text `\\N` would be read as NULL, Snowflake's default."""
 _SESSION: Final[Mapping[str, Any]] = {
@@ -58,6 +60,7 @@ class SnowflakeSession:
             self._connection = snowflake.connector.connect(
                 **settings,
                 autocommit=False,
+                network_timeout=_GIVE_UP_SECONDS,
                 application="penstock",
                 paramstyle="pyformat",
                 session_parameters=dict(_SESSION),
