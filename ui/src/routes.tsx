@@ -14,9 +14,7 @@ import { words } from "./words";
 
 const root = createRootRoute({
   component: Frame,
-  notFoundComponent: () => (
-    <EmptyState icon={null} title={words.noPage} text={words.noPageText} />
-  ),
+  notFoundComponent: () => <EmptyState icon={null} title={words.noPage} text={words.noPageText} />,
   errorComponent: ({ error }) => <ErrorNotice error={error} />,
   pendingComponent: Waiting,
 });

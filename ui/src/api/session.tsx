@@ -68,9 +68,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
   const here = workspaces.find((each) => each.id === chosen) ?? workspaces[0];
   if (!here) return <ErrorNotice error={noRole()} />;
   return (
-    <SessionContext.Provider
-      value={{ session: query.data, workspaceId: here.id, chooseWorkspace }}
-    >
+    <SessionContext.Provider value={{ session: query.data, workspaceId: here.id, chooseWorkspace }}>
       {isSignedOut ? <SignInAgain userId={query.data.user_id} /> : <Live />}
       {children}
     </SessionContext.Provider>

@@ -140,13 +140,7 @@ function Gallery({ kind }: { kind: Kind }) {
       {query.data && shown.length === 0 && <Text c="dimmed">{words.noneFits}</Text>}
       <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }}>
         {shown.map((each) => (
-          <Card
-            key={each.id}
-            component={Link}
-            to={`${at}/new/${each.id}`}
-            withBorder
-            padding="md"
-          >
+          <Card key={each.id} component={Link} to={`${at}/new/${each.id}`} withBorder padding="md">
             <Group justify="space-between" wrap="nowrap">
               <Text fw={600}>{each.title}</Text>
               <Badge variant="default" tt="none">
@@ -331,8 +325,7 @@ function Settings(props: {
                     color="red"
                     loading={remove.isPending}
                     onClick={() => {
-                      if (window.confirm(words.removeAsks(saved.name)))
-                        remove.mutate(saved.id);
+                      if (window.confirm(words.removeAsks(saved.name))) remove.mutate(saved.id);
                     }}
                   >
                     {words.remove}

@@ -171,7 +171,7 @@ function TableList(props: {
   return (
     <WindowedTable label={words.tables.title} rows={names} rowHeight={44} maxHeight={440}>
       {(drawn, above, below) => (
-        <Table miw={640} highlightOnHover stickyHeader aria-rowcount={names.length}>
+        <Table miw={640} stickyHeader aria-rowcount={names.length}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>{words.tables.columns.stream}</Table.Th>

@@ -73,8 +73,8 @@ export function Home() {
     <Page title={words.title}>
       {summary.data && newest.data ? (
         <Whole
-          summary={summary.data}
-          runs={newest.data.items}
+          summary={summary.data as Summary}
+          runs={newest.data.items as Schemas["RunShown"][]}
           days={days}
           setDays={(to) => setDays(to === "14" ? undefined : to)}
         />

@@ -260,7 +260,12 @@ function Trial({ read, text }: { read: Read; text: string }) {
   );
 }
 
-function Limit(props: { label: string; value: number; most: number; set: (value: number) => void }) {
+function Limit(props: {
+  label: string;
+  value: number;
+  most: number;
+  set: (value: number) => void;
+}) {
   return (
     <NumberInput
       label={props.label}

@@ -1,6 +1,17 @@
 // What a test read asked for and got: page by page, with the words of whoever read.
 
-import { Accordion, Alert, Badge, Code, Group, Stack, Table, Tabs, Text, Title } from "@mantine/core";
+import {
+  Accordion,
+  Alert,
+  Badge,
+  Code,
+  Group,
+  Stack,
+  Table,
+  Tabs,
+  Text,
+  Title,
+} from "@mantine/core";
 
 import type { Schemas } from "../../api/client";
 import { Tall } from "../../parts/Tall";

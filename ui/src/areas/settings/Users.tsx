@@ -201,9 +201,7 @@ function Rows({ users, act }: { users: User[]; act: (kind: Act, user: User) => v
 function useWhere(): (workspaceId: string | null) => string {
   const { session } = useSession();
   return (id) =>
-    id === null
-      ? all.everywhere
-      : (session.workspaces.find((each) => each.id === id)?.name ?? id);
+    id === null ? all.everywhere : (session.workspaces.find((each) => each.id === id)?.name ?? id);
 }
 
 function SignInLink({ user, onDone }: { user: User; onDone: () => void }) {

@@ -1,6 +1,17 @@
 // Workspaces: the one to work in, new ones, other names, and their end.
 
-import { ActionIcon, Badge, Button, Group, Menu, Modal, Stack, Table, Text, TextInput } from "@mantine/core";
+import {
+  ActionIcon,
+  Badge,
+  Button,
+  Group,
+  Menu,
+  Modal,
+  Stack,
+  Table,
+  Text,
+  TextInput,
+} from "@mantine/core";
 import { IconDotsVertical, IconPlus } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -93,10 +104,7 @@ export default function Workspaces() {
         </Table>
       </Table.ScrollContainer>
       {named && (
-        <Name
-          {...(named === "new" ? {} : { workspace: named })}
-          onDone={() => name(undefined)}
-        />
+        <Name {...(named === "new" ? {} : { workspace: named })} onDone={() => name(undefined)} />
       )}
       {removed && <Remove workspace={removed} onDone={() => remove(undefined)} />}
     </Stack>
