@@ -84,7 +84,7 @@ export default function Charts({ days }: { days: Day[] }) {
                 valueFormatter={chart.format}
                 withLegend={chart.series.length > 1}
                 tickLine="none"
-                gridAxis="y"
+                gridAxis="x"
                 yAxisProps={{ width: 64 }}
                 xAxisProps={{ minTickGap: 24 }}
                 barProps={{ isAnimationActive: false }}
