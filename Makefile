@@ -8,7 +8,7 @@ PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
 SERVER_ROUNDS ?= 100
 
-.PHONY: help setup demo test check bench chaos docs ui ui-check clean
+.PHONY: pictures help setup demo test check bench chaos docs ui ui-check clean
 
 help:
 	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
@@ -18,6 +18,7 @@ help:
 	@echo "make chaos   kill syncs, servers and databases at random, and compare (long)"
 	@echo "make docs    write the generated pages anew"
 	@echo "make ui      build the pages that penstock up serves"
+	@echo "make pictures  take the pictures of the docs anew, in a real browser"
 	@echo "make ui-check  types, lint, tests and size of the pages"
 	@echo "make setup   only .venv"
 
@@ -56,6 +57,9 @@ ui-check: setup
 
 ui: setup
 	@$(VENV)/python scripts/build_ui.py
+
+pictures: ui
+	PENSTOCK_PICTURES=docs/pictures $(VENV)/pytest -n 0 -q tests/e2e/test_first_sync.py
 
 clean:
 	rm -rf .venv .cache demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -49,6 +49,7 @@ _VERBS = {
     "connection": ("list", "show", "create", "sync", "pause", "resume", "delete"),
     "run": ("list", "show", "cancel", "logs"),
     "import": ("airbyte",),
+    "manifest": ("test",),
 }
 
 

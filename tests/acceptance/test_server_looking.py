@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,3 +156,12 @@ def test_nothing_that_was_refused_has_changed_anything(moved: Moved) -> None:
 def test_what_a_destination_can_do_is_told(moved: Moved) -> None:
     found = moved.up.get(f"/destinations/{moved.destination}/facts")
     assert (found["reads_back"], found["confines_sql"], found["runs_sql"]) == (True, True, True)
+
+
+def test_questions_asked_at_once_of_a_file_take_turns(moved: Moved) -> None:
+    here = f"/connections/{moved.connection}"
+    paths = [f"{here}/tables", f"{here}/rows?stream=people"] * 2
+    with ThreadPoolExecutor(4) as four:
+        answers = list(four.map(moved.up.client.get, paths))
+    assert [each.status_code for each in answers] == [200] * 4, [each.text for each in answers]
+    assert answers[0].json()["items"][0]["rows"] == 3

@@ -137,7 +137,67 @@ def test_a_new_user_gets_from_the_link_to_the_proof(  # noqa: PLR0915 (one walk)
         found = database.execute(f'select count(*) from "{schema}"."{table}"').fetchone()
     assert found == (committed,)
 
+    page.get_by_role("link", name="See the data").click()
+    seen = page.get_by_role("row").filter(has_text="shop_users").get_by_role("cell").nth(2)
+    expect(seen).to_have_text(f"{committed:,}", timeout=60_000)
+    expect(page.get_by_role("region", name="First rows of")).to_be_visible(timeout=60_000)
+    tab.picture("data")
+
     page.get_by_role("link", name="Home").click()
-    expect(page.get_by_text("Succeeded")).to_be_visible()
+    expect(page.get_by_role("cell", name="Succeeded")).to_be_visible()
+    expect(page.get_by_text("Nothing fails and nothing is late.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Time the runs took")).to_be_visible()
+    page.wait_for_timeout(300)  # the charts are drawn
     tab.picture("home")
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_text("You have no tokens.")).to_be_visible()
+    tab.picture("settings")
     assert complaints == []
+
+
+def test_a_new_user_sees_the_rows_of_their_own_csv(tab: Tab, tmp_path: Path) -> None:
+    page = tab.page
+    file = tmp_path / "visits.csv"
+    file.write_text(
+        "id,village,visited_on,weight\n"
+        "1,Ambegaon,2026-01-05,3.20\n"
+        "2,Bhor,2026-01-06,\n"
+        '9007199254740993,"Velhe, upper",2026-01-07,4.10\n'
+    )
+    page.goto(tab.link)
+    page.get_by_role("link", name="New source").click()
+    page.locator("a", has_text="source-file").click()
+    page.get_by_label("Name", exact=False).first.fill("Visits")
+    page.get_by_label("Path", exact=True).first.fill(str(file))
+    page.get_by_role("button", name="Test").click()
+    expect(page.get_by_text("The connection works")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("link", name="Visits")).to_be_visible()
+
+    page.get_by_role("link", name="Destinations").click()
+    page.get_by_role("link", name="New destination").first.click()
+    page.locator("a", has_text="destination-duckdb").click()
+    page.get_by_label("Name", exact=False).first.fill("Lake")
+    page.get_by_label("Database file").fill(str(tmp_path / "lake.duckdb"))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("link", name="Lake")).to_be_visible()
+
+    page.get_by_role("link", name="Connections").click()
+    page.get_by_role("link", name="New connection").first.click()
+    page.get_by_role("combobox", name="Source").click()
+    page.get_by_role("option", name="Visits").click()
+    page.get_by_role("combobox", name="Destination").click()
+    page.get_by_role("option", name="Lake").click()
+    expect(page.get_by_label("Choose visits")).to_be_checked(timeout=60_000)
+    page.get_by_role("button", name="Create and sync").click()
+    expect(page.get_by_text("Proved complete")).to_be_visible(timeout=120_000)
+
+    page.get_by_role("link", name="Data", exact=True).click()
+    page.get_by_role("link", name="Visits → Lake").click()
+    for cell in ("9007199254740993", "Velhe, upper", "Bhor", "2026-01-07"):
+        expect(page.get_by_role("cell", name=cell, exact=True)).to_be_visible(timeout=60_000)
+    page.get_by_label("One SELECT").fill("SELECT count(*) AS visits FROM visits")
+    page.get_by_role("button", name="Run").click()
+    answer = page.get_by_role("region", name="Answer")
+    expect(answer.get_by_role("cell", name="3")).to_be_visible(timeout=60_000)
+    tab.picture("csv")

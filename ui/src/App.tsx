@@ -18,7 +18,9 @@ import {
   IconDatabaseImport,
   IconHome,
   IconMoon,
+  IconSettings,
   IconSun,
+  IconTable,
   IconUserCircle,
 } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
@@ -26,12 +28,15 @@ import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 
 import { api } from "./api/client";
 import { useSession } from "./api/session";
+import { words } from "./words";
 
 const PLACES = [
-  { to: "/", label: "Home", icon: <IconHome size={18} /> },
-  { to: "/connections", label: "Connections", icon: <IconArrowsRightLeft size={18} /> },
-  { to: "/sources", label: "Sources", icon: <IconDatabaseExport size={18} /> },
-  { to: "/destinations", label: "Destinations", icon: <IconDatabaseImport size={18} /> },
+  { to: "/", label: words.places.home, icon: <IconHome size={18} /> },
+  { to: "/connections", label: words.places.connections, icon: <IconArrowsRightLeft size={18} /> },
+  { to: "/sources", label: words.places.sources, icon: <IconDatabaseExport size={18} /> },
+  { to: "/destinations", label: words.places.destinations, icon: <IconDatabaseImport size={18} /> },
+  { to: "/data", label: words.places.data, icon: <IconTable size={18} /> },
+  { to: "/settings", label: words.places.settings, icon: <IconSettings size={18} /> },
 ] as const;
 
 export function Frame() {
@@ -51,10 +56,10 @@ export function Frame() {
               onClick={toggle}
               hiddenFrom="sm"
               size="sm"
-              aria-label="Show the menu"
+              aria-label={words.menu}
             />
             <img src="/icon.svg" alt="" width={26} height={26} />
-            <Text fw={700}>penstock</Text>
+            <Text fw={700}>{words.product}</Text>
           </Group>
           <Group gap="xs">
             <Appearance />
@@ -62,7 +67,7 @@ export function Frame() {
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs" aria-label="Areas">
+      <AppShell.Navbar p="xs" aria-label={words.areas}>
         {PLACES.map((place) => (
           <NavLink
             key={place.to}
@@ -90,7 +95,7 @@ function Appearance() {
     <ActionIcon
       variant="subtle"
       color="gray"
-      aria-label={`Show the pages ${other}`}
+      aria-label={scheme === "dark" ? words.showLight : words.showDark}
       onClick={() => setColorScheme(other)}
     >
       {scheme === "dark" ? <IconSun size={18} /> : <IconMoon size={18} />}
@@ -109,14 +114,14 @@ function Account() {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" aria-label={`Account of ${session.email}`}>
+        <ActionIcon variant="subtle" color="gray" aria-label={words.account(session.email)}>
           <IconUserCircle size={20} />
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{session.email}</Menu.Label>
-        <Menu.Label>penstock {session.version}</Menu.Label>
-        <Menu.Item onClick={() => void signOut()}>Sign out</Menu.Item>
+        <Menu.Label>{words.version(session.version)}</Menu.Label>
+        <Menu.Item onClick={() => void signOut()}>{words.signOut}</Menu.Item>
       </Menu.Dropdown>
     </Menu>
   );

@@ -10,12 +10,11 @@ import {
 import { Frame } from "./App";
 import { root as base } from "./api/client";
 import { EmptyState, ErrorNotice, Waiting } from "./parts/Notice";
+import { words } from "./words";
 
 const root = createRootRoute({
   component: Frame,
-  notFoundComponent: () => (
-    <EmptyState icon={null} title="There is no such page" text="The menu shows those there are." />
-  ),
+  notFoundComponent: () => <EmptyState icon={null} title={words.noPage} text={words.noPageText} />,
   errorComponent: ({ error }) => <ErrorNotice error={error} />,
   pendingComponent: Waiting,
 });
@@ -30,6 +29,9 @@ const at = <P extends string>(path: P, load: () => Promise<object>, name: string
 const home = () => import("./areas/home/Home");
 const connectors = () => import("./areas/connectors/pages");
 const connections = () => import("./areas/connections/pages");
+const data = () => import("./areas/data/pages");
+const settings = () => import("./areas/settings/Settings");
+const manifest = () => import("./areas/manifest/Editor");
 const run = () => import("./areas/runs/RunPage");
 
 const tree = root.addChildren([
@@ -46,6 +48,11 @@ const tree = root.addChildren([
   at("/connections/new", connections, "NewConnection"),
   at("/connections/$connectionId/{-$part}", connections, "ConnectionPage"),
   at("/connections/$connectionId/runs/$runId/{-$part}", run, "RunPage"),
+  at("/data", data, "DataList"),
+  at("/data/$connectionId", data, "ConnectionData"),
+  at("/data/destinations/$destinationId", data, "DestinationData"),
+  at("/settings/{-$part}", settings, "Settings"),
+  at("/manifest", manifest, "ManifestEditor"),
 ]);
 
 export const router = createRouter({

@@ -99,10 +99,10 @@ def ready_source(name: str, options: SourceOptions | None, screen: Screen) -> Re
     """Returns the source with its settings put together and validated; may install it."""
     options = options or SourceOptions()
     ref = source_ref(name, options)
-    runner = source_runner(ref, options=RunOptions(on_log=lambda line: _tell(line, screen)))
+    runner = source_runner(ref, options=RunOptions(on_log=lambda line: tell(line, screen)))
     spec = _spec(runner, ref)
     given = Given("source", settings_of(options.source_settings or ()), options.source_config)
-    config = _assembled(given, spec, screen)
+    config = assembled(given, spec, screen)
     resolved = resolved_config(config, lambda: spec)
     with _naming(f"Source {ref.name}"):
         if isinstance(runner, ValidatesConfig):
@@ -120,14 +120,14 @@ def ready_destination(
     """Returns the destination with its settings put together and validated; may install it."""
     options = options or DestinationOptions()
     ref = destination_ref(name, options)
-    runner = destination_runner(ref, options=RunOptions(on_log=lambda line: _tell(line, screen)))
+    runner = destination_runner(ref, options=RunOptions(on_log=lambda line: tell(line, screen)))
     spec = runner.spec()
     given = Given(
         "destination",
         settings_of(options.destination_settings or ()),
         options.destination_config,
     )
-    config = _assembled(given, spec, screen)
+    config = assembled(given, spec, screen)
     with _naming(f"Destination {ref.name}"):
         destination = runner.open(resolved_config(config, lambda: spec))
     return ReadyDestination(
@@ -172,7 +172,8 @@ def _name_and_version(name: str, asked: str | None, flag: str) -> tuple[str, str
     return bare, version or asked or None
 
 
-def _assembled(given: Given, spec: ConnectorSpec, screen: Screen) -> dict[str, Any]:
+def assembled(given: Given, spec: ConnectorSpec, screen: Screen) -> dict[str, Any]:
+    """Returns the settings given in any way; warns of secrets that process lists show."""
     schema = spec.connection_specification
     config = assemble(given, schema)
     for name in secrets_in_flags(given, schema):
@@ -196,7 +197,7 @@ def _spec(runner: SourceRunner, ref: ConnectorRef) -> ConnectorSpec:
         raise
 
 
-def _tell(line: LogLine, screen: Screen) -> None:
+def tell(line: LogLine, screen: Screen) -> None:
     """Shows what installing a connector, or asking it, has to say."""
     if line.level in ("FATAL", "ERROR", "WARN"):
         screen.warn(line.message)

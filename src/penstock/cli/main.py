@@ -24,6 +24,7 @@ COMMANDS = (
     ("destinations", "List the destinations, or the settings of one."),
     ("receipt", "Show what a sync did: rows read, sent and committed."),
     ("state", "Show, set or reset where a connection continues."),
+    ("manifest", "Try out a low-code manifest: its requests, responses and records."),
     ("new", "Write a connector project that works, to be made into your own."),
     ("up", "Start the server: pages, API, schedule and runs."),
     ("source", "Make, list, check and remove the server's sources."),

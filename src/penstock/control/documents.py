@@ -134,6 +134,8 @@ class ProbeFinished(msgspec.Struct, frozen=True, kw_only=True):
     rows: RowsFound | None = None
     tables: tuple[TableFound, ...] | None = None
     facts: DestinationFacts | None = None
+    streams: tuple[str, ...] | None = None
+    trial: dict[str, Any] | None = None
 
 
 RunnerEvent = (

@@ -279,6 +279,8 @@ class ProbeKind(StrEnum):
     ROWS = "rows"
     QUERY = "query"
     EXECUTE = "execute"
+    MANIFEST = "manifest"
+    TRIAL = "trial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

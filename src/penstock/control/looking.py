@@ -17,6 +17,7 @@ from penstock.control.history import ProbeKind
 from penstock.control.house import House
 from penstock.control.model import (
     Connection,
+    Connector,
     ConnectorKind,
     NamespaceRule,
     StreamChoice,
@@ -32,12 +33,16 @@ from penstock.control.store import (
     discoveries,
 )
 from penstock.data.names import landing_name
-from penstock.errors import ConfigError, ResourceBusy, UnknownName
+from penstock.errors import BugError, ConfigError, ResourceBusy, UnknownName
 
 MOST_ROWS: Final = 1000
 _AT_ONCE: Final = 6
 _STARTING_SECONDS: Final = 90.0
 _AUDITED_TEXT: Final = 4000
+_LOOKER_WAITS_SECONDS: Final = 20.0
+_HOOK_WAITS_SECONDS: Final = 300.0
+_TRIAL_SECONDS: Final = 300.0
+"""Installing airbyte-cdk the first time is among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,14 @@ class Named:
         return (self.schema, self.table)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestFound:
+    """What a manifest says of itself."""
+
+    connection_specification: Mapping[str, Any]
+    streams: tuple[str, ...]
+
+
 class Looking:
     """Each method waits for a runner's answer; safe to use from any thread."""
 
@@ -63,6 +76,8 @@ class Looking:
         self._house = house
         self._facts: dict[tuple[str, str | None], DestinationFacts] = {}
         self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._turns: dict[str, threading.Lock] = {}
+        self._noting = threading.Lock()
 
     def facts(self, definition_id: str) -> DestinationFacts:
         """Returns what a destination can do; asked once, and again for another version."""
@@ -202,8 +217,51 @@ class Looking:
     def execute(self, destination_id: str, statements: Sequence[str], *, seconds: float) -> None:
         """Runs SQL on a destination, in one transaction; durable on return."""
         self._ask_destination(
-            destination_id, ProbeKind.EXECUTE, {"statements": list(statements)}, seconds=seconds
+            destination_id,
+            ProbeKind.EXECUTE,
+            {"statements": list(statements)},
+            seconds=seconds,
+            patience_seconds=_HOOK_WAITS_SECONDS,
         )
+
+    def manifest(self, text: str) -> ManifestFound:
+        """Returns what settings a manifest asks for, and its streams; nothing is installed."""
+        reference = _manifest_reference(text, {})
+        answer = self._ask(ProbeKind.MANIFEST, ConnectorKind.SOURCE, reference)
+        return ManifestFound(
+            connection_specification=(answer.spec or {}).get("connectionSpecification", {}),
+            streams=answer.streams or (),
+        )
+
+    def trial(
+        self,
+        text: str,
+        config: Mapping[str, Any],
+        stream: str,
+        *,
+        records: int,
+        pages: int,
+        slices: int,
+    ) -> dict[str, Any]:
+        """Returns what reading one stream of a manifest asks for and gets, its secrets masked.
+
+        The document is the runner's, as it came. Raises ConfigError in the words of whoever read.
+        """
+        answer = self._ask(
+            ProbeKind.TRIAL,
+            ConnectorKind.SOURCE,
+            _manifest_reference(text, config),
+            details={
+                "stream": {"name": stream},
+                "limit": _bounded(records),
+                "pages": pages,
+                "slices": slices,
+            },
+            seconds=_TRIAL_SECONDS,
+        )
+        if answer.trial is None:
+            raise BugError("The trial succeeded and told nothing.", remedy="Report it.")
+        return answer.trial
 
     def _ask_destination(
         self,
@@ -212,17 +270,34 @@ class Looking:
         details: Mapping[str, Any],
         *,
         seconds: float = 60.0,
+        patience_seconds: float = _LOOKER_WAITS_SECONDS,
     ) -> documents.ProbeFinished:
         with self._house.store.read() as tx:
             ready = opened(tx, self._house, destination_id, ConnectorKind.DESTINATION)
-        return self._ask(
-            question,
-            ConnectorKind.DESTINATION,
-            ready.reference,
-            details=details,
-            secrets=ready.secrets,
-            seconds=seconds,
-        )
+        with self._turn_at(ready.connector, patience_seconds):
+            return self._ask(
+                question,
+                ConnectorKind.DESTINATION,
+                ready.reference,
+                details=details,
+                secrets=ready.secrets,
+                seconds=seconds,
+            )
+
+    @contextmanager
+    def _turn_at(self, destination: Connector, patience_seconds: float) -> Iterator[None]:
+        """Lets one question after another reach a destination: a file opens for one process."""
+        with self._noting:
+            turn = self._turns.setdefault(destination.id, threading.Lock())
+        if not turn.acquire(timeout=patience_seconds):
+            raise ResourceBusy(
+                f"{destination.name} is still answering somebody else.",
+                remedy="Try again in a moment.",
+            )
+        try:
+            yield
+        finally:
+            turn.release()
 
     def _ask(
         self,
@@ -293,6 +368,11 @@ def _namespace(connection: Connection) -> str | None:
             return ""
         case _:
             return connection.namespace_format or ""
+
+
+def _manifest_reference(text: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    # A line of its own is a path or an address to the runner, and this must be neither.
+    return {"name": "source-manifest", "config": dict(config), "manifest": f"{text}\n"}
 
 
 def _reference(named: Named) -> dict[str, str]:

@@ -114,6 +114,62 @@ class DestinationFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     runs_sql: bool = False
 
 
+class TrialRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was sent, its secrets masked."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | None
+
+
+class TrialResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back, its secrets masked and a long body cut."""
+
+    status: int
+    headers: dict[str, str]
+    body: str | None
+
+
+class TrialPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, its response, and what was taken out of it."""
+
+    request: TrialRequest | None
+    response: TrialResponse | None
+    records: tuple[str, ...]
+    """Each as JSON text: nobody on the way rounds its numbers."""
+
+
+class TrialSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """One part that a stream is read in."""
+
+    pages: tuple[TrialPage, ...]
+    slice: str | None
+    """Which part, as JSON text."""
+    state: str | None
+    """Where a sync would continue after it, as JSON text."""
+
+
+class TrialLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What was made of it, in the words of whoever read."""
+
+    level: str
+    message: str
+
+
+class TrialFound(msgspec.Struct, frozen=True, kw_only=True):
+    """What reading one stream of a manifest asked for and got."""
+
+    slices: tuple[TrialSlice, ...]
+    lines: tuple[TrialLine, ...]
+    is_cut: bool
+    """There is more than was asked for."""
+    texts_cut: int
+    """How many texts were too long to be told whole."""
+    inferred_schema: dict[str, Any] | None
+    """A JSON Schema that fits the records that came."""
+
+
 class ProbeFinished(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The last event of every probe: what the connector answered, or why it did not."""
 
@@ -125,6 +181,9 @@ class ProbeFinished(Event, frozen=True, kw_only=True, omit_defaults=True):
     rows: RowsFound | None = None
     tables: tuple[TableFound, ...] | None = None
     facts: DestinationFacts | None = None
+    streams: tuple[str, ...] | None = None
+    """Names of a manifest's streams."""
+    trial: TrialFound | None = None
     description: str = ""
     """How the connector runs: "airbyte-source-faker 7.2.1 in ~/.cache/…"."""
 

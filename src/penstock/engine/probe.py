@@ -17,7 +17,8 @@ from penstock.engine.looking import (
     tables_found,
 )
 from penstock.engine.references import resolved_config
-from penstock.engine.registry import destination_runner, source_runner
+from penstock.engine.registry import destination_runner, manifest_trial, source_runner
+from penstock.engine.runners.manifest_trial import TrialLimits
 from penstock.engine.runners.program import RunOptions
 from penstock.engine.settings import ConnectorRef, ProbeSpec, Question, TableRef
 from penstock.errors import BugError, ConfigError, PenstockError
@@ -64,6 +65,8 @@ def _ask_source(ref: ConnectorRef, spec: ProbeSpec, tell: Callable[[Event], None
         tell(LogEmitted(level=line.level, message=line.message, origin=line.origin))
 
     options = RunOptions(on_log=say)
+    if spec.probe in (Question.MANIFEST, Question.TRIAL):
+        return _ask_manifest(ref, spec, options)
     runner = source_runner(ref, install_root=spec.install_root, options=options)
     if spec.probe is Question.SPEC:
         return ProbeFinished(
@@ -89,6 +92,17 @@ def _ask_source(ref: ConnectorRef, spec: ProbeSpec, tell: Callable[[Event], None
             raise ConfigError(
                 f"A source cannot be asked for {spec.probe}.", remedy="Ask its destination."
             )
+
+
+def _ask_manifest(ref: ConnectorRef, spec: ProbeSpec, options: RunOptions) -> ProbeFinished:
+    trial = manifest_trial(ref, install_root=spec.install_root, options=options)
+    if spec.probe is Question.MANIFEST:
+        return ProbeFinished(outcome="succeeded", spec=trial.spec(), streams=trial.streams())
+    config = resolved_config(ref.config, trial.spec)
+    validate_against_spec(config, trial.spec())
+    limits = TrialLimits(records=spec.limit, pages=spec.pages, slices=spec.slices)
+    found = trial.read(config, _the_stream(spec).name, limits)
+    return ProbeFinished(outcome="succeeded", trial=found)
 
 
 def _ask_destination(
@@ -143,7 +157,7 @@ def _facts(runner: DestinationRunner) -> DestinationFacts:
 
 def _the_stream(spec: ProbeSpec) -> CatalogStream:
     if spec.stream is None:
-        raise ConfigError("A preview names a stream.", remedy="Give it as `stream`.")
+        raise ConfigError("This asks for a stream.", remedy="Give it as `stream`.")
     return spec.stream
 
 

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from penstock.engine.airbyte_registry import RegistryEntry, load_registry, nearest
 from penstock.engine.runners.container import container_runner
-from penstock.engine.runners.manifest import ManifestRequest, manifest_runner, manifest_url
+from penstock.engine.runners.manifest import (
+    PROGRAM,
+    ManifestRequest,
+    manifest_runner,
+    manifest_url,
+)
+from penstock.engine.runners.manifest_trial import ManifestTrial
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.runners.venv import (
@@ -263,6 +269,16 @@ def destination_runner(
     return ProgramDestinationRunner(_Programs("destination", install_root, options).runner(ref))
 
 
+def manifest_trial(
+    ref: ConnectorRef, *, install_root: str | None = None, options: RunOptions | None = None
+) -> ManifestTrial:
+    """Returns what tries a source's manifest; raises ConfigError when the reference has none."""
+    _check_ref(ref, "source")
+    if not ref.manifest:
+        raise ConfigError(f"{ref.name} has no manifest.", remedy="Give its path, URL or text.")
+    return _Programs("source", install_root, options).trial(ref, ref.manifest)
+
+
 def _native(
     ref: ConnectorRef, kind: Kind, native: Mapping[str, str], group: str
 ) -> Callable[[], Any] | None:
@@ -317,14 +333,21 @@ class _Programs:
         if ref.image:
             return self._image(ref.name, ref.image, ref)
         name = full_name(ref.name, self._kind)
-        store = VenvStore(
+        if ref.manifest:
+            return self._manifest(ref, ref.manifest, self._store(name))
+        return self._package(ref, name, self._store(name))
+
+    def trial(self, ref: ConnectorRef, manifest: str) -> ManifestTrial:
+        """Returns what tries the reference's manifest."""
+        request = ManifestRequest(name=ref.name, manifest=manifest, python=ref.python)
+        return ManifestTrial(request, self._store(PROGRAM), self._options)
+
+    def _store(self, name: str) -> VenvStore:
+        return VenvStore(
             root=self._root,
             on_log=self._options.on_log,
             near_names=lambda: _near(name, self._kind),
         )
-        if ref.manifest:
-            return self._manifest(ref, ref.manifest, store)
-        return self._package(ref, name, store)
 
     def _executable(self, name: str, executable: str) -> ProgramRunner:
         """Returns a runner of a local program; words after it are its first arguments."""

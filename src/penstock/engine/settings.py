@@ -97,6 +97,10 @@ class Question(StrEnum):
     """Rows of one SELECT of somebody who may only look."""
     EXECUTE = "execute"
     """SQL that changes something, in one transaction."""
+    MANIFEST = "manifest"
+    """What settings a source's manifest asks for, and the names of its streams."""
+    TRIAL = "trial"
+    """What reading one stream of a manifest asks for and gets, page by page."""
 
 
 class TableRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,7 +119,7 @@ class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     destination: ConnectorRef | None = None
     """Exactly one of the two is given."""
     stream: CatalogStream | None = None
-    """PREVIEW: the stream as the source has described it."""
+    """PREVIEW: the stream as the source has described it; TRIAL: its name is enough."""
     shape: StreamShape | None = None
     """PREVIEW: what happens to its rows on the way."""
     tables: tuple[TableRef, ...] = ()
@@ -124,6 +128,10 @@ class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """EXECUTE, and QUERY for one."""
     limit: int = 100
     """Rows at most."""
+    pages: int = 5
+    """TRIAL: of each slice, at most."""
+    slices: int = 5
+    """TRIAL: at most."""
     seconds: float = 30.0
     """QUERY is stopped after these."""
     install_root: str | None = None

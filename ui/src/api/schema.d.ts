@@ -718,6 +718,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/manifests/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Inspect Manifest
+         * @description Reads a manifest: the settings it asks for, and its streams.
+         */
+        post: operations["inspect_manifest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/manifests/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Manifest
+         * @description Reads one stream of a manifest: requests, responses and records, page by page.
+         *
+         *     The first time, airbyte-cdk is installed.
+         */
+        post: operations["test_manifest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/permissions/{permission_id}": {
         parameters: {
             query?: never;
@@ -2103,6 +2145,28 @@ export interface components {
             size: number;
         };
         /**
+         * ManifestGiven
+         * @description A manifest as text; it need not be a connector yet.
+         */
+        ManifestGiven: {
+            /** Manifest */
+            manifest: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
+         * ManifestShown
+         * @description What a manifest says of itself.
+         */
+        ManifestShown: {
+            /** Connection Specification */
+            connection_specification: {
+                [key: string]: unknown;
+            };
+            /** Streams */
+            streams: string[];
+        };
+        /**
          * ModeName
          * @description How a stream is read and written (Airbyte API, `ConnectionSyncModeEnum`).
          * @enum {string}
@@ -2490,7 +2554,7 @@ export interface components {
          * @description A quick question to a connector.
          * @enum {string}
          */
-        ProbeKind: "spec" | "check" | "discover" | "preview" | "tables" | "rows" | "query" | "execute";
+        ProbeKind: "spec" | "check" | "discover" | "preview" | "tables" | "rows" | "query" | "execute" | "manifest" | "trial";
         /**
          * ProbeShown
          * @description A question, and its answer when there is one.
@@ -3123,6 +3187,117 @@ export interface components {
         Tokens: {
             /** Items */
             items: components["schemas"]["TokenShown"][];
+        };
+        /**
+         * TrialLineShown
+         * @description What was made of it, in the words of whoever read.
+         */
+        TrialLineShown: {
+            /** Level */
+            level: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * TrialPageShown
+         * @description One request, its response, and what was taken out of it.
+         */
+        TrialPageShown: {
+            /** Records */
+            records: string[];
+            request: components["schemas"]["TrialRequestShown"] | null;
+            response: components["schemas"]["TrialResponseShown"] | null;
+        };
+        /**
+         * TrialRequestShown
+         * @description What was sent, its secrets masked.
+         */
+        TrialRequestShown: {
+            /** Body */
+            body: string | null;
+            /** Headers */
+            headers: {
+                [key: string]: string;
+            };
+            /** Method */
+            method: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * TrialResponseShown
+         * @description What came back, its secrets masked and a long body cut.
+         */
+        TrialResponseShown: {
+            /** Body */
+            body: string | null;
+            /** Headers */
+            headers: {
+                [key: string]: string;
+            };
+            /** Status */
+            status: number;
+        };
+        /**
+         * TrialShown
+         * @description What reading one stream of a manifest asked for and got.
+         */
+        TrialShown: {
+            /** Inferred Schema */
+            inferred_schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Is Cut */
+            is_cut: boolean;
+            /** Lines */
+            lines: components["schemas"]["TrialLineShown"][];
+            /** Slices */
+            slices: components["schemas"]["TrialSliceShown"][];
+            /** Texts Cut */
+            texts_cut: number;
+        };
+        /**
+         * TrialSliceShown
+         * @description One part that a stream is read in.
+         */
+        TrialSliceShown: {
+            /** Pages */
+            pages: components["schemas"]["TrialPageShown"][];
+            /** Slice */
+            slice: string | null;
+            /** State */
+            state: string | null;
+        };
+        /**
+         * TrialWanted
+         * @description Which stream to read, with what settings, and how much of it.
+         */
+        TrialWanted: {
+            /** Config */
+            config?: {
+                [key: string]: unknown;
+            };
+            /** Manifest */
+            manifest: string;
+            /**
+             * Pages
+             * @default 5
+             */
+            pages: number;
+            /**
+             * Records
+             * @default 50
+             */
+            records: number;
+            /**
+             * Slices
+             * @default 5
+             */
+            slices: number;
+            /** Stream */
+            stream: string;
+            /** Workspace Id */
+            workspace_id: string;
         };
         /**
          * Trigger
@@ -4731,6 +4906,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Summary"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inspect_manifest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ManifestGiven"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManifestShown"];
+                };
+            };
+            /** @description Default Response */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_manifest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrialWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialShown"];
                 };
             };
             /** @description Default Response */

@@ -1,11 +1,13 @@
 // Who is signed in, for every page below.
 
 import { Modal } from "@mantine/core";
+import { useLocalStorage } from "@mantine/hooks";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, type ReactNode } from "react";
 
-import { Waiting, ErrorNotice, problemOf } from "../parts/Notice";
+import { ErrorNotice, RequestFailed, Waiting, problemOf } from "../parts/Notice";
 import { Login } from "../areas/login/Login";
+import { words } from "../words";
 import { api, found, root, sendToken, whenSignedOut, type Schemas } from "./client";
 import { listen } from "./live";
 
@@ -23,11 +25,15 @@ const CHANGING = [
 ];
 
 type Session = Schemas["SessionShown"];
-const SessionContext = createContext<{ session: Session; workspaceId: string } | undefined>(
-  undefined,
-);
+interface Who {
+  session: Session;
+  /** The workspace that new things are made in; kept in this browser. */
+  workspaceId: string;
+  chooseWorkspace: (id: string) => void;
+}
+const SessionContext = createContext<Who | undefined>(undefined);
 
-export function useSession(): { session: Session; workspaceId: string } {
+export function useSession(): Who {
   const context = useContext(SessionContext);
   if (context === undefined) throw new Error("This needs somebody who is signed in.");
   return context;
@@ -35,6 +41,11 @@ export function useSession(): { session: Session; workspaceId: string } {
 
 export function SignedIn({ children }: { children: ReactNode }) {
   const client = useQueryClient();
+  const [chosen, chooseWorkspace] = useLocalStorage({
+    key: "penstock-workspace",
+    defaultValue: "",
+    getInitialValueInEffect: false,
+  });
   const query = useQuery({
     queryKey: ["session"],
     queryFn: async () => {
@@ -53,14 +64,25 @@ export function SignedIn({ children }: { children: ReactNode }) {
     if (isSignedOut) return <Login />;
     return <ErrorNotice error={query.error} again={() => void query.refetch()} />;
   }
-  const first = query.data.workspaces[0];
-  if (!first) return <ErrorNotice error={new Error("no workspace")} />;
+  const workspaces = query.data.workspaces;
+  const here = workspaces.find((each) => each.id === chosen) ?? workspaces[0];
+  if (!here) return <ErrorNotice error={noRole()} />;
   return (
-    <SessionContext.Provider value={{ session: query.data, workspaceId: first.id }}>
+    <SessionContext.Provider value={{ session: query.data, workspaceId: here.id, chooseWorkspace }}>
       {isSignedOut ? <SignInAgain userId={query.data.user_id} /> : <Live />}
       {children}
     </SessionContext.Provider>
   );
+}
+
+function noRole(): RequestFailed {
+  return new RequestFailed({
+    status: 403,
+    code: "access_denied",
+    detail: words.noRole,
+    remedy: words.noRoleRemedy,
+    problems: [],
+  });
 }
 
 /** Asks for the session's owner in front of the page; somebody else begins with a new page. */
@@ -73,7 +95,7 @@ function SignInAgain({ userId }: { userId: string }) {
       withCloseButton={false}
       closeOnEscape={false}
       fullScreen
-      title="Your session has ended"
+      title={words.ended}
     >
       <Login
         onSignedIn={(session) => {

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -223,6 +223,24 @@ def _fetched_components(url: str, folder: Path) -> Path:
     if not path.exists():
         write_whole(path, code)
     return path
+
+
+def stream_names(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the names of the streams a manifest holds; dynamic ones have none yet."""
+    return tuple(_stream_names(_resolved(document.get("streams") or [], document, ())))
+
+
+def _stream_names(streams: Any) -> Iterator[str]:
+    for each in streams if isinstance(streams, list) else ():
+        if not isinstance(each, Mapping):
+            continue
+        if each.get("type") == "ConditionalStreams":
+            yield from _stream_names(each.get("streams"))
+            continue
+        # A stream without a name of its own has that of its parameters.
+        name = each.get("name") or (each.get("$parameters") or {}).get("name")
+        if isinstance(name, str):
+            yield name
 
 
 def manifest_spec(document: Mapping[str, Any]) -> ConnectorSpec:

@@ -73,7 +73,8 @@ def list_definitions(
     workspace_id: str | None = None,
 ) -> Definitions:
     """Lists the connectors there are to choose from, by name."""
-    del actor
+    if workspace_id is not None:
+        actor.require(Role.READER, workspace_id)
     with site.store.read() as tx:
         found = definitions.list_(tx, window, kind=kind, workspace_id=workspace_id)
     return Definitions(items=[_shown(each) for each in found.items], next=found.next)
@@ -82,8 +83,9 @@ def list_definitions(
 @router.post("", status_code=201)
 def add_definition(body: NewDefinition, actor: ActorNeeded, site: SiteNeeded) -> DefinitionShown:
     """Adds a connector: a Python package, an image, a low-code manifest or a program."""
-    # Whoever adds a program lets it run on the server.
-    actor.require(Role.ADMIN, None if body.executable else body.workspace_id)
+    # Whoever adds a program lets it run on the server; a manifest's path opens a file there.
+    is_on_server = body.executable is not None or _names_a_file(body.manifest)
+    actor.require(Role.ADMIN, None if is_on_server else body.workspace_id)
     ways = {
         name: value
         for name in ("pip_url", "image", "executable")
@@ -148,6 +150,13 @@ def delete_definition(definition_id: str, actor: ActorNeeded, site: SiteNeeded) 
                 f"{found.title} is part of penstock.", remedy="Only added connectors can go."
             )
         definitions.delete_(tx, definition_id, now=site.now())
+
+
+def _names_a_file(manifest: str | None) -> bool:
+    """Tells whether a manifest is neither text nor a web address, but a path."""
+    if manifest is None or "\n" in manifest:
+        return False
+    return not manifest.lstrip().startswith(("{", "http://", "https://"))
 
 
 def _shown(definition: Definition) -> DefinitionShown:

@@ -14,7 +14,8 @@ from penstock.engine.runners.manifest import (
     manifest_runner,
     manifest_spec,
 )
-from penstock.engine.runners.program import to_log
+from penstock.engine.runners.manifest_trial import ManifestTrial, TrialLimits
+from penstock.engine.runners.program import RunOptions, to_log
 from penstock.engine.runners.venv import VenvStore
 from penstock.errors import ConfigError, ConnectorFailed, UnknownName
 from penstock.protocol.catalog import ConfiguredCatalog, ConfiguredStream, SyncMode
@@ -234,3 +235,64 @@ def test_a_manifest_whose_server_refuses_fails_with_its_words(
         with pytest.raises((ConfigError, ConnectorFailed), match=r"401|nauthorized") as caught:
             runner.check({"base": web.address, "key": "s3cr3t-key"})
     assert "s3cr3t-key" not in str(caught.value.as_document())
+
+
+def trial_of(manifest: str, folder: Path) -> ManifestTrial:
+    return ManifestTrial(request_of(manifest), VenvStore(), RunOptions(), folder=folder)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_a_trial_tells_each_request_its_response_and_its_records(tmp_path: Path) -> None:
+    with serving({"/visits": VISITS}) as web:
+        trial = trial_of(PLAIN, tmp_path)
+        assert trial.streams() == ("visits",)
+        config = {"base": web.address, "key": "s3cr3t-key"}
+        found = trial.read(config, "visits", TrialLimits())
+        assert web.headers[-1]["Authorization"] == "Bearer s3cr3t-key"
+        (page,) = found.slices[0].pages
+        assert page.request is not None
+        assert (page.request.method, page.request.url) == ("GET", f"{web.address}/visits")
+        assert page.response is not None
+        assert (page.response.status, page.response.body) == (200, VISITS.decode())
+        assert [json.loads(each) for each in page.records] == json.loads(VISITS)["items"]
+        assert "s3cr3t-key" not in repr(found)
+        assert not found.is_cut
+
+        found = trial.read(config, "visits", TrialLimits(records=1))
+        assert found.is_cut
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_a_trial_that_is_refused_shows_the_answer_and_says_so(tmp_path: Path) -> None:
+    with serving({"/visits": 404}) as web:
+        found = trial_of(PLAIN, tmp_path).read(
+            {"base": web.address, "key": "k3y-that-is-wrong"}, "visits", TrialLimits()
+        )
+    response = found.slices[0].pages[0].response
+    assert response is not None
+    assert response.status == 404
+    assert any(line.level == "ERROR" for line in found.lines)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_a_manifest_that_cannot_be_read_is_told_in_the_words_of_what_reads_it(
+    tmp_path: Path,
+) -> None:
+    broken = PLAIN.replace("type: SimpleRetriever", "type: NoRetriever")
+    with pytest.raises(ConfigError, match="cannot be read so") as caught:
+        trial_of(broken, tmp_path).read(
+            {"base": "http://127.0.0.1:1", "key": "s3cr3t-key"}, "visits", TrialLimits()
+        )
+    assert "s3cr3t-key" not in str(caught.value)
+
+
+def test_a_trial_runs_no_python_of_a_manifest(tmp_path: Path) -> None:
+    (tmp_path / "manifest.yaml").write_text(CUSTOM)
+    (tmp_path / "components.py").write_text(COMPONENTS)
+    request = request_of(str(tmp_path), allow=True)
+    trial = ManifestTrial(request, VenvStore(root=tmp_path), RunOptions(), folder=tmp_path)
+    with pytest.raises(ConfigError, match="which a trial does not"):
+        trial.read({"base": "http://127.0.0.1:1", "key": "k"}, "visits", TrialLimits())

@@ -8,6 +8,7 @@ import { Link } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 
 import { api, found } from "../../api/client";
+import { useSession } from "../../api/session";
 import { useAddress } from "../../parts/address";
 import { EmptyState, ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
@@ -21,6 +22,7 @@ type Filter = keyof typeof words.list.statuses;
 const FILTERS = Object.entries(words.list.statuses).map(([value, label]) => ({ value, label }));
 
 export function ConnectionList() {
+  const { workspaceId } = useSession();
   const [asked = "", setAsked] = useAddress("q");
   const [status = "all", setStatus] = useAddress("status");
   const [search, setSearch] = useState(asked);
@@ -30,13 +32,14 @@ export function ConnectionList() {
   }, [settled, asked, setAsked]);
   const filter: Filter = status === "active" || status === "inactive" ? status : "all";
   const query = useInfiniteQuery({
-    queryKey: ["connections", "list", settled, filter],
+    queryKey: ["connections", "list", workspaceId, settled, filter],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam }) =>
       found(
         await api.GET("/api/v1/connections", {
           params: {
             query: {
+              workspace_id: workspaceId,
               limit: PAGE,
               ...(settled === "" ? {} : { q: settled }),
               ...(filter === "all" ? {} : { status: [filter] }),

@@ -52,6 +52,9 @@ function Parts({ connection, part }: PartProps & { part: string }) {
       crumbs={[{ to: "/connections", label: words.connections }]}
       actions={
         <>
+          <Button component={Link} to={`/data/${connection.id}`} variant="default">
+            {words.page.data}
+          </Button>
           {active ? (
             <Button
               variant="default"

@@ -245,6 +245,7 @@ export const words = {
     sync: "Sync now",
     cancel: "Cancel run",
     cancelling: "Cancelling…",
+    data: "See the data",
     more: "More actions",
     refresh: "Refresh data…",
     clear: "Clear data…",

@@ -3,16 +3,21 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { api, found, type Schemas } from "../../api/client";
+import { useSession } from "../../api/session";
 import type { JsonObject } from "./form/json";
 
 export type Kind = "source" | "destination";
 export type Connector = Schemas["ConnectorShown"];
 
-export async function listed(kind: Kind): Promise<Connector[]> {
+export async function listed(kind: Kind, workspaceId: string): Promise<Connector[]> {
   const all: Connector[] = [];
   let after: string | undefined;
   do {
-    const query = { limit: 500, ...(after === undefined ? {} : { after }) };
+    const query = {
+      workspace_id: workspaceId,
+      limit: 500,
+      ...(after === undefined ? {} : { after }),
+    };
     const page: Schemas["Connectors"] = found(
       kind === "source"
         ? await api.GET("/api/v1/sources", { params: { query } })
@@ -24,8 +29,13 @@ export async function listed(kind: Kind): Promise<Connector[]> {
   return all;
 }
 
+/** Those of the workspace that one works in. */
 export function useConnectors(kind: Kind) {
-  return useQuery({ queryKey: [`${kind}s`], queryFn: () => listed(kind) });
+  const { workspaceId } = useSession();
+  return useQuery({
+    queryKey: [`${kind}s`, "all", workspaceId],
+    queryFn: () => listed(kind, workspaceId),
+  });
 }
 
 export async function one(kind: Kind, id: string): Promise<Connector> {

@@ -43,24 +43,11 @@ import {
 } from "./calls";
 import { ConnectorForm, type ConnectorFormHandle } from "./form/ConnectorForm";
 import type { JsonObject } from "./form/json";
+import { words } from "./words";
 
-const WORDS = {
-  source: {
-    title: "Sources",
-    one: "Source",
-    add: "New source",
-    at: "/sources",
-    icon: <IconDatabaseExport size={40} />,
-    empty: "A source is where rows come from: a database, a service, a file.",
-  },
-  destination: {
-    title: "Destinations",
-    one: "Destination",
-    add: "New destination",
-    at: "/destinations",
-    icon: <IconDatabaseImport size={40} />,
-    empty: "A destination is where rows go: your warehouse.",
-  },
+const PLACES = {
+  source: { at: "/sources", icon: <IconDatabaseExport size={40} /> },
+  destination: { at: "/destinations", icon: <IconDatabaseImport size={40} /> },
 } as const;
 
 export const SourceList = () => <List kind="source" />;
@@ -73,36 +60,37 @@ export const EditSource = () => <Edit kind="source" />;
 export const EditDestination = () => <Edit kind="destination" />;
 
 function List({ kind }: { kind: Kind }) {
-  const words = WORDS[kind];
+  const { at, icon } = PLACES[kind];
+  const kindWords = words[kind];
   const query = useConnectors(kind);
   const add = (
-    <Button component={Link} to={`${words.at}/new`} leftSection={<IconPlus size={16} />}>
-      {words.add}
+    <Button component={Link} to={`${at}/new`} leftSection={<IconPlus size={16} />}>
+      {kindWords.add}
     </Button>
   );
   return (
-    <Page title={words.title} actions={add}>
+    <Page title={kindWords.title} actions={add}>
       {query.isPending && <Waiting />}
       {query.isError && <ErrorNotice error={query.error} again={() => void query.refetch()} />}
       {query.data?.length === 0 && (
-        <EmptyState icon={words.icon} title={`No ${kind} yet`} text={words.empty} action={add} />
+        <EmptyState icon={icon} title={kindWords.none} text={kindWords.empty} action={add} />
       )}
       {query.data && query.data.length > 0 && (
         <Table.ScrollContainer minWidth={480}>
           <Table highlightOnHover verticalSpacing="sm">
             <Table.Thead>
               <Table.Tr>
-                <Table.Th>Name</Table.Th>
-                <Table.Th>Type</Table.Th>
-                <Table.Th>Connections</Table.Th>
-                <Table.Th>Changed</Table.Th>
+                <Table.Th>{words.columns.name}</Table.Th>
+                <Table.Th>{words.columns.type}</Table.Th>
+                <Table.Th>{words.columns.connections}</Table.Th>
+                <Table.Th>{words.columns.changed}</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
               {query.data.map((each) => (
                 <Table.Tr key={each.id}>
                   <Table.Td>
-                    <Text component={Link} to={`${words.at}/${each.id}`} fw={600} c="teal">
+                    <Text component={Link} to={`${at}/${each.id}`} fw={600} c="teal">
                       {each.name}
                     </Text>
                   </Table.Td>
@@ -120,22 +108,28 @@ function List({ kind }: { kind: Kind }) {
 }
 
 function Gallery({ kind }: { kind: Kind }) {
-  const words = WORDS[kind];
+  const { at } = PLACES[kind];
+  const kindWords = words[kind];
   const [search, setSearch] = useState("");
+  const { workspaceId } = useSession();
   const query = useQuery({
-    queryKey: ["definitions", kind],
+    queryKey: ["definitions", kind, workspaceId],
     queryFn: async () =>
-      found(await api.GET("/api/v1/definitions", { params: { query: { kind, limit: 500 } } })),
+      found(
+        await api.GET("/api/v1/definitions", {
+          params: { query: { kind, workspace_id: workspaceId, limit: 500 } },
+        }),
+      ),
   });
   const wanted = search.trim().toLowerCase();
   const shown = (query.data?.items ?? []).filter((each) =>
     `${each.title} ${each.name}`.toLowerCase().includes(wanted),
   );
   return (
-    <Page title={words.add} crumbs={[{ to: words.at, label: words.title }]}>
+    <Page title={kindWords.add} crumbs={[{ to: at, label: kindWords.title }]}>
       <TextInput
-        aria-label="Search connectors"
-        placeholder="Search connectors"
+        aria-label={words.search}
+        placeholder={words.search}
         leftSection={<IconSearch size={16} />}
         value={search}
         onChange={(event) => setSearch(event.currentTarget.value)}
@@ -143,20 +137,14 @@ function Gallery({ kind }: { kind: Kind }) {
       />
       {query.isPending && <Waiting />}
       {query.isError && <ErrorNotice error={query.error} again={() => void query.refetch()} />}
-      {query.data && shown.length === 0 && <Text c="dimmed">No connector is named so.</Text>}
+      {query.data && shown.length === 0 && <Text c="dimmed">{words.noneFits}</Text>}
       <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }}>
         {shown.map((each) => (
-          <Card
-            key={each.id}
-            component={Link}
-            to={`${words.at}/new/${each.id}`}
-            withBorder
-            padding="md"
-          >
+          <Card key={each.id} component={Link} to={`${at}/new/${each.id}`} withBorder padding="md">
             <Group justify="space-between" wrap="nowrap">
               <Text fw={600}>{each.title}</Text>
               <Badge variant="default" tt="none">
-                {each.origin === "native" ? "built in" : each.origin}
+                {each.origin === "native" ? words.builtIn : each.origin}
               </Badge>
             </Group>
             <Text size="sm" c="dimmed">
@@ -213,7 +201,8 @@ function Settings(props: {
   saved?: Connector;
 }) {
   const { kind, definitionId, definitionTitle, saved } = props;
-  const words = WORDS[kind];
+  const { at } = PLACES[kind];
+  const kindWords = words[kind];
   const { workspaceId } = useSession();
   const client = useQueryClient();
   const navigate = useNavigate();
@@ -247,7 +236,7 @@ function Settings(props: {
         : made(kind, { workspace_id: workspaceId, definition_id: definitionId, name, config }),
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: [`${kind}s`] });
-      await navigate({ to: words.at });
+      await navigate({ to: at });
     },
     onError: (error) =>
       form.current?.show(
@@ -257,7 +246,7 @@ function Settings(props: {
   const remove = useMutation({
     mutationFn: (id: string) => removed(kind, id),
     onSuccess: async () => {
-      await navigate({ to: words.at });
+      await navigate({ to: at });
       await client.invalidateQueries({ queryKey: [`${kind}s`] });
     },
   });
@@ -267,10 +256,10 @@ function Settings(props: {
   };
   return (
     <Page
-      title={saved?.name ?? `${words.add}: ${definitionTitle}`}
-      crumbs={[{ to: words.at, label: words.title }]}
+      title={saved?.name ?? words.newOf(kindWords.add, definitionTitle)}
+      crumbs={[{ to: at, label: kindWords.title }]}
     >
-      {spec.isPending && <Waiting text="Asking the connector what it needs" />}
+      {spec.isPending && <Waiting text={words.asking} />}
       {spec.isError && <ErrorNotice error={spec.error} again={() => void spec.refetch()} />}
       {spec.data && (
         <Paper withBorder p="lg" maw={760}>
@@ -283,15 +272,15 @@ function Settings(props: {
           >
             <Stack>
               <TextInput
-                label="Name"
-                description={`What you call this ${kind}`}
+                label={words.name}
+                description={kindWords.nameHint}
                 required
                 value={name}
-                error={name.trim() === "" ? "This is needed." : undefined}
+                error={name.trim() === "" ? words.needed : undefined}
                 onChange={(event) => setName(event.currentTarget.value)}
               />
               <Title order={2} size="h4">
-                Settings
+                {words.settings}
               </Title>
               <ConnectorForm
                 ref={form}
@@ -302,12 +291,12 @@ function Settings(props: {
                 {test.isPending && (
                   <Group gap="xs">
                     <Loader size="xs" />
-                    <Text size="sm">Connecting…</Text>
+                    <Text size="sm">{words.connecting}</Text>
                   </Group>
                 )}
                 {test.isError && <ErrorNotice error={test.error} />}
                 {test.data?.status === "succeeded" && (
-                  <Alert color="green" icon={<IconCheck />} title="The connection works" />
+                  <Alert color="green" icon={<IconCheck />} title={words.works} />
                 )}
                 {test.data?.failure && (
                   <Alert color="red" title={test.data.failure.message} role="alert">
@@ -320,14 +309,14 @@ function Settings(props: {
               <Group justify="space-between">
                 <Group>
                   <Button type="submit" loading={save.isPending} disabled={name.trim() === ""}>
-                    Save
+                    {words.save}
                   </Button>
                   <Button
                     variant="default"
                     disabled={test.isPending}
                     onClick={() => withConfig((config) => test.mutate(config))}
                   >
-                    Test
+                    {words.test}
                   </Button>
                 </Group>
                 {saved && (
@@ -336,11 +325,10 @@ function Settings(props: {
                     color="red"
                     loading={remove.isPending}
                     onClick={() => {
-                      if (window.confirm(`Remove ${saved.name} and its secrets?`))
-                        remove.mutate(saved.id);
+                      if (window.confirm(words.removeAsks(saved.name))) remove.mutate(saved.id);
                     }}
                   >
-                    Remove
+                    {words.remove}
                   </Button>
                 )}
               </Group>

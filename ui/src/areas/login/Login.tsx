@@ -6,6 +6,7 @@ import { useEffect, useRef, useState } from "react";
 
 import { api, found, type Schemas } from "../../api/client";
 import { ErrorNotice } from "../../parts/Notice";
+import { words } from "./words";
 
 export function Login({ onSignedIn }: { onSignedIn?: (session: Schemas["SessionShown"]) => void }) {
   const client = useQueryClient();
@@ -40,10 +41,10 @@ export function Login({ onSignedIn }: { onSignedIn?: (session: Schemas["SessionS
         >
           <Stack>
             <Title order={1} size="h2">
-              Sign in to penstock
+              {words.title}
             </Title>
             <TextInput
-              label="E-mail address"
+              label={words.email}
               type="email"
               autoComplete="username"
               required
@@ -51,7 +52,7 @@ export function Login({ onSignedIn }: { onSignedIn?: (session: Schemas["SessionS
               onChange={(event) => setEmail(event.currentTarget.value)}
             />
             <PasswordInput
-              label="Password"
+              label={words.password}
               autoComplete="current-password"
               required
               value={password}
@@ -59,11 +60,10 @@ export function Login({ onSignedIn }: { onSignedIn?: (session: Schemas["SessionS
             />
             {signIn.isError && <ErrorNotice error={signIn.error} />}
             <Button type="submit" loading={signIn.isPending}>
-              Sign in
+              {words.do}
             </Button>
             <Text size="sm" c="dimmed">
-              On the machine penstock runs on, <code>penstock login-link</code> prints a link that
-              signs you in once.
+              {words.onThisMachine} <code>penstock login-link</code> {words.printsALink}
             </Text>
           </Stack>
         </form>
