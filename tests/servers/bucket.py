@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from moto.server import ThreadedMotoServer
-
 KEYS = {"key": "testing", "secret": "testing"}
 
 
@@ -14,6 +12,7 @@ KEYS = {"key": "testing", "secret": "testing"}
 def bucket_served(name: str) -> Iterator[str]:
     """Starts a server with one bucket; yields the server's address."""
     import s3fs  # noqa: PLC0415 (an extra)
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 (slow, and not for every process)
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -218,8 +218,8 @@ def test_partitions_are_those_of_the_log(tmp_path: Path) -> None:
     assert sorted(cells, key=lambda row: row["id"]) == rows
     table = DeltaTable(tmp_path / "visits")
     assert table.metadata().partition_columns == ["country", "day", "ok"]
-    only = table.to_pyarrow_table(partitions=[("country", "=", "IN")])
-    assert only["id"].to_pylist() == [1]
+    only = table.to_pyarrow_dataset(file_pruning_predicate=[("country", "=", "IN")])
+    assert only.to_table()["id"].to_pylist() == [1]
 
 
 def test_a_partition_never_turns_an_empty_text_into_null(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ the book alone, until one entry replaces the table.
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 import pyarrow as pa
@@ -62,7 +63,8 @@ from penstock.sdk.stored_columns import (
     stored_schema,
 )
 
-_ATTEMPTS = 20
+_ATTEMPTS: Final = 20
+_GAP: Final = 1 << 20
 
 
 @contextmanager
@@ -95,12 +97,13 @@ class DeltaWriter:
         self._partition_by: list[str] = []
         self._parts: ParquetParts | None = None
         self._spools: list[Path] = []
+        self._is_settled = False
         self._is_over = False
 
     def claim(self) -> None:
         """Makes this writer the only one of its stream; raises ResourceBusy for a stale attempt."""
         before = self._own_files()
-        self._book.change(self._claimed)
+        manifest = self._book.change(self._claimed)
         planned = storable(planned_kinds(self._plan))
         seen = self._lake.make(
             self._plan.table, planned, partition_columns(self._config.partition_by, planned)
@@ -108,10 +111,9 @@ class DeltaWriter:
         self._partition_by = seen.partition_by
         if self._generation is not None:
             require_columns(seen, self._partition_by, planned)
-        self._settle()
+        seen = self._settled(seen)
         if self._generation is None:
-            self._kinds = self._fitted_table(planned)
-            manifest = self._book.newest()
+            self._kinds = self._fitted_table(seen, planned)
         else:
             manifest = self._book.change(lambda manifest: self._staging_begun(manifest, planned))
             self._kinds = self._staging(manifest).columns
@@ -140,7 +142,6 @@ class DeltaWriter:
             else self._publish(state)
         )
         self._is_over = True
-        self._drop_garbage(self._book.change(self._cleared))
         return rows
 
     def close(self) -> None:
@@ -156,35 +157,32 @@ class DeltaWriter:
         table = (self._plan.table.schema, self._plan.table.name)
         return msgspec.structs.replace(manifest, table=table)
 
-    def _settle(self) -> None:
+    def _settled(self, seen: Seen) -> Seen:
         """Decides what became of a commit that an earlier attempt prepared.
 
         It may be on its way still: a transaction of the same stream makes it fail if it comes
         later, and fails itself if that came first.
         """
         for _ in range(_ATTEMPTS):
-            if self._is_settled():
-                return
+            number = seen.number(self._owner)
+            head = self._own(self._book.newest())
+            if head.number in (None, number):
+                self._is_settled = True
+                return seen
+            base = head.settled(number) or head.emptied()
+            mine = self._prepare(number, partial(_same, base))
+            with suppress(Overtaken):
+                commit(seen, [], transaction=(self._owner, mine))
+            seen = self._lake.open(self._plan.table)
         raise self._busy()
 
-    def _is_settled(self) -> bool:
-        seen = self._lake.open(self._plan.table)
-        number = seen.number(self._owner)
-        head = self._own(self._book.newest())
-        if head.number in (None, number):
-            self._book.change(lambda manifest: self._stripped(manifest, number))
-            return True
-        base = head.settled(number) or _emptied(head)
-        mine = self._prepare(number, lambda _: base)
-        try:
-            commit(seen, [], transaction=(self._owner, mine))
-        except Overtaken:
-            return False
-        self._book.change(lambda manifest: self._stripped(manifest, mine))
-        return True
-
     def _prepare(self, number: int, change: Callable[[Manifest], Checkpoint]) -> int:
-        """Puts a checkpoint in front that stands once the log names it; returns its number."""
+        """Puts a checkpoint in front that stands once the log names it; returns its number.
+
+        Numbers leave gaps of chance: a writer whose state was reset knows of none, and its own
+        must not be taken for another's.
+        """
+        gap = secrets.randbelow(_GAP) + 1
 
         def prepared(manifest: Manifest) -> Manifest:
             head = self._own(manifest)
@@ -193,7 +191,7 @@ class DeltaWriter:
             new = msgspec.structs.replace(
                 new,
                 claim=self._claim,
-                number=max(number, head.highest) + 1,
+                number=max(number, head.highest) + gap,
                 before=stands if head.number in (None, number) else head,
             )
             return manifest.with_checkpoint(new)
@@ -213,24 +211,23 @@ class DeltaWriter:
             )
         return known
 
-    def _stripped(self, manifest: Manifest, number: int) -> Manifest:
-        """Forgets what stood before a checkpoint that the log names."""
-        head = self._own(manifest)
-        if head.number in (None, number):
-            return manifest.with_checkpoint(msgspec.structs.replace(head, before=None))
-        return manifest
-
     def _after(
         self, manifest: Manifest, *, number: int, state: State | None, is_complete: bool
     ) -> Checkpoint:
         """Returns what the stream's checkpoint is after a commit of this writer."""
         head = self._own(manifest)
-        base = head.settled(number) or _emptied(head)
+        base = head.settled(number) or head.emptied()
         manifest = manifest.with_checkpoint(msgspec.structs.replace(base, claim=self._claim))
-        manifest = remembered(
-            manifest, self._plan, state, claim=self._claim, is_complete=is_complete
-        )
-        return self._own(manifest)
+        return self._own(self._remembered(manifest, state=state, is_complete=is_complete))
+
+    def _remembered(
+        self, manifest: Manifest, *, state: State | None, is_complete: bool
+    ) -> Manifest:
+        """Returns the book with the stream's new state, under the number that it had.
+
+        Without new rows it stands by the transaction that the log names already.
+        """
+        return remembered(manifest, self._plan, state, claim=self._claim, is_complete=is_complete)
 
     def _in_log(
         self,
@@ -246,9 +243,11 @@ class DeltaWriter:
             seen = self._lake.open(self._plan.table)
             number = seen.number(self._owner)
             if number in tried:
+                self._is_settled = True
                 return
             if replace_with is None:
                 self._refuse_other_columns(seen)
+            self._is_settled = False
             entries = actions(seen)
             after = partial(self._after, number=number, state=state, is_complete=is_complete)
             mine = self._prepare(number, after)
@@ -257,6 +256,7 @@ class DeltaWriter:
                 commit(seen, entries, transaction=(self._owner, mine), replace_with=replace_with)
             except Overtaken:
                 continue
+            self._is_settled = True
             return
         raise self._busy()
 
@@ -274,7 +274,9 @@ class DeltaWriter:
     def _append(self, state: State | None, *, is_complete: bool) -> int:
         parts = self._taken()
         rows = sum(part.rows for part in parts)
-        if self._plan.mode.is_dedup and parts:
+        if not parts and self._is_settled:
+            self._book.change(partial(self._remembered, state=state, is_complete=is_complete))
+        elif self._plan.mode.is_dedup and parts:
             self._in_log(
                 state, is_complete=is_complete, actions=lambda seen: self._merge(seen, parts)
             )
@@ -303,7 +305,7 @@ class DeltaWriter:
         files = self._moved_in(self._taken(), self._staging_folder)
 
         def change(manifest: Manifest) -> Manifest:
-            manifest = remembered(manifest, self._plan, state, claim=self._claim, is_complete=False)
+            manifest = self._remembered(manifest, state=state, is_complete=False)
             new = msgspec.structs.replace(self._own(manifest), number=None, before=None)
             content = self._staging(manifest)
             grown = msgspec.structs.replace(content, files=(*content.files, *files))
@@ -334,6 +336,7 @@ class DeltaWriter:
             files = (*staged, *files)
         entries = [added(file) for file in files]
         self._in_log(state, is_complete=True, actions=lambda _: entries, replace_with=self._kinds)
+        self._drop_garbage(self._book.change(self._cleared))
         return rows
 
     def _part_rows(self, part: Part) -> Iterator[pa.RecordBatch]:
@@ -381,27 +384,27 @@ class DeltaWriter:
 
     # Columns.
 
-    def _fitted_table(self, planned: Mapping[str, Kind]) -> dict[str, Kind]:
+    def _fitted_table(self, seen: Seen, planned: Mapping[str, Kind]) -> dict[str, Kind]:
         """Gives the table the plan's columns; rows whose types change are written anew."""
         for _ in range(_ATTEMPTS):
-            seen = self._lake.open(self._plan.table)
             old = seen.kinds
             kinds = fitted_kinds(old, planned)
             if kinds == old:
                 return kinds
-            try:
+            with suppress(Overtaken):
                 if all(kinds[name] is kind for name, kind in old.items()):
                     add_columns(seen, {n: k for n, k in kinds.items() if n not in old})
                 else:
-                    out = self._new_parts(kinds)
-                    for batch in seen.reader():
-                        out.write(refitted(batch, old, kinds))
-                    files = self._moved_in(out.take(), self._folder)
-                    entries = [added(file) for file in files]
-                    commit(seen, entries, transaction=None, replace_with=kinds)
-            except Overtaken:
-                continue
+                    self._rewrite(seen, old, kinds)
+            seen = self._lake.open(self._plan.table)
         raise self._busy()
+
+    def _rewrite(self, seen: Seen, old: Mapping[str, Kind], new: Mapping[str, Kind]) -> None:
+        out = self._new_parts(new)
+        for batch in seen.reader():
+            out.write(refitted(batch, old, new))
+        entries = [added(file) for file in self._moved_in(out.take(), self._folder)]
+        commit(seen, entries, transaction=None, replace_with=new)
 
     def _staging_begun(self, manifest: Manifest, planned: Mapping[str, Kind]) -> Manifest:
         """Begins an overwrite, or continues it with the plan's columns."""
@@ -451,11 +454,9 @@ class DeltaWriter:
         ]
 
     def _cleared(self, manifest: Manifest) -> Manifest:
-        """Forgets what stood before the finished sync, and the rows that it published."""
+        """Forgets the rows that were published, and what stood before they were."""
         head = self._own(manifest)
         manifest = manifest.with_checkpoint(msgspec.structs.replace(head, before=None))
-        if self._generation is None:
-            return manifest
         manifest = with_garbage(manifest, staged_in(manifest, self._book.folder))
         return msgspec.structs.replace(manifest, staging={})
 
@@ -486,12 +487,5 @@ class DeltaWriter:
             )
 
 
-def _emptied(head: Checkpoint) -> Checkpoint:
-    """Returns the checkpoint of a stream whose table is gone: nothing was committed."""
-    return Checkpoint(
-        connection=head.connection,
-        name=head.name,
-        namespace=head.namespace,
-        claim=head.claim,
-        fence=head.fence,
-    )
+def _same(checkpoint: Checkpoint, _: Manifest) -> Checkpoint:
+    return checkpoint

@@ -84,6 +84,16 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
             return self
         return self.before.settled(number) if self.before else None
 
+    def emptied(self) -> Checkpoint:
+        """Returns the checkpoint of a stream that committed nothing: its table is gone."""
+        return Checkpoint(
+            connection=self.connection,
+            name=self.name,
+            namespace=self.namespace,
+            claim=self.claim,
+            fence=self.fence,
+        )
+
     @property
     def highest(self) -> int:
         """The highest number that a transaction was ever prepared under."""
