@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,7 +51,7 @@ _TYPES: Final[Mapping[Kind, IcebergType]] = {
 }
 _KINDS: Final = {str(kind): name for name, kind in _TYPES.items()}
 _PARTITION: Final = re.compile(r"(?:(day|month|year)\((.+)\))|(.+)", re.DOTALL)
-_TRANSFORMS: Final[Mapping[str, type[Transform[object, object]]]] = {
+_TRANSFORMS: Final[Mapping[str, Callable[[], Transform[Any, Any]]]] = {
     "day": DayTransform,
     "month": MonthTransform,
     "year": YearTransform,
@@ -139,6 +139,21 @@ def new_partitions(
             PartitionField(source_id=source, field_id=number, transform=transform, name=name)
         )
     return PartitionSpec(*fields)
+
+
+def require_partitions(
+    spec: PartitionSpec, schema: Schema, old: Mapping[str, Kind], new: Mapping[str, Kind]
+) -> None:
+    """Raises ConfigError when a column that the table is partitioned by goes, or changes."""
+    for field in spec.fields:
+        name = schema.find_field(field.source_id).name
+        if new.get(name) is not old[name]:
+            raise ConfigError(
+                f"The table is partitioned by {name!r}, a column of kind {old[name]} that the"
+                f" stream now has {'no more' if name not in new else f'as {new[name]}'}.",
+                remedy="Drop the table, or give the stream another: set a prefix or a namespace.",
+                column=name,
+            )
 
 
 def split_by(spec: PartitionSpec, schema: Schema, kinds: Mapping[str, Kind]) -> Split:

@@ -57,7 +57,8 @@ class SeenTransaction(Transaction):
         super().__init__(seen)
         head = table.metadata.refs.get(MAIN_BRANCH)
         number = head.snapshot_id if head else None
-        self._stage((), (AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=number),))
+        unchanged = AssertRefSnapshotId.model_validate({"ref": MAIN_BRANCH, "snapshot-id": number})
+        self._stage((), (unchanged,))
 
     def mark(self, why: str) -> None:
         """Adds a snapshot without rows, so that changes on their way fail."""
