@@ -23,9 +23,11 @@ def test_rows_are_merged_into_a_delta_table_with_proof(terminal: Terminal) -> No
     words += ["--primary-key", "visits=id", "--json"]
     with sqlite3.connect(terminal.folder / "app.sqlite", isolation_level=None) as connection:
         connection.execute("CREATE TABLE visits (id INTEGER PRIMARY KEY, code TEXT, at INTEGER)")
+        connection.execute("BEGIN")  # else each row is a transaction, written to disk of its own
         connection.executemany(
             "INSERT INTO visits VALUES (?, ?, ?)", [(n, f"{n:05d}", n) for n in range(3000)]
         )
+        connection.execute("COMMIT")
         first = terminal.run(*words)
         connection.execute("UPDATE visits SET code = 'new', at = 5000 WHERE id = 7")
         connection.execute("INSERT INTO visits VALUES (3000, '03000', 5001)")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import penstock.destinations.delta.writer  # noqa: F401 - loaded once, not in every killed child
 from penstock.destinations.delta import DeltaConfig, DeltaDestination
 from penstock.testing.destination_suite import DestinationSuite
 
 
 class TestDelta(DestinationSuite):
     destination = DeltaDestination
+    loaded_once = ("penstock.destinations.delta.writer",)
 
     def config(self, place: Path) -> DeltaConfig:
         return DeltaConfig(path=str(place / "lake"))

@@ -20,6 +20,7 @@ class S3Suite(DestinationSuite):
     """Run by chosen cases: the whole suite, which a folder passes, takes minutes in a bucket."""
 
     destination = DeltaDestination
+    loaded_once = ("penstock.destinations.delta.writer", "s3fs")
 
     def config(self, place: Path) -> DeltaConfig:
         address = next(

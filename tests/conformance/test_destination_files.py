@@ -10,6 +10,7 @@ from penstock.testing.destination_suite import DestinationSuite
 
 class _Files(DestinationSuite):
     destination = FilesDestination
+    loaded_once = ("penstock.destinations.files.writer",)
 
     def wrong_config(self, place: Path) -> FilesConfig:
         letter = place / "letter.txt"

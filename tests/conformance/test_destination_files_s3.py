@@ -36,6 +36,7 @@ class S3Suite(DestinationSuite):
     """Run by chosen cases: the whole suite, which a folder passes, takes minutes in a bucket."""
 
     destination = FilesDestination
+    loaded_once = ("penstock.destinations.files.writer", "s3fs")
 
     def config(self, place: Path) -> FilesConfig:
         return _config(place, _BUCKET)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import penstock.destinations.iceberg.writer  # noqa: F401 - loaded once, not in every killed child
 from penstock.destinations.iceberg import IcebergConfig, IcebergDestination
 from penstock.testing.destination_suite import DestinationSuite
 
 
 class TestIceberg(DestinationSuite):
     destination = IcebergDestination
+    loaded_once = (
+        "penstock.destinations.iceberg.writer",
+        "pyiceberg.catalog.sql",
+        "pyiceberg.io.pyarrow",
+    )
 
     def config(self, place: Path) -> IcebergConfig:
         lake = place / "lake"

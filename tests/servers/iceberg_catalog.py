@@ -123,9 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             names = [name for _, name in self.catalog.list_tables(namespace)]
             return 200, {"identifiers": [{"namespace": namespace, "name": name} for name in names]}
         optional = {"location": None, "properties": {}}
-        asked = CreateTableRequest.model_validate_json(
-            orjson.dumps(optional | orjson.loads(body))
-        )
+        asked = CreateTableRequest.model_validate_json(orjson.dumps(optional | orjson.loads(body)))
         table = self.catalog.create_table(
             (*namespace, asked.name),
             asked.table_schema,

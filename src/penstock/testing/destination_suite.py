@@ -126,6 +126,8 @@ class DestinationSuite(Landing, Publishing, Deduplicating, SchemaChanges, States
     """The destination class."""
     schema: ClassVar[str | None] = None
     """The schema tables are made in; None leaves it to the destination."""
+    loaded_once: ClassVar[Sequence[str]] = ()
+    """Modules that each process to be killed would import anew: the driver's, if it loads late."""
     gaps: ClassVar[tuple[Gap, ...]] = ()
 
     def config(self, place: Path) -> Any:

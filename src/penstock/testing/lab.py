@@ -34,6 +34,7 @@ class Makes(Protocol):
 
     destination: ClassVar[Any]
     schema: ClassVar[str | None]
+    loaded_once: ClassVar[Sequence[str]]
 
     def config(self, place: Path) -> Any: ...
 

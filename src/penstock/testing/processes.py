@@ -1,6 +1,6 @@
 """Real processes that send a feed and are killed with SIGKILL, and real processes that look.
 
-Children come from one fork server that has imported the connector once, so that a round costs
+Children come from a fork server that has imported connector and driver once, so that a round costs
 milliseconds. Nothing here opens the destination in the test's own process: what it would keep
 open (locks, caches) cannot blur the picture. The test class travels as the name and file of its
 module, since pytest can make modules that nobody else could import.
@@ -8,6 +8,7 @@ module, since pytest can make modules that nobody else could import.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import multiprocessing
@@ -16,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -77,8 +79,8 @@ class Job:
     """One feed into one place, through the connector of one test class."""
 
     suite: ClassReference
-    connector: str
-    """The module of the destination, imported once for all children."""
+    modules: tuple[str, ...]
+    """Those of the destination and of its driver, imported once for all children."""
     place: Path
     feed: Feed
 
@@ -86,8 +88,8 @@ class Job:
     def of(cls, suite: type[Makes], place: Path, feed: Feed) -> Job:
         """Returns the job for a test class."""
         reference = ClassReference.to(suite)
-        connector: str = suite.destination.__module__
-        return cls(suite=reference, connector=connector, place=place, feed=feed)
+        modules = (suite.destination.__module__, *suite.loaded_once)
+        return cls(suite=reference, modules=modules, place=place, feed=feed)
 
     def notebook(self, destination: Any) -> Notebook:
         return Notebook(self.place / "notebook.json", destination)
@@ -181,7 +183,7 @@ def look_in_process(job: Job) -> Sight:
 def _started(
     work: Callable[[Job, int, Connection], None], job: Job, fence: int
 ) -> tuple[Any, Connection]:
-    context = _fork_server(job)
+    context = _fork_server(job.modules)
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(work, job, fence, theirs), daemon=True)
     process.start()
@@ -189,10 +191,15 @@ def _started(
     return process, ours
 
 
-def _fork_server(job: Job) -> ForkServerContext:
-    """Has no effect on a server already running: then children import what is missing."""
+@functools.lru_cache(maxsize=1)
+def _fork_server(modules: tuple[str, ...]) -> ForkServerContext:
+    """Returns what starts children; a server that has imported other modules is ended.
+
+    There is no public way to end it (CPython's own tests call this one).
+    """
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", _SUITE_MODULE, job.connector, *_LATE_IMPORTS])
+    context.set_forkserver_preload(["__main__", _SUITE_MODULE, *modules, *_LATE_IMPORTS])
     return context
 
 
