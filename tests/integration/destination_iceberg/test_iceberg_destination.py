@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from pyiceberg.catalog import load_catalog
 from pyiceberg.table import Table
 
 from penstock.data.types import Kind
 from penstock.destinations.iceberg import IcebergConfig, IcebergDestination
-from penstock.errors import AccessDenied, ConfigError, DataError, ResourceBusy
+from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, DataError, ResourceBusy
 from penstock.sdk.destination import StreamPlan, TableName, WriteMode
 from penstock.testing.cells import found_rows
 from penstock.testing.feed import batch_of, page_of, state_at
@@ -37,14 +41,14 @@ def in_folder(folder: Path, **settings: Any) -> IcebergDestination:
     )
 
 
-def as_others_see(folder: Path) -> Table:
+def as_others_see(folder: Path, name: str = "visits") -> Table:
     catalog = load_catalog(
         "default",
         type="sql",
         uri=f"sqlite:///{folder / 'catalog.db'}",
         warehouse=f"file://{folder / 'lake'}",
     )
-    return catalog.load_table(("default", "visits"))
+    return catalog.load_table(("default", name))
 
 
 def written(
@@ -152,6 +156,51 @@ def test_a_partition_by_an_odd_unit_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_days_that_python_has_not_are_kept_and_partition_nothing(tmp_path: Path) -> None:
+    plan = plan_for(VISITS, {"id": Kind.INTEGER, "day": Kind.DATE}, WriteMode.APPEND)
+    rows = [{"id": 1, "day": 12_000 * 366}, {"id": 2, "day": 0}]
+    destination = in_folder(tmp_path)
+    with destination.open(plan) as writer:
+        writer.write(batch_of(plan, rows))
+        writer.finish(None)
+    found = as_others_see(tmp_path).scan(row_filter="id = 1").to_arrow()["day"]
+    assert found.cast("int32").to_pylist() == [12_000 * 366]
+    by_day = in_folder(tmp_path, partition_by=("day(day)",), namespace="other")
+    with by_day.open(plan) as writer:
+        writer.write(batch_of(plan, rows))
+        with pytest.raises(DataError, match="9999"):
+            writer.finish(None)
+
+
+def test_shared_states_leave_one_snapshot_however_many_there_were(tmp_path: Path) -> None:
+    destination = in_folder(tmp_path)
+    for page in range(4):
+        destination.store_global_state("c", state_at(APPEND, page), fence=0)
+    table = as_others_see(tmp_path, "_penstock_state")
+    assert len(table.metadata.snapshots) == 1
+    [kept] = destination.stored_states("c")
+    assert page_of(kept.state) == 3
+
+
+def test_a_folder_is_noted_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = IcebergConfig(catalog_uri="sqlite:///catalog.db", warehouse="lake")
+    IcebergDestination(config).check()
+    assert not list(tmp_path.iterdir())
+    written(IcebergDestination(config), APPEND, 1)
+    assert as_others_see(tmp_path).location() == f"file://{tmp_path}/lake/default/visits"
+
+
+def test_polars_reads_what_was_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")
+    written(in_folder(tmp_path), APPEND, 1, 2)
+    written(in_folder(tmp_path), MERGE, 2, name="new")
+    table = pl.scan_iceberg(as_others_see(tmp_path)).select("id", "name").sort("id").collect()
+    assert table.rows() == [(1, "row 1"), (2, "new 2")]
+
+
 def test_files_of_a_finished_overwrite_alone_are_left(tmp_path: Path) -> None:
     plan = replace(OVERWRITE, generation_id=2)
     with in_folder(tmp_path).open(plan) as writer:
@@ -185,6 +234,23 @@ def test_a_rest_catalogue_holds_tables_exactly_once(rest: str) -> None:
     assert pages_stored(destination) == [3]
     written(destination, replace(OVERWRITE, fence=4), 8)
     assert names_in(destination) == ["row 8"]
+
+
+def test_a_catalogue_that_does_not_answer_is_told_within_seconds() -> None:
+    with contextlib.ExitStack() as sockets:
+        deaf = sockets.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(3):  # a full queue: further connections get no answer at all
+            caller = sockets.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        config = IcebergConfig(catalog_uri=address, warehouse="stand-in", token=TOKEN)
+        started = time.monotonic()
+        with pytest.raises(ConnectionFailed, match="catalogue"):
+            IcebergDestination(config).check()
+    assert time.monotonic() - started < 30
 
 
 def test_a_wrong_token_is_told_and_not_shown(rest: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,14 +22,14 @@ class IcebergConfig:
         title="Catalogue",
         description="http:// or https:// of a REST catalogue, or the SQLAlchemy URL of a database"
         " that is to be one.",
-        examples=["sqlite:///lake/catalog.db", "https://polaris.example.org/api/catalog"],
+        examples=["sqlite:///catalog.db", "https://polaris.example.org/api/catalog"],
         secret=True,
     )
     warehouse: str = setting(
         title="Warehouse",
         description="Where an SQL catalogue keeps its tables: a folder or s3://, gs://, abfs://."
         " For a REST catalogue, the name that it knows a warehouse by.",
-        examples=["file:///srv/lake", "s3://bucket/lake"],
+        examples=["lake", "s3://bucket/lake"],
     )
     catalog_name: str = setting(
         default="default",
@@ -79,6 +81,14 @@ def is_rest(config: IcebergConfig) -> bool:
     return config.catalog_uri.lower().startswith(("http://", "https://"))
 
 
+def warehouse_of(config: IcebergConfig) -> str:
+    """Returns the address of the warehouse: of a folder, the absolute one, since tables note it."""
+    if is_rest(config) or "://" in config.warehouse:
+        return config.warehouse.rstrip("/")
+    folder = Path(os.path.expandvars(config.warehouse)).expanduser().absolute()
+    return f"file://{folder}"
+
+
 def secrets_of(config: IcebergConfig) -> list[str]:
     """Returns what no message may show."""
     hidden = [config.credential, config.token]
@@ -92,10 +102,15 @@ def secrets_of(config: IcebergConfig) -> list[str]:
 
 def catalog_properties(config: IcebergConfig) -> dict[str, str]:
     """Returns the properties a catalogue is opened with."""
+    kind = (
+        {"py-catalog-impl": "penstock.destinations.iceberg.rest.PatientCatalog"}
+        if is_rest(config)
+        else {"type": "sql"}
+    )
     given: dict[str, Any] = {
-        "type": "rest" if is_rest(config) else "sql",
+        **kind,
         "uri": config.catalog_uri,
-        "warehouse": config.warehouse,
+        "warehouse": warehouse_of(config),
         "credential": config.credential,
         "token": config.token,
     }

@@ -134,7 +134,7 @@ class IcebergDestination:
 
         def change(_: Table, transaction: SeenTransaction, manifest: Manifest) -> Manifest:
             refuse_stale(manifest.checkpoint(connection, None), fence)
-            transaction.mark("shared state")
+            transaction.mark_alone("shared state")
             return manifest.with_checkpoint(shared_checkpoint(connection, state, fence))
 
         lake = self._lake()

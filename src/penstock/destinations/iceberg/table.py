@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,10 @@ from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io.pyarrow import ArrowScan, parquet_file_to_data_file
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table, Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
-from pyiceberg.table.update import AssertRefSnapshotId
+from pyiceberg.table.update import AssertRefSnapshotId, RemoveSnapshotsUpdate
+from pyiceberg.types import DateType, TimestampType, TimestamptzType
 
 from penstock.data.types import Kind
 from penstock.destinations.iceberg.columns import kinds_of, new_partitions, new_schema
@@ -29,14 +31,18 @@ from penstock.destinations.iceberg.config import (
     catalog_properties,
     is_rest,
     secrets_of,
+    warehouse_of,
 )
 from penstock.destinations.iceberg.failures import translated
-from penstock.errors import ConfigError, ResourceBusy
+from penstock.errors import ConfigError, DataError, ResourceBusy
 from penstock.sdk.destination import TableName
 from penstock.sdk.files.folders import table_folder
 from penstock.sdk.stored_columns import stored_schema
 
 _ATTEMPTS: Final = 20
+_NEW_TABLES: Final = {"write.metadata.delete-after-commit.enabled": "true"}
+"""Of the metadata, a file a commit, the last hundred stay; Iceberg's own default keeps all."""
+_METRICS: Final = "write.metadata.metrics.column"
 _NO_RETRIES: Final = {"commit.retry.num-retries": "0"}
 """pyiceberg would put rows on top of what others did meanwhile, without asking who they were."""
 
@@ -64,6 +70,13 @@ class SeenTransaction(Transaction):
         """Adds a snapshot without rows, so that changes on their way fail."""
         with self.update_snapshot(snapshot_properties={"penstock": why}).fast_append():
             pass
+
+    def mark_alone(self, why: str) -> None:
+        """Marks a table that never has rows: of its snapshots the newest stays."""
+        gone = [snapshot.snapshot_id for snapshot in self.table_metadata.snapshots]
+        self.mark(why)
+        if gone:
+            self._stage((RemoveSnapshotsUpdate.model_validate({"snapshot-ids": gone}),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,7 @@ class Lake:
                 schema,
                 location=self._location(table),
                 partition_spec=new_partitions(partition_by, schema, kinds),
+                properties=_NEW_TABLES,
             )
 
     def _location(self, table: TableName) -> str | None:
@@ -133,7 +147,7 @@ class Lake:
         if is_rest(self._config):
             return None
         named = TableName(schema=table.schema or self._config.namespace, name=table.name)
-        return f"{self._config.warehouse.rstrip('/')}/{table_folder(named)}"
+        return f"{warehouse_of(self._config)}/{table_folder(named)}"
 
     def drop(self, table: TableName) -> None:
         """Removes a table and its files, if it is there."""
@@ -185,9 +199,43 @@ def copied(table: Table, local: Path, location: str) -> str:
 
 
 def described(transaction: Transaction, table: Table, location: str) -> DataFile:
-    """Returns the entry that adds a file to a table, with the bounds of its columns."""
+    """Returns the entry that adds a file to a table, with the bounds of its columns.
+
+    Python's days are of the years 1 to 9999: of a file with others, days and instants have no
+    bounds. Raises DataError when its table is partitioned by such a column.
+    """
+    metadata = _measured(transaction.table_metadata, "full", _partitioning)
     with translated(location):
-        return parquet_file_to_data_file(table.io, transaction.table_metadata, location)
+        try:
+            return parquet_file_to_data_file(table.io, metadata, location)
+        except OverflowError as error:
+            dated = _dated(metadata)
+            if not dated.isdisjoint(_partitioning(metadata)):
+                raise DataError(
+                    f"A row for {'.'.join(table.name())} has a day before year 1 or after 9999 in"
+                    " a column that the table is partitioned by.",
+                    remedy="Partition the table by another column, or by none.",
+                ) from error
+            unbounded = _measured(metadata, "counts", _dated)
+            return parquet_file_to_data_file(table.io, unbounded, location)
+
+
+def _measured(
+    metadata: TableMetadata, metrics: str, which: Callable[[TableMetadata], set[str]]
+) -> TableMetadata:
+    """Returns the metadata with what is to be known of some columns of a file."""
+    wanted = {f"{_METRICS}.{name}": metrics for name in which(metadata)}
+    return metadata.model_copy(update={"properties": {**metadata.properties, **wanted}})
+
+
+def _partitioning(metadata: TableMetadata) -> set[str]:
+    schema = metadata.schema()
+    return {schema.find_field(field.source_id).name for field in metadata.spec().fields}
+
+
+def _dated(metadata: TableMetadata) -> set[str]:
+    kinds = (DateType, TimestampType, TimestamptzType)
+    return {f.name for f in metadata.schema().fields if isinstance(f.field_type, kinds)}
 
 
 def set_property(lake: Lake, name: TableName, key: str, value: str) -> None:

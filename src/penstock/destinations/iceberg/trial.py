@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from penstock.data.types import Kind
-from penstock.destinations.iceberg.config import IcebergConfig, is_rest
+from penstock.destinations.iceberg.config import IcebergConfig, is_rest, warehouse_of
 from penstock.destinations.iceberg.failures import translated
 from penstock.destinations.iceberg.table import Lake, SeenTransaction
 from penstock.errors import ConfigError
@@ -72,9 +71,9 @@ def _sqlite_file(config: IcebergConfig) -> Path | None:
 @contextmanager
 def _leaving_no_folder(config: IcebergConfig, table: TableName) -> Iterator[None]:
     """Removes the folders that a local warehouse keeps of a dropped table."""
-    parts = urlsplit(config.warehouse)
-    is_local = not is_rest(config) and parts.scheme in ("", "file")
-    warehouse = Path(parts.path)
+    address = warehouse_of(config)
+    is_local = not is_rest(config) and address.startswith("file://")
+    warehouse = Path(address.removeprefix("file://"))
     is_new = is_local and not warehouse.exists()
     try:
         yield
