@@ -253,6 +253,21 @@ def test_a_catalogue_that_does_not_answer_is_told_within_seconds() -> None:
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.parametrize(
+    ("uri", "remedy"),
+    [
+        ("lake/catalog.db", "sqlite:///catalog.db"),
+        ("nothing://host/db", "catalog_uri"),
+        ("postgresql://u:canary@host/db", "`password`"),
+    ],
+)
+def test_a_catalogue_that_is_none_is_a_wrong_setting(uri: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        IcebergDestination(IcebergConfig(catalog_uri=uri, warehouse="lake")).check()
+    assert remedy in raised.value.remedy
+    assert "canary" not in str(raised.value)
+
+
 def test_a_wrong_token_is_told_and_not_shown(rest: str) -> None:
     config = IcebergConfig(catalog_uri=rest, warehouse="stand-in", token="canary-token")
     with pytest.raises(AccessDenied) as raised:

@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
 
+from penstock.errors import ConfigError
 from penstock.sdk.config import setting
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 _SECRET_WORDS: Final = ("key", "secret", "token", "password", "credential")
 
@@ -23,7 +26,6 @@ class IcebergConfig:
         description="http:// or https:// of a REST catalogue, or the SQLAlchemy URL of a database"
         " that is to be one.",
         examples=["sqlite:///catalog.db", "https://polaris.example.org/api/catalog"],
-        secret=True,
     )
     warehouse: str = setting(
         title="Warehouse",
@@ -42,6 +44,12 @@ class IcebergConfig:
         default="default",
         title="Namespace",
         description="Where streams without a namespace land.",
+    )
+    password: str | None = setting(
+        default=None,
+        title="Password",
+        description="Of the user that the URL of a database names.",
+        secret=True,
     )
     credential: str | None = setting(
         default=None,
@@ -89,11 +97,31 @@ def warehouse_of(config: IcebergConfig) -> str:
     return f"file://{folder}"
 
 
+def database_of(config: IcebergConfig) -> URL:
+    """Returns the URL of the database that is the catalogue; ConfigError for what is none."""
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow to load
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        url = make_url(config.catalog_uri)
+    except ArgumentError as error:
+        raise ConfigError(
+            "`catalog_uri` is no URL of a database or a REST catalogue.",
+            remedy="Write it like sqlite:///catalog.db or https://host/api/catalog.",
+            field="catalog_uri",
+        ) from error
+    if url.password:
+        raise ConfigError(
+            "`catalog_uri` holds a password, and settings like it are shown.",
+            remedy="Move the password to `password`.",
+            field="catalog_uri",
+        )
+    return url.set(password=config.password) if config.password else url
+
+
 def secrets_of(config: IcebergConfig) -> list[str]:
     """Returns what no message may show."""
-    hidden = [config.credential, config.token]
-    if not is_rest(config):
-        hidden.append(urlsplit(config.catalog_uri).password)
+    hidden = [config.password, config.credential, config.token]
     for name, value in config.options.items():
         if any(word in name for word in _SECRET_WORDS):
             hidden.append(value)
@@ -102,18 +130,17 @@ def secrets_of(config: IcebergConfig) -> list[str]:
 
 def catalog_properties(config: IcebergConfig) -> dict[str, str]:
     """Returns the properties a catalogue is opened with."""
-    kind = (
-        {"py-catalog-impl": "penstock.destinations.iceberg.rest.PatientCatalog"}
-        if is_rest(config)
-        else {"type": "sql"}
-    )
-    given: dict[str, Any] = {
-        **kind,
-        "uri": config.catalog_uri,
-        "warehouse": warehouse_of(config),
-        "credential": config.credential,
-        "token": config.token,
-    }
+    if is_rest(config):
+        given = {
+            "py-catalog-impl": "penstock.destinations.iceberg.rest.PatientCatalog",
+            "uri": config.catalog_uri,
+            "credential": config.credential,
+            "token": config.token,
+        }
+    else:
+        database = database_of(config).render_as_string(hide_password=False)
+        given = {"type": "sql", "uri": database}
+    given["warehouse"] = warehouse_of(config)
     return {name: value for name, value in given.items() if value is not None} | dict(
         config.options
     )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from pyiceberg import exceptions
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from penstock.errors import (
     AccessDenied,
@@ -35,6 +35,7 @@ _WRONG: Final = (
     exceptions.BadRequestError,
     exceptions.ValidationError,
     exceptions.ResolveError,
+    ArgumentError,
     NotImplementedError,
     ValueError,
 )
@@ -81,7 +82,8 @@ def translated(where: str, secrets: Sequence[str] = ()) -> Iterator[None]:
 
 def _words(error: Exception, secrets: Sequence[str]) -> str:
     """Returns what pyiceberg says, in one line, the secrets masked."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    said = error.orig if isinstance(error, DBAPIError) else error
+    text = " ".join(str(said).split()) or type(error).__name__
     for secret in secrets:
         text = text.replace(secret, "***")
     return text

@@ -9,14 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from penstock.data.types import Kind
-from penstock.destinations.iceberg.config import IcebergConfig, is_rest, warehouse_of
+from penstock.destinations.iceberg.config import IcebergConfig, database_of, is_rest, warehouse_of
 from penstock.destinations.iceberg.failures import translated
 from penstock.destinations.iceberg.table import Lake, SeenTransaction
-from penstock.errors import ConfigError
 from penstock.sdk.destination import TableName
 
 
@@ -56,14 +52,7 @@ def _opened(config: IcebergConfig) -> Iterator[Lake]:
 def _sqlite_file(config: IcebergConfig) -> Path | None:
     if is_rest(config):
         return None
-    try:
-        url = make_url(config.catalog_uri)
-    except ArgumentError as error:
-        raise ConfigError(
-            "`catalog_uri` is no URL of a database or a REST catalogue.",
-            remedy="Write it like sqlite:///lake/catalog.db or https://host/api/catalog.",
-            field="catalog_uri",
-        ) from error
+    url = database_of(config)
     is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     return Path(str(url.database)) if is_file else None
 
