@@ -201,6 +201,22 @@ def test_polars_reads_what_was_merged(tmp_path: Path, monkeypatch: pytest.Monkey
     assert table.rows() == [(1, "row 1"), (2, "new 2")]
 
 
+def test_discarding_removes_the_namespace_of_a_trial_alone(tmp_path: Path) -> None:
+    written(in_folder(tmp_path), APPEND, 1)
+    here = set(tmp_path.rglob("*.*"))
+    config = IcebergDestination.apart(
+        IcebergConfig(
+            catalog_uri=f"sqlite:///{tmp_path / 'catalog.db'}", warehouse=str(tmp_path / "lake")
+        ),
+        "trial",
+    )
+    written(IcebergDestination(config), APPEND, 2)
+    written(IcebergDestination(config), MERGE, 2)
+    IcebergDestination(config).discard()
+    assert set(tmp_path.rglob("*.*")) == here
+    assert names_in(in_folder(tmp_path)) == ["row 1"]
+
+
 def test_files_of_a_finished_overwrite_alone_are_left(tmp_path: Path) -> None:
     plan = replace(OVERWRITE, generation_id=2)
     with in_folder(tmp_path).open(plan) as writer:
