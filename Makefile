@@ -8,7 +8,7 @@ PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
 SERVER_ROUNDS ?= 100
 
-.PHONY: pictures help setup demo test check bench chaos docs ui ui-check clean
+.PHONY: whole pictures help setup demo test check bench chaos docs ui ui-check clean
 
 help:
 	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   only lint, types and import rules"
 	@echo "make bench   measure against the peers (long)"
 	@echo "make chaos   kill syncs, servers and databases at random, and compare (long)"
+	@echo "make whole   run whole the suites that make test runs by chosen cases (long)"
 	@echo "make docs    write the generated pages anew"
 	@echo "make ui      build the pages that penstock up serves"
 	@echo "make pictures  take the pictures of the docs anew, in a real browser"
@@ -43,10 +44,13 @@ bench: setup
 chaos: setup
 	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos \
 		--penstock-rounds $(CHAOS_ROUNDS) --penstock-seed $$RANDOM
-	$(VENV)/pytest -n $(PYTEST_JOBS) tests/conformance -k killed \
+	$(VENV)/pytest -n $(PYTEST_JOBS) tests/conformance -m "" -k killed \
 		--penstock-rounds $(CHAOS_ROUNDS) --penstock-seed $$RANDOM
 	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos \
 		--penstock-rounds $(SERVER_ROUNDS) --penstock-seed $$RANDOM
+
+whole: setup
+	$(VENV)/pytest -n $(PYTEST_JOBS) -m whole tests/conformance
 
 docs: setup
 	$(VENV)/python scripts/generate_docs.py
