@@ -30,14 +30,14 @@ class S3Suite(DestinationSuite):
         )
         prefix = hashlib.sha256(str(place).encode()).hexdigest()[:16]
         return DeltaConfig(
-            path=f"s3://lake/{prefix}", storage_options={**KEYS, "endpoint_url": address}
+            path=f"s3://delta-suite/{prefix}", storage_options={**KEYS, "endpoint_url": address}
         )
 
 
 @pytest.fixture(scope="session")
 def _s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Starts a server whose address any process finds from the folder of a test."""
-    with bucket_served("lake") as address:
+    with bucket_served("delta-suite") as address:
         (tmp_path_factory.getbasetemp() / _ADDRESS_FILE).write_text(address)
         yield
 

@@ -7,29 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from penstock.destinations.files import FilesConfig, FilesDestination
 from penstock.testing.destination_suite import DestinationSuite, cases_of
 from penstock.testing.lab import Lab
+from tests.servers.bucket import KEYS, bucket_served
 
-_ADDRESS_FILE = "moto-address"
-_BUCKET = "lake"
+_ADDRESS_FILE = "files-bucket-address"
+_BUCKET = "files-suite"
 
 
 @pytest.fixture(scope="session")
 def _s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Starts a server whose address any process finds from the folder of a test."""
-    import s3fs  # noqa: PLC0415 (an extra)
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    (tmp_path_factory.getbasetemp() / _ADDRESS_FILE).write_text(address)
-    s3fs.S3FileSystem(key="testing", secret="testing", endpoint_url=address).mkdir(_BUCKET)
-    yield
-    server.stop()
+    with bucket_served(_BUCKET) as address:
+        (tmp_path_factory.getbasetemp() / _ADDRESS_FILE).write_text(address)
+        yield
 
 
 class S3Suite(DestinationSuite):
@@ -75,5 +68,5 @@ def _config(place: Path, bucket: str) -> FilesConfig:
     prefix = hashlib.sha256(str(place).encode()).hexdigest()[:16]
     return FilesConfig(
         path=f"s3://{bucket}/{prefix}",
-        storage_options={"key": "testing", "secret": "testing", "endpoint_url": address},
+        storage_options={**KEYS, "endpoint_url": address},
     )

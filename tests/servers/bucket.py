@@ -10,7 +10,10 @@ KEYS = {"key": "testing", "secret": "testing"}
 
 @contextmanager
 def bucket_served(name: str) -> Iterator[str]:
-    """Starts a server with one bucket; yields the server's address."""
+    """Starts a server with one bucket; yields the server's address.
+
+    moto's servers of one process share their buckets: each caller needs a name of its own.
+    """
     import s3fs  # noqa: PLC0415 (an extra)
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 (slow, and not for every process)
 

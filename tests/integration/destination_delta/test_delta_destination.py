@@ -350,13 +350,13 @@ def test_discarding_removes_the_folder_of_a_trial_alone(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, Any]]:
-    with bucket_served("lake") as address:
+    with bucket_served("delta") as address:
         yield {**KEYS, "endpoint_url": address}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_bucket_holds_tables_exactly_once(s3: dict[str, Any]) -> None:
-    destination = DeltaDestination(DeltaConfig(path="s3://lake/a", storage_options=s3))
+    destination = DeltaDestination(DeltaConfig(path="s3://delta/a", storage_options=s3))
     destination.check()
     written(destination, APPEND, 1, 2)
     with destination.open(replace(APPEND, fence=1)) as writer:
@@ -378,7 +378,7 @@ def test_an_endpoint_where_nobody_listens_is_told_within_seconds() -> None:
         taken.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
         options = {**KEYS, "endpoint_url": address}
-        destination = DeltaDestination(DeltaConfig(path="s3://lake/a", storage_options=options))
+        destination = DeltaDestination(DeltaConfig(path="s3://delta/a", storage_options=options))
         started = time.monotonic()
         with pytest.raises(ConnectionFailed, match="endpoint_url"):
             destination.check()

@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from moto.server import ThreadedMotoServer
 
 from penstock.data.types import Kind
 from penstock.destinations.files import FilesConfig, FilesDestination
@@ -19,6 +18,7 @@ from penstock.sdk.files.store import store_of
 from penstock.testing.cells import found_rows
 from penstock.testing.feed import batch_of, page_of, state_at
 from penstock.testing.lab import plan_for, simple_plan, simple_rows
+from tests.servers.bucket import KEYS, bucket_served
 
 VISITS = TableName(schema=None, name="visits")
 APPEND = simple_plan(VISITS, WriteMode.APPEND)
@@ -27,15 +27,8 @@ OVERWRITE = simple_plan(VISITS, WriteMode.OVERWRITE, generation_id=1)
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, Any]]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {"key": "testing", "secret": "testing", "endpoint_url": f"http://{host}:{port}"}
-    import s3fs  # noqa: PLC0415 (an extra)
-
-    s3fs.S3FileSystem(**options).mkdir("lake")
-    yield options
-    server.stop()
+    with bucket_served("files") as address:
+        yield {**KEYS, "endpoint_url": address}
 
 
 def written(
@@ -113,7 +106,7 @@ def test_a_file_is_closed_when_it_is_large_enough(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_bucket_holds_tables_exactly_once(s3: dict[str, Any]) -> None:
-    destination = FilesDestination(FilesConfig(path="s3://lake/a", storage_options=s3))
+    destination = FilesDestination(FilesConfig(path="s3://files/a", storage_options=s3))
     destination.check()
     written(destination, APPEND, 1, 2)
     with destination.open(replace(APPEND, fence=1)) as writer:
@@ -132,7 +125,7 @@ def test_a_bucket_holds_tables_exactly_once(s3: dict[str, Any]) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_name_in_a_bucket_is_taken_once(s3: dict[str, Any]) -> None:
-    store = store_of("s3://lake/b", s3)
+    store = store_of("s3://files/b", s3)
     assert store.create("x/v1.json", b"first")
     assert not store.create("x/v1.json", b"second")
     with store.open("x/v1.json") as source:

@@ -292,7 +292,7 @@ def test_a_wrong_token_is_told_and_not_shown(rest: str) -> None:
 
 
 def test_a_bucket_holds_tables(tmp_path: Path) -> None:
-    with bucket_served("lake") as address:
+    with bucket_served("iceberg") as address:
         options = {
             "s3.endpoint": address,
             "s3.access-key-id": KEYS["key"],
@@ -301,7 +301,7 @@ def test_a_bucket_holds_tables(tmp_path: Path) -> None:
         }
         config = IcebergConfig(
             catalog_uri=f"sqlite:///{tmp_path / 'catalog.db'}",
-            warehouse="s3://lake/warehouse",
+            warehouse="s3://iceberg/warehouse",
             options=options,
         )
         destination = IcebergDestination(config)
