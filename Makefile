@@ -6,6 +6,8 @@ SHELL := /bin/bash
 VENV := .venv/bin
 PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
+# Tests start hundreds of programs, each of which would compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test check bench chaos docs ui ui-check clean
 
