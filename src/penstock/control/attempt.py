@@ -132,7 +132,7 @@ class AttemptRunner:
         path = self._house.log_folder / self._attempt.log_name
         self._house.note(Moment.BEGAN, self.run)
         try:
-            prepared = prepare(self._house, self.run)
+            prepared = prepare(self._house, self.run, held=self._hold)
             with self._house.store.read() as tx:
                 self._committed_before = leases.committed_before(tx, self.run)
             opened = AttemptLog(path, secrets=prepared.secrets)
@@ -140,7 +140,8 @@ class AttemptRunner:
             # Where there is no room for a log, the run itself tells what was wrong.
             with suppress(ResourceExhausted), AttemptLog(path, secrets=frozenset()) as log:
                 log.write(self._now(), "ERROR", str(error))
-            self._end(error)
+            # What was asked to stop has nothing to say for itself.
+            self._end(None if self._stop_asked_at is not None else error)
             return
         with opened as log:
             log.write(self._now(), "INFO", f"Attempt {self.run.attempt} of run {self.run.id}.")
@@ -152,6 +153,12 @@ class AttemptRunner:
             except PenstockError as error:
                 problem = error
             self._end(problem)
+
+    def _hold(self, job: Job) -> None:
+        with self._turn:
+            self._job = job
+            if self._stop_asked_at is not None:
+                job.kill()
 
     def _follow(self, prepared: Prepared, log: AttemptLog) -> None:
         with self._turn:
