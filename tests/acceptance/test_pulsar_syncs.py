@@ -60,7 +60,9 @@ def test_a_sync_is_proved_by_acknowledgements(terminal: Terminal, gate: Gate) ->
 def test_a_refused_token_writes_nothing_and_says_so(terminal: Terminal, gate: Gate) -> None:
     done = synced(terminal, gate, rows=50, token="wrong")
     assert done.status == 3
-    assert "refused the login" in done.err
+    assert (
+        "refused the login" in json.loads(done.out.splitlines()[-1])["receipt"]["error"]["message"]
+    )
     assert (gate.sent, gate.producers) == (0, [])
 
 
