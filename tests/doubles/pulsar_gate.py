@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from tests.doubles.pulsar_frames import (
 )
 
 _AVRO, _JSON = 4, 2
+_PARTITION = re.compile(r"-partition-\d+$")
 Definition = dict[str, Any]
 
 
@@ -182,6 +184,10 @@ class _Passing:
                 return self._schema(fields), True
             case Command.AUTH_RESPONSE:
                 return self._renewed(fields)
+            case Command.PARTITIONED_METADATA if _PARTITION.search(_text(fields, 1)):
+                # A partition has none of its own; pulsar-lite says that it has as many again.
+                said = {1: 0, 2: fields[2], 3: 0}
+                return frame(Command.PARTITIONED_METADATA_RESPONSE, said), True
             case _:
                 return None
 

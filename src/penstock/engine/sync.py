@@ -104,6 +104,7 @@ class SyncLoop:
         self._global_is_uncommitted = False
         self._global_covers_all = False
         self._global_saved_at = time.monotonic()
+        self._has_saved_global = False
         self._told: dict[StreamDescriptor, tuple[int, int, int, str]] = {}
         self._told_at = 0.0
 
@@ -271,7 +272,11 @@ class SyncLoop:
     def _global_is_due(self, bytes_due: int, seconds_due: float) -> bool:
         if not self._can_commit_global:
             return False
-        waiting = sum(sink.account.bytes_since_commit for sink in self.sinks.values())
+        accounts = [sink.account for sink in self.sinks.values()]
+        if not self._has_saved_global and not any(each.sent_since_commit for each in accounts):
+            # Where a source begins to look: told before its rows, durable before they are.
+            return True
+        waiting = sum(account.bytes_since_commit for account in accounts)
         return waiting >= bytes_due or time.monotonic() - self._global_saved_at >= seconds_due
 
     def _commit_global(self) -> Iterator[Event]:
@@ -283,6 +288,7 @@ class SyncLoop:
                 yield from _told(sink.commit(with_state=False))
         started = time.monotonic()
         self._global_is_uncommitted = False
+        self._has_saved_global = True
         self._global_saved_at = started
         if self._later is not None:
             self._later.hand_over_shared(self._global)

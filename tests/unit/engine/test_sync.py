@@ -387,6 +387,15 @@ def test_a_global_state_is_saved_after_every_stream_it_covers(rig: Rig) -> None:
     assert bytes(given.global_.shared_state) == b'{"lsn":5}'
 
 
+def test_a_global_state_told_before_all_rows_is_saved_before_they_are(rig: Rig) -> None:
+    rig.streams = (configured("users"),)
+    with pytest.raises(ConnectionFailed):
+        rig.sync(global_state(5), started("users"), rows("users", 1), _broke())
+    (given,) = rig.plan()
+    assert given.global_ is not None
+    assert bytes(given.global_.shared_state) == b'{"lsn":5}'
+
+
 def test_rows_beyond_a_global_state_are_not_committed_with_it(rig: Rig) -> None:
     rig.streams = (configured("users"),)
     with pytest.raises(ConnectionFailed):
