@@ -35,5 +35,5 @@ def test_rows_are_merged_into_a_delta_table_with_proof(terminal: Terminal) -> No
     assert [first.status, second.status] == [0, 0], first.err + second.err
     proof = json.loads(second.out.splitlines()[-1])["receipt"]["streams"][0]
     assert proof["rows_read"] == proof["rows_committed"] > 0
-    rows = DeltaTable(terminal.folder / "lake" / "visits").to_pyarrow_table(["id", "code"])
+    rows = DeltaTable(terminal.folder / "lake" / "visits").to_pyarrow_table(columns=["id", "code"])
     assert sorted(zip(*rows.to_pydict().values(), strict=True)) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import penstock.destinations.delta.writer  # noqa: F401 - loaded once, not in every killed child
 from penstock.destinations.delta import DeltaConfig, DeltaDestination
 from penstock.testing.destination_suite import DestinationSuite
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +17,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from penstock.data.types import Kind
 from penstock.destinations.delta import DeltaConfig, DeltaDestination
-from penstock.destinations.delta.table import Lake
+from penstock.destinations.delta.table import Lake, Overtaken, commit, removed
 from penstock.destinations.delta.writer import delta_writer
-from penstock.errors import ConfigError, DataError, PenstockError, ResourceBusy
+from penstock.errors import ConfigError, ConnectionFailed, DataError, PenstockError, ResourceBusy
 from penstock.sdk.destination import StreamPlan, TableName, WriteMode
 from penstock.sdk.files.store import LocalStore
 from penstock.testing.cells import found_rows
@@ -178,6 +184,77 @@ def test_a_compaction_in_the_middle_of_a_merge_loses_nothing(tmp_path: Path) -> 
     assert names_in(into(tmp_path)) == ["new 2", "new 4", "row 1", "row 3"]
 
 
+def test_a_compaction_just_before_an_overwrite_is_published_leaves_no_old_row(
+    tmp_path: Path,
+) -> None:
+    written(into(tmp_path), APPEND, 1)
+    written(into(tmp_path), APPEND, 2)
+    store, opening = interrupted(
+        tmp_path,
+        replace(OVERWRITE, generation_id=2),
+        DeltaTable(tmp_path / "visits").optimize.compact,
+    )
+    with opening as writer:
+        writer.write(batch_of(OVERWRITE, simple_rows(3)))
+        store.is_due = True
+        assert writer.finish(state_at(OVERWRITE, 3)) == 1
+    assert names_in(into(tmp_path)) == ["row 3"]
+
+
+@pytest.mark.parametrize("is_overwrite", [False, True], ids=["merge", "overwrite"])
+@pytest.mark.parametrize("is_compaction", [False, True], ids=["append", "compaction"])
+def test_rows_are_replaced_in_the_version_that_was_read_or_not_at_all(
+    tmp_path: Path, *, is_overwrite: bool, is_compaction: bool
+) -> None:
+    written(into(tmp_path), APPEND, 1)
+    written(into(tmp_path), APPEND, 2)
+    seen = Lake(str(tmp_path), {}).open(VISITS)
+    [gone, _] = [path for path, _ in seen.fragments()]
+    table = DeltaTable(tmp_path / "visits")
+    if is_compaction:
+        table.optimize.compact()
+    else:
+        write_deltalake(table, table.to_pyarrow_table(), mode="append")
+    with pytest.raises(Overtaken):
+        commit(
+            seen,
+            [] if is_overwrite else [removed(gone)],
+            transaction=("somebody", 1),
+            replace_with=seen.kinds if is_overwrite else None,
+        )
+
+
+def test_merges_and_compactions_all_the_time_lose_and_double_nothing(tmp_path: Path) -> None:
+    written(into(tmp_path), MERGE, *range(20))
+    is_over = threading.Event()
+    compacted: list[int] = []
+
+    def compact() -> None:
+        while not is_over.is_set():
+            with suppress(CommitFailedError):
+                table = DeltaTable(tmp_path / "visits")
+                compacted.append(table.optimize.compact()["numFilesRemoved"])
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(1) as pool:
+        compacting = pool.submit(compact)
+        try:
+            with into(tmp_path).open(MERGE) as writer:
+                for page in range(10):
+                    ids = [page] if page % 2 else [20 + page]
+                    writer.write(batch_of(MERGE, simple_rows(*ids, name="new")))
+                    writer.commit(state_at(MERGE, page))
+                writer.finish(state_at(MERGE, 10))
+        finally:
+            is_over.set()
+        compacting.result()
+    assert sum(compacted) > 0
+    new = [1, 3, 5, 7, 9, 20, 22, 24, 26, 28]
+    old = [number for number in range(20) if number not in new]
+    expected = [*(f"row {number}" for number in old), *(f"new {number}" for number in new)]
+    assert names_in(into(tmp_path)) == sorted(expected)
+
+
 def test_two_connections_merge_into_one_table_at_once(tmp_path: Path) -> None:
     other = replace(MERGE, connection="other")
     store, opening = interrupted(
@@ -293,6 +370,19 @@ def test_a_bucket_holds_tables_exactly_once(s3: dict[str, Any]) -> None:
     assert pages_stored(destination) == [3]
     written(destination, replace(OVERWRITE, fence=4), 8)
     assert names_in(destination) == ["row 8"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_endpoint_where_nobody_listens_is_told_within_seconds() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        options = {**KEYS, "endpoint_url": address}
+        destination = DeltaDestination(DeltaConfig(path="s3://lake/a", storage_options=options))
+        started = time.monotonic()
+        with pytest.raises(ConnectionFailed, match="endpoint_url"):
+            destination.check()
+    assert time.monotonic() - started < 15
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -64,12 +64,14 @@ _AS_DELTA_RS_NAMES_IT: Final[Mapping[str, str]] = {
     "client_secret": "azure_storage_client_secret",
 }
 """fsspec's s3fs and adlfs, and object_store's configuration keys (docs.rs/object_store)."""
+_PATIENCE: Final[Mapping[str, str]] = {"connect_timeout": "5s", "retry_timeout": "30s"}
+"""object_store's own would ask for three minutes where nobody answers."""
 
 
 def delta_storage_options(config: DeltaConfig) -> dict[str, str]:
     """Returns the storage options as delta-rs takes them."""
     options = dict(config.storage_options)
-    made: dict[str, str] = {}
+    made = dict(_PATIENCE)
     for name, own in _AS_DELTA_RS_NAMES_IT.items():
         if options.get(name) is not None:
             value = options[name]

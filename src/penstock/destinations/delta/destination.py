@@ -75,8 +75,8 @@ class DeltaDestination:
         store, lake = self._place()
         trial = f"check-{uuid.uuid4().hex}"
         marker = f"_penstock/{trial}"
+        is_new = store.create(marker, b"penstock")
         try:
-            is_new = store.create(marker, b"penstock")
             is_exclusive = not store.create(marker, b"again")
             lake.make(
                 TableName(schema="_penstock", name=f"{trial}-table"), {"id": Kind.INTEGER}, ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -23,6 +24,7 @@ from penstock.errors import (
 )
 
 _DENIALS: Final = ("403", "forbidden", "accessdenied", "permission denied", "unauthorized", "401")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _FULL: Final = ("no space left", "disk quota")
 
 
@@ -71,5 +73,5 @@ def _of_words(where: str, error: Exception) -> PenstockError:
 
 
 def _words(error: Exception) -> str:
-    """Returns what delta-rs says, in one line."""
-    return " ".join(str(error).split())
+    """Returns what delta-rs says, in one line and without colours."""
+    return " ".join(_COLOUR.sub("", str(error)).split())

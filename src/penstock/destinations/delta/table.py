@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -26,7 +26,7 @@ from penstock.sdk.stored_columns import stored_schema, stored_type
 _ALL: Final = "penstock"
 """The application every commit of penstock names: of two at once, the later looks again."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./=-]+")
-_RETRIES: Final = 15
+_BLIND_RETRIES: Final = 15
 _READ_ROWS: Final = 65_536
 
 
@@ -46,7 +46,6 @@ class Seen:
 
     table: DeltaTable
     where: str
-    options: dict[str, str] = field(repr=False)
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -145,7 +144,7 @@ class Lake:
                 found = DeltaTable(where, storage_options=self._options)
             except TableNotFoundError:
                 return None
-        return Seen(table=found, where=where, options=self._options)
+        return Seen(table=found, where=where)
 
     def open(self, table: TableName) -> Seen:
         """Returns the newest version of a table; raises ConfigError when there is none."""
@@ -215,23 +214,25 @@ def commit(
     *,
     transaction: tuple[str, int] | None,
     replace_with: Mapping[str, Kind] | None = None,
+    is_blind: bool = False,
 ) -> None:
-    """Commits to the log on top of the version seen; durable on return.
+    """Commits to the log as the version after the one seen; durable on return.
 
     `transaction` is a stream's next number; `replace_with` puts the files in the place of all
-    others, with these columns. Raises Overtaken when penstock, or whoever removed a file or
-    changed the columns, was first.
+    others, with these columns. Raises Overtaken when anybody committed first, since delta-rs sees
+    no conflict between files taken out here and by a compaction; `is_blind`, of a change that
+    follows from no row that was read, when penstock did, or whoever changed the columns.
     """
     numbers = [Transaction(_ALL, seen.table.version() + 1)]
     if transaction is not None:
         numbers.append(Transaction(*transaction))
     properties = CommitProperties(
-        custom_metadata={"writer": _ALL}, app_transactions=numbers, max_commit_retries=_RETRIES
+        custom_metadata={"writer": _ALL},
+        app_transactions=numbers,
+        max_commit_retries=_BLIND_RETRIES if is_blind else 0,
     )
     kinds = seen.kinds if replace_with is None else replace_with
     with translated(seen.where):
-        if any(isinstance(action, RemoveAction) for action in actions):
-            _require_newest(seen)
         try:
             seen.table.create_write_transaction(
                 list(actions),
@@ -252,16 +253,6 @@ def add_columns(seen: Seen, kinds: Mapping[str, Kind]) -> None:
             seen.table.alter.add_columns(fields)
         except CommitFailedError as error:
             raise _overtaken(seen) from error
-
-
-def _require_newest(seen: Seen) -> None:
-    """Raises Overtaken when others committed since.
-
-    delta-rs sees no conflict between a file taken out here and one that a compaction took out.
-    """
-    newest = DeltaTable(seen.where, storage_options=seen.options)
-    if newest.version() != seen.table.version():
-        raise Overtaken
 
 
 def _overtaken(seen: Seen) -> Overtaken | ConfigError:

@@ -172,7 +172,7 @@ class DeltaWriter:
             base = head.settled(number) or head.emptied()
             mine = self._prepare(number, partial(_same, base))
             with suppress(Overtaken):
-                commit(seen, [], transaction=(self._owner, mine))
+                commit(seen, [], transaction=(self._owner, mine), is_blind=True)
             seen = self._lake.open(self._plan.table)
         raise self._busy()
 
@@ -236,6 +236,7 @@ class DeltaWriter:
         is_complete: bool,
         actions: Callable[[Seen], Sequence[AddAction | RemoveAction]],
         replace_with: Mapping[str, Kind] | None = None,
+        is_blind: bool = False,
     ) -> None:
         """Commits rows and checkpoint by one entry of the table's log."""
         tried: set[int] = set()
@@ -254,7 +255,13 @@ class DeltaWriter:
             mine = self._prepare(number, after)
             tried.add(mine)
             try:
-                commit(seen, entries, transaction=(self._owner, mine), replace_with=replace_with)
+                commit(
+                    seen,
+                    entries,
+                    transaction=(self._owner, mine),
+                    replace_with=replace_with,
+                    is_blind=is_blind,
+                )
             except Overtaken:
                 continue
             self._is_settled = True
@@ -283,7 +290,7 @@ class DeltaWriter:
             )
         else:
             entries = [added(file) for file in self._moved_in(parts, self._folder)]
-            self._in_log(state, is_complete=is_complete, actions=lambda _: entries)
+            self._in_log(state, is_complete=is_complete, actions=lambda _: entries, is_blind=True)
         for part in parts:
             part.local.unlink(missing_ok=True)
         return rows

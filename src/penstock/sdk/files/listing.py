@@ -32,6 +32,12 @@ _DRIVERS: Final = {
     "adl": "azure",
 }
 """URL scheme → the extra of penstock that brings its fsspec driver."""
+_S3_CLIENT: Final = {
+    "connect_timeout": 5,
+    "retries": {"mode": "standard", "max_attempts": 3},
+}
+"""botocore's own would try an address where nobody answers for five minutes. Where a bucket asks
+to slow down, s3fs itself repeats what botocore gave up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +131,8 @@ def shown(location: str) -> str:
 def file_system(location: str, storage_options: Mapping[str, Any]) -> tuple[Any, str]:
     """Returns the fsspec file system of a URL and the path in it; MissingDriver names the extra."""
     scheme = urlsplit(location).scheme.lower()
+    if _DRIVERS.get(scheme) == "s3":
+        storage_options = {"config_kwargs": _S3_CLIENT, **storage_options}
     try:
         import fsspec  # noqa: PLC0415 - comes with the drivers; local files need none of it
 
@@ -193,8 +201,9 @@ def _driver_error(where: str, error: Exception) -> PenstockError:
             path=where,
         )
     return ConnectionFailed(
-        f"{where} could not be read: {name}: {error}.",
-        remedy="Try again; if it stays so, check the address, the network and storage_options.",
+        f"{where} could not be reached: {name}: {error}.",
+        remedy="Check the address (for S3: endpoint_url in storage_options) and the network, and"
+        " try again.",
         path=where,
     )
 

@@ -85,7 +85,7 @@ def _shown(
 ) -> tuple[int, int]:
     """Shows a file's keys and cursors; returns the number of its first row, and its rows."""
     start = question.shown_there
-    for batch in file.read(columns):
+    for batch in file.read(list(dict.fromkeys(columns))):  # a cursor may be of the key, too
         question.show_there(_judged(batch, columns, types))
     return start, question.shown_there - start
 
