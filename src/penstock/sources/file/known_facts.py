@@ -71,15 +71,14 @@ def _found(key: bytes, now: int, facts: sqlite3.Connection) -> FileFacts | None:
 
 def _with_database(work: Callable[[sqlite3.Connection], Result]) -> Result | None:
     """Returns what the work does; None, and a line in the log, where the folder cannot be used."""
-    path = cache_root() / "file-facts.sqlite"
     try:
+        path = cache_root() / "file-facts.sqlite"
         _made(path)
         with closing(_connected(path)) as facts:
             return work(facts)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, RuntimeError, sqlite3.Error) as error:  # RuntimeError: a user without a home
         log.info(
-            "what is found in files cannot be kept for the next sync",
-            extra={"file": str(path), "error": str(error)},
+            "what is found in files cannot be kept for the next sync", extra={"error": str(error)}
         )
         return None
 
