@@ -171,7 +171,9 @@ class _Passing:
             self._client[1].write(content)
             await self._client[1].drain()
 
-    def _decided(self, number: int, fields: Fields) -> tuple[bytes, bool] | None:
+    def _decided(  # noqa: PLR0911 (a line a command)
+        self, number: int, fields: Fields
+    ) -> tuple[bytes, bool] | None:
         """Returns what the gate answers itself and whether the connection stays; None passes on."""
         match number:
             case Command.CONNECT:

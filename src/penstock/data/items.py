@@ -63,6 +63,14 @@ class StatusChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartsAnew:
+    """A stream that was to be continued begins again; nothing of it came before in this sync."""
+
+    stream: StreamDescriptor
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One line of a connector's log; `origin` is "source" or "destination"."""
 
@@ -104,6 +112,7 @@ Item = (
     Batch
     | Checkpoint
     | StatusChange
+    | StartsAnew
     | LogLine
     | ErrorTrace
     | ConfigChange

@@ -15,7 +15,7 @@ from penstock.engine.ledger import StreamAccount
 from penstock.engine.plan import StreamTask, complete_state
 from penstock.engine.remember import Remembers
 from penstock.engine.shaping.shaper import StreamShaper
-from penstock.errors import ProofFailed
+from penstock.errors import ProofFailed, ProtocolError
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State, without_stats
 from penstock.sdk.destination import CommitsLater, StreamPlan, Writable, WriteMode, Writer
@@ -100,6 +100,17 @@ class StreamSink:
         """Notes the first sign of life of the stream."""
         if self._started_at is None:
             self._started_at = time.monotonic()
+
+    def start_anew(self) -> None:
+        """Forgets what an earlier attempt had read: a writer opened from now on begins again."""
+        if self._writer is not None:
+            raise ProtocolError(
+                f"{self.task.stream} begins anew after rows of it were written.",
+                remedy="Report it to the connector's author; run the sync again.",
+                stream=self.task.stream,
+            )
+        plan = replace(self.task.plan, resumes=False)
+        self.task = replace(self.task, plan=plan, state=None)
 
     def write(self, batch: Batch) -> None:
         """Hands rows to the writer; not durable yet."""

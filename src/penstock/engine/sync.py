@@ -17,6 +17,7 @@ from penstock.data.items import (
     EstimateChange,
     Item,
     LogLine,
+    StartsAnew,
     StatusChange,
     Undeclared,
 )
@@ -205,6 +206,8 @@ class SyncLoop:
             case StatusChange():
                 yield from self._publish_settled(except_for=item.stream)
                 self._note_status(item)
+            case StartsAnew():
+                yield from self._start_anew(item)
             case LogLine():
                 yield LogEmitted(level=item.level, message=item.message, origin=item.origin)
             case ErrorTrace():
@@ -236,6 +239,12 @@ class SyncLoop:
             return
         sink.start()
         sink.status = item.status
+
+    def _start_anew(self, item: StartsAnew) -> Iterator[Event]:
+        sink = self.sinks.get(item.stream)
+        if sink is not None:
+            sink.start_anew()
+        yield LogEmitted(level="WARN", message=f"{item.reason} It is read anew.", origin="penstock")
 
     def _checkpoint(self, item: Checkpoint) -> Iterator[Event]:
         if item.state.kind is not StateType.STREAM:

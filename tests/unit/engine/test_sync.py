@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from penstock.data.items import ErrorTrace, LogLine, Undeclared
+from penstock.data.items import ErrorTrace, LogLine, StartsAnew, Undeclared
 from penstock.engine.events import CheckpointCommitted, LogEmitted, StreamProgress
 from penstock.engine.settings import SyncSettings
 from penstock.engine.state_store import FileStateStore
@@ -20,7 +20,7 @@ from penstock.errors import (
     ProofFailed,
     ProtocolError,
 )
-from penstock.protocol.catalog import DestinationSyncMode, SyncMode
+from penstock.protocol.catalog import DestinationSyncMode, StreamDescriptor, SyncMode
 from penstock.protocol.messages import TraceError
 from penstock.testing.memory import MemoryConfig, MemoryDestination
 from tests.unit.engine.scripted import (
@@ -154,6 +154,29 @@ def test_a_resumable_full_refresh_continues_its_generation(rig: Rig) -> None:
     assert position_of(rig.plan(), "users") == b'{"position":1}'
     rig.sync(started("users"), rows("users", 2), complete("users"))
     assert rig.ids("users") == [1, 2]
+
+
+def test_a_full_refresh_that_begins_anew_drops_what_an_attempt_before_it_committed(
+    rig: Rig,
+) -> None:
+    _full(rig, is_resumable=True).settings = EAGER
+    with pytest.raises(ConnectionFailed):
+        rig.sync(started("users"), rows("users", 1), state("users", 1), _broke())
+    anew = StartsAnew(stream=StreamDescriptor("users"), reason="Rows of users changed.")
+    events = rig.sync(started("users"), anew, rows("users", 2, 3), complete("users"))
+    assert rig.ids("users") == [2, 3]
+    said = [event for event in events if isinstance(event, LogEmitted)]
+    assert [(event.level, event.message) for event in said] == [
+        ("WARN", "Rows of users changed. It is read anew.")
+    ]
+
+
+def test_a_stream_cannot_begin_anew_behind_its_rows(rig: Rig) -> None:
+    _full(rig, is_resumable=True)
+    anew = StartsAnew(stream=StreamDescriptor("users"), reason="Rows of users changed.")
+    with pytest.raises(ProtocolError, match="begins anew after"):
+        rig.sync(started("users"), rows("users", 1), anew, complete("users"))
+    assert rig.ids("users") == []
 
 
 def test_a_full_refresh_of_a_source_that_may_start_over_starts_over(rig: Rig) -> None:
