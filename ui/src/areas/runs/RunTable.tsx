@@ -6,6 +6,7 @@ import { Link } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
 import { Status } from "../../parts/Status";
 import { ago, bytes, count } from "../../parts/format";
+import { words } from "./words";
 
 export function RunTable({ runs }: { runs: Omit<Schemas["RunShown"], "streams">[] }) {
   return (
@@ -13,12 +14,12 @@ export function RunTable({ runs }: { runs: Omit<Schemas["RunShown"], "streams">[
       <Table highlightOnHover>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th>Run</Table.Th>
-            <Table.Th>Connection</Table.Th>
-            <Table.Th>Status</Table.Th>
-            <Table.Th>Asked for</Table.Th>
-            <Table.Th ta="right">Rows</Table.Th>
-            <Table.Th ta="right">Volume</Table.Th>
+            <Table.Th>{words.list.run}</Table.Th>
+            <Table.Th>{words.list.connection}</Table.Th>
+            <Table.Th>{words.list.status}</Table.Th>
+            <Table.Th>{words.list.when}</Table.Th>
+            <Table.Th ta="right">{words.list.rows}</Table.Th>
+            <Table.Th ta="right">{words.list.volume}</Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>

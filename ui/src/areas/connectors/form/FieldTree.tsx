@@ -36,6 +36,7 @@ import {
 } from "./inputs";
 import { isObject, shown, type Json, type Path } from "./json";
 import { useField, useFormStore, useHasProblem } from "./store";
+import { words } from "./words";
 
 export const FieldTree = memo(function FieldTree({ field, path }: Props<Field>) {
   if (field.isHidden) return null;
@@ -126,8 +127,7 @@ function Optional({ fields, path }: { fields: readonly Field[]; path: Path }) {
         aria-expanded={isShown}
         onClick={toggle}
       >
-        Optional settings ({fields.length}
-        {given.length > 0 ? `, ${given.length} changed` : ""})
+        {words.optional(fields.length, given.length)}
       </Button>
       {wasShown && (
         <Collapse expanded={isShown}>
@@ -172,7 +172,7 @@ function Choice({ field, path }: Props<ChoiceField>) {
         value={index < 0 ? null : String(index)}
         clearable={!field.isRequired}
         allowDeselect={false}
-        placeholder="Choose one"
+        placeholder={words.chooseOne}
         onChange={choose}
       />
       {chosen && <Chosen key={index} option={chosen} path={path} />}
@@ -205,7 +205,7 @@ function optionTitle(option: Field, at: number): string {
   if (option.title) return option.title;
   if (option.kind === "const") return shown(option.value);
   const constant = option.kind === "group" && option.fields.find((field) => field.kind === "const");
-  return constant ? shown(constant.value) : `Option ${at + 1}`;
+  return constant ? shown(constant.value) : words.option(at + 1);
 }
 
 function ListOfGroups({ field, path }: Props<ListField>) {
@@ -240,7 +240,7 @@ function ListOfGroups({ field, path }: Props<ListField>) {
               <ActionIcon
                 variant="subtle"
                 color="red"
-                aria-label={`Remove ${field.title} ${index + 1}`}
+                aria-label={words.remove(field.title, index + 1)}
                 onClick={() => remove(index)}
               >
                 <IconTrash size={16} />
@@ -266,7 +266,7 @@ function ListOfGroups({ field, path }: Props<ListField>) {
           onClick={add}
           style={{ alignSelf: "start" }}
         >
-          Add
+          {words.add}
         </Button>
       </Stack>
     </Fieldset>
@@ -276,5 +276,5 @@ function ListOfGroups({ field, path }: Props<ListField>) {
 function ListItem({ field, path, index }: { field: Field; path: Path; index: number }) {
   const [here] = useState(() => [...path, index]);
   if (field.kind === "group") return <Fields fields={field.fields} path={here} />;
-  return <FieldTree field={{ ...field, title: field.title || "Value" }} path={here} />;
+  return <FieldTree field={{ ...field, title: field.title || words.value }} path={here} />;
 }
