@@ -158,12 +158,34 @@ def test_columns_and_tables_added_meanwhile_are_read(mirror: Mirror) -> None:
     assert mirror.terminal.query("SELECT count(*) FROM public.b") == [(2,)]
 
 
+def test_a_truncated_table_is_emptied_and_goes_on(mirror: Mirror) -> None:
+    database = mirror.database
+    database.run(
+        "CREATE TABLE a (id int PRIMARY KEY)",
+        "INSERT INTO a VALUES (1), (2)",
+        "CREATE TABLE b (id int PRIMARY KEY)",
+        "INSERT INTO b VALUES (7)",
+    )
+    mirror.synced()
+    database.run("INSERT INTO a VALUES (3)", "TRUNCATE a", "INSERT INTO a VALUES (1), (9)")
+    mirror.synced()
+    assert mirror.terminal.query("SELECT id FROM public.a ORDER BY id") == [(1,), (9,)]
+    assert mirror.terminal.query("SELECT id FROM public.b") == [(7,)]
+    database.run("TRUNCATE a")
+    mirror.synced()
+    assert mirror.terminal.query("SELECT count(*) FROM public.a") == [(0,)]
+    mirror.synced()
+    database.run("INSERT INTO a VALUES (5)")
+    mirror.synced()
+    assert mirror.terminal.query("SELECT id FROM public.a") == [(5,)]
+
+
 def test_a_truncated_table_is_refused_until_it_is_read_anew(mirror: Mirror) -> None:
     database = mirror.database
     database.run("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1), (2)")
     mirror.synced()
     database.run("INSERT INTO a VALUES (3)", "TRUNCATE a", "INSERT INTO a VALUES (9)")
-    done = mirror.sync()
+    done = mirror.sync(truncates="refuse")
     assert done.status == 2
     assert "public.a was truncated" in done.out
     mirror.synced("--full-refresh")

@@ -13,6 +13,7 @@ from penstock.data.items import (
     Batch,
     Checkpoint,
     ConfigChange,
+    Emptied,
     ErrorTrace,
     EstimateChange,
     Item,
@@ -216,6 +217,8 @@ class SyncLoop:
                 if estimate.row_estimate is not None:
                     stream = StreamDescriptor(estimate.name, estimate.namespace or None)
                     self._estimates[stream] = int(estimate.row_estimate)
+            case Emptied():
+                yield from self._empty(item.stream)
             case Undeclared():
                 if item.stream in self.sinks:
                     self._ledger[item.stream].note_undeclared(item.properties)
@@ -228,6 +231,19 @@ class SyncLoop:
             return
         self._global_covers_all = False
         sink.write(batch)
+
+    def _empty(self, stream: StreamDescriptor) -> Iterator[Event]:
+        """Empties a table that was emptied at the source; where history is kept, it stays."""
+        sink = self.sinks.get(stream)
+        if sink is None:
+            return
+        level, what = "WARN", "the rows appended before stay"
+        if sink.task.plan.mode.is_dedup:
+            self._global_covers_all = False
+            sink.empty()
+            level, what = "INFO", "so its table is emptied, too"
+        message = f"{stream} was emptied at the source; {what}."
+        yield LogEmitted(level=level, message=message, origin="source")
 
     def _note_status(self, item: StatusChange) -> None:
         sink = self.sinks.get(item.stream)
@@ -279,7 +295,7 @@ class SyncLoop:
         if self._global is None:
             return
         for sink in self.sinks.values():
-            if sink.account.sent_since_commit:
+            if sink.has_uncommitted_work:
                 yield from _told(sink.commit(with_state=False))
         started = time.monotonic()
         self._global_is_uncommitted = False

@@ -14,6 +14,7 @@ from penstock.data.items import (
     Batch,
     Checkpoint,
     ConfigChange,
+    Emptied,
     Item,
     LogLine,
     StatusChange,
@@ -204,7 +205,7 @@ class _Batches:
 
     def add(self, item: ReadItem) -> Iterator[Item]:
         """Takes what comes next; yields what is due."""
-        if isinstance(item, StatusChange | LogLine):
+        if isinstance(item, StatusChange | LogLine | Emptied):
             yield from self.flush()
             yield item
         elif isinstance(item, Checkpoint):

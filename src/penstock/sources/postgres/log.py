@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from penstock.data.items import Emptied
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.sdk.postgres.address import Address
@@ -65,7 +66,7 @@ _BATCH_BYTES: Final = 16 << 20
 _STATE_SECONDS: Final = 5.0
 _AT_ONCE: Final = f"{READ_ANEW[0].upper()}{READ_ANEW[1:]}."
 
-Item = Rows | SharedState | Said
+Item = Rows | SharedState | Said | Emptied
 
 
 def check_log(address: Address, method: Cdc) -> None:
@@ -216,7 +217,7 @@ class _Log:
 
     def items(
         self, connection: Connection, replication: Connection, *, start: int, until: int
-    ) -> Iterator[Rows | Said | int]:
+    ) -> Iterator[Rows | Said | Emptied | int]:
         """Yields rows, and a place in the log wherever everything before it was yielded."""
         transaction: Begin | None = None
         end, told_at = start, time.monotonic()
@@ -250,6 +251,7 @@ class _Log:
                 case Described() as described:
                     yield from self._describe(described)
                 case Truncation() as truncation if transaction is not None:
+                    yield from self._flushed(connection)
                     yield from self._truncated(truncation, transaction)
                 case _:
                     pass
@@ -286,10 +288,13 @@ class _Log:
                 f" has: {gone}. They are left out.",
             )
 
-    def _truncated(self, truncation: Truncation, transaction: Begin) -> Iterator[Said]:
+    def _truncated(self, truncation: Truncation, transaction: Begin) -> Iterator[Said | Emptied]:
         for oid in truncation.oids:
             stream = self._streams.get(oid)
             if stream is None or transaction.lsn < self.places[stream]:
+                continue
+            if self.method.truncates == "mirror":
+                yield Emptied(stream=stream)
                 continue
             relation = self.relations[stream]
             what = f"{relation} was truncated at {text_of_lsn(transaction.lsn)}"
