@@ -16,9 +16,8 @@ from typing import Any, Final, TypeVar
 import asyncssh
 
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError
-from penstock.sdk.tunnel import KeyTunnel, PasswordTunnel
+from penstock.sdk.tunnel import LOOPBACK, KeyTunnel, PasswordTunnel
 
-LOOPBACK: Final = "127.0.0.1"
 _SECONDS: Final = 15
 """For each of connecting and logging in."""
 _KEEPALIVE_SECONDS: Final = 30

@@ -1,11 +1,18 @@
-"""How a database behind a firewall is reached: the settings of an SSH tunnel."""
+"""How a database behind a firewall is reached: the settings of an SSH tunnel, and its opening."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from penstock.errors import MissingDriver
 from penstock.sdk.config import setting
+
+if TYPE_CHECKING:
+    from penstock.sdk.ssh import OpenTunnel
+
+LOOPBACK: Final = "127.0.0.1"
+"""Where the port of an open tunnel is."""
 
 _HOST = "Name or address of the SSH server; the database's own `host` is as this server sees it."
 _HOST_KEY = (
@@ -67,3 +74,18 @@ class PasswordTunnel:
 
 Tunnel = NoTunnel | KeyTunnel | PasswordTunnel
 """What a connector's setting `tunnel_method` takes; Airbyte's names, and `host_key`."""
+
+
+def open_tunnel(settings: KeyTunnel | PasswordTunnel, host: str, port: int) -> OpenTunnel:
+    """Returns a way to a host and port as the SSH server sees them; who opens it closes it.
+
+    Raises AccessDenied, ConfigError, ConnectionFailed or MissingDriver.
+    """
+    try:
+        from penstock.sdk.ssh import OpenTunnel  # noqa: PLC0415 (loads asyncssh)
+    except ModuleNotFoundError as error:
+        raise MissingDriver(
+            "SSH tunnels need the package asyncssh.",
+            remedy='Install it: pip install "penstock[ssh]".',
+        ) from error
+    return OpenTunnel(settings, host, port)

@@ -13,7 +13,7 @@ import pytest
 
 from penstock.data.batch import BatchBuilder
 from penstock.data.types import Kind, columns_of, kind_of_arrow
-from penstock.errors import AccessDenied, ConfigError, ConnectionFailed
+from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, ResourceBusy
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.stream import ReadRequest, State, Stream, catalog_stream
 from penstock.sources.postgres import PostgresSource, PostgresSourceConfig
@@ -264,6 +264,21 @@ def test_a_large_table_is_read_over_several_connections_that_see_one_moment(
     for covered, value in (states[0], states[2]):
         rest, _ = read(stream, FULL, value)
         assert set(seen[covered:]) | set(range(30001, 30501)) == set(rest)
+
+
+def test_a_server_without_room_for_more_connections_says_so(postgres: PostgresDatabase) -> None:
+    role = f"narrow_{postgres.name[-12:]}"
+    postgres.run(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'narrow' CONNECTION LIMIT 1",
+        "CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 20000) AS i",
+        f"GRANT SELECT ON t TO {role}",
+    )
+    user = {"username": role, "password": "narrow"}
+    (stream,) = PostgresSource(config_of(postgres, **user, connections=2, page_blocks=9)).streams()
+    with pytest.raises(ResourceBusy, match="too many connections") as refused:
+        read(stream, FULL)
+    assert "`connections`" in refused.value.remedy
+    postgres.run(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 def test_a_reading_over_several_connections_that_ends_early_leaves_none_open(

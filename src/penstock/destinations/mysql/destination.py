@@ -22,6 +22,7 @@ from penstock.sdk.destination import (
 from penstock.sdk.mysql.address import Address, Preferred, Protection
 from penstock.sdk.sql.destination import SqlDestination
 from penstock.sdk.sql.writer import sql_writer
+from penstock.sdk.tunnel import NoTunnel, Tunnel
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,6 +63,11 @@ class MySQLConfig:
         title="TLS",
         description="How the connection is protected; only verify_identity is safe from impostors.",
     )
+    tunnel_method: Tunnel = setting(
+        default=NoTunnel(),
+        title="SSH tunnel",
+        description="How a server behind a firewall is reached.",
+    )
 
 
 class MySQLDestination(SqlDestination["MySQLSession"]):
@@ -89,6 +95,7 @@ class MySQLDestination(SqlDestination["MySQLSession"]):
             password=config.password,
             ssl_mode=config.ssl_mode,
             application="penstock destination",
+            tunnel=config.tunnel_method,
         )
         self._dialect = MySQLDialect(config.database)
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from penstock.errors import ConfigError
 from penstock.sdk.config import setting
+from penstock.sdk.tunnel import NoTunnel, Tunnel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,7 @@ class Address:
     ssl_mode: Protection = field(repr=False)
     application: str
     """What the server's list of connections shows."""
+    tunnel: Tunnel = field(default=NoTunnel(), repr=False)
 
     def __str__(self) -> str:
         return f"MySQL at {self.host}:{self.port}"

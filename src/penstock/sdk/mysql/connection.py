@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pymysql
 from pymysql.connections import MySQLResult
@@ -14,6 +15,14 @@ from pymysql.protocol import OKPacketWrapper
 from penstock.errors import ProtocolError
 from penstock.sdk.mysql.address import Address, Disabled, Preferred
 from penstock.sdk.mysql.failures import translated
+from penstock.sdk.tunnel import LOOPBACK, NoTunnel, open_tunnel
+
+if TYPE_CHECKING:
+    from penstock.sdk.ssh import OpenTunnel
+
+    _Plain = pymysql.Connection[Any]
+else:
+    _Plain = pymysql.Connection  # generic in its stubs only
 
 Connection: TypeAlias = "pymysql.Connection[Any]"
 
@@ -38,7 +47,8 @@ _SESSION: Final = (
 def connect(address: Address) -> Connection:
     """Returns a connection outside any transaction; raises AccessDenied, ConfigError and kin."""
     with translated(address):
-        connection = pymysql.Connection(
+        connection = _dialled(
+            address,
             host=address.host,
             port=address.port,
             user=address.username,
@@ -59,8 +69,32 @@ def connect(address: Address) -> Connection:
         try:
             connection.query(_session_sql(connection))
         except pymysql.Error:
-            connection.close()
+            close(connection)
             raise
+    return connection
+
+
+class _Tunnelled(_Plain):
+    """A connection whose end is the end of its tunnel, too."""
+
+    tunnel: OpenTunnel
+
+
+def _dialled(address: Address, **given: Any) -> Connection:
+    if isinstance(address.tunnel, NoTunnel):
+        return pymysql.Connection(**given)
+    tunnel = open_tunnel(address.tunnel, address.host, address.port)
+    try:
+        # The host stays, since certificates name it; only the way there is another.
+        connection = _Tunnelled(**given, defer_connect=True)
+        connection.tunnel = tunnel
+        connection.connect(socket.create_connection((LOOPBACK, tunnel.port), _CONNECT_SECONDS))
+    except (pymysql.Error, OSError):
+        try:
+            tunnel.explain()
+        finally:
+            tunnel.close()
+        raise
     return connection
 
 
@@ -79,6 +113,8 @@ def close(connection: Connection) -> None:
     """Closes a connection, also one that broke."""
     if connection.open:
         connection.close()
+    if isinstance(connection, _Tunnelled):
+        connection.tunnel.close()
 
 
 def rows_of(

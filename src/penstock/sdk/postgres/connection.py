@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg import sql as psycopg_sql
 
-from penstock.errors import MissingDriver, ProtocolError
+from penstock.errors import ProtocolError
 from penstock.sdk.postgres.address import Address
 from penstock.sdk.postgres.copy_out import WireColumn, empty_batch, rows_to_batch, without_frame
 from penstock.sdk.postgres.failures import translated
 from penstock.sdk.postgres.wire import SIGNATURE, TRAILER
-from penstock.sdk.tunnel import KeyTunnel, NoTunnel, PasswordTunnel
+from penstock.sdk.tunnel import (
+    LOOPBACK,
+    KeyTunnel,
+    NoTunnel,
+    PasswordTunnel,
+    open_tunnel,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,14 +72,7 @@ def _dialled_through(
     settings: KeyTunnel | PasswordTunnel, address: Address, given: dict[str, Any]
 ) -> Connection:
     """Returns a connection that goes through an SSH tunnel of its own, and ends it when closed."""
-    try:
-        from penstock.sdk.ssh import LOOPBACK, OpenTunnel  # noqa: PLC0415 (loads asyncssh)
-    except ModuleNotFoundError as error:
-        raise MissingDriver(
-            "SSH tunnels need the package asyncssh.",
-            remedy='Install it: pip install "penstock[ssh]".',
-        ) from error
-    tunnel = OpenTunnel(settings, address.host, address.port)
+    tunnel = open_tunnel(settings, address.host, address.port)
     # The host stays, since certificates name it; only the way there is another.
     given |= {"hostaddr": LOOPBACK, "port": tunnel.port}
     try:

@@ -26,6 +26,10 @@ from penstock.errors import (
 from penstock.sdk.postgres.address import Address
 
 _AGAIN: Final = "Run the sync again: it continues after the last commit."
+_FEWER: Final = (
+    "Close other connections, raise max_connections (or the role's CONNECTION LIMIT), or lower the"
+    " source's `connections`; then run it again."
+)
 
 
 @contextmanager
@@ -110,7 +114,7 @@ _BY_WORDS: Final[tuple[tuple[re.Pattern[str], type[PenstockError], str], ...]] =
     (
         re.compile("too many clients|remaining connection slots|too many connections"),
         ResourceBusy,
-        "Close other connections or raise max_connections, then run it again.",
+        _FEWER,
     ),
     (
         re.compile("server closed the connection|connection is lost|consuming input failed"),
@@ -142,7 +146,7 @@ _BY_STATE: Final[tuple[tuple[str, type[PenstockError], str], ...]] = (
     ("3F000", ConfigError, "Correct the schema's name, or create it."),
     ("53100", ResourceExhausted, "Free space on the server's disk; " + _AGAIN),
     ("53200", ResourceExhausted, "Give the server more memory; " + _AGAIN),
-    ("53300", ResourceBusy, "Close other connections or raise max_connections, then run it again."),
+    ("53300", ResourceBusy, _FEWER),
     ("53", ResourceExhausted, "Free what the message names; " + _AGAIN),
     ("54", ConfigError, "Leave columns out, or split the stream: it is a limit of PostgreSQL."),
     ("55P03", ResourceBusy, "Somebody holds a lock on the table; " + _AGAIN),

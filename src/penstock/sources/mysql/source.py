@@ -12,6 +12,7 @@ from penstock.sdk.config import setting
 from penstock.sdk.mysql.address import Address, Preferred, Protection
 from penstock.sdk.stream import Stream, descriptor_of
 from penstock.sdk.together import Rows, Said, SharedRequest, SharedState
+from penstock.sdk.tunnel import NoTunnel, Tunnel
 
 if TYPE_CHECKING:
     from penstock.sources.mysql.stream import MySQLStream
@@ -85,6 +86,11 @@ class MySQLSourceConfig:
         title="TLS",
         description="How the connection is protected; only verify_identity is safe from impostors.",
     )
+    tunnel_method: Tunnel = setting(
+        default=NoTunnel(),
+        title="SSH tunnel",
+        description="How a server behind a firewall is reached.",
+    )
     replication_method: Standard | Cdc = setting(
         default=Standard(),
         title="How changes are found",
@@ -117,6 +123,7 @@ class MySQLSource:
             password=config.password,
             ssl_mode=config.ssl_mode,
             application="penstock source",
+            tunnel=config.tunnel_method,
         )
 
     def check(self) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+import psycopg
 
 from penstock.sdk.postgres.address import Address
 from penstock.sdk.postgres.connection import Connection, bound, connected, copy_out, rows_of
@@ -15,6 +17,7 @@ from penstock.sdk.side_by_side import side_by_side
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_CANCEL_SECONDS: Final = 10
 BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
@@ -52,7 +55,8 @@ class Moment:
 
         def interrupt() -> None:
             for connection in used:
-                connection.cancel_safe()
+                with suppress(psycopg.Error):  # of a server that is gone, nothing is to be ended
+                    connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
         yield from side_by_side(makers, interrupt=interrupt)
 
