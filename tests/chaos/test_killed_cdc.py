@@ -12,10 +12,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.chaos.syncs import DuckDBTarget, PostgresTarget, Sync, Target, kill
+from tests.chaos.syncs import DuckDBTarget, PostgresTarget, Sync, Target, ended, kill
 from tests.servers.postgres import PostgresDatabase, PostgresServer
 
 _LETS_GO_SECONDS = 20
+_MOST_SECONDS = 1.5
+"""About what a run takes: kills fall into its start, its first reading, the log, its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,17 @@ def test_killed_at_any_moment_the_table_equals_the_source_in_the_end(
         "INSERT INTO a SELECT i, 0, repeat('x', 50) FROM generate_series(1, 20000) AS i",
     )
     sync = Sync(home=tmp_path / "home", source=source.words(), target=target)
-    # Killed in its first reading first, then while it follows the log.
-    seconds, killed, turn = 1.5, 0, 0
+    killed = turn = 0
     while killed < max(3, rounds):
         child = sync.start()
         source.change(turn)
-        time.sleep(chance.uniform(0.3, seconds))
-        killed += child.poll() is None
-        kill(child)
+        time.sleep(chance.uniform(0.3, _MOST_SECONDS))
+        if child.poll() is None:
+            kill(child)
+            killed += 1
+        else:
+            status, output = ended(child)
+            assert status == 0, output
         source.wait_for_slot()
         turn += 1
         if turn % 10 == 0:

@@ -150,6 +150,24 @@ def test_a_value_without_a_place_is_recorded_and_its_neighbours_stay(
     assert changes[1] is None
 
 
+def test_json_that_is_none_is_recorded_and_its_neighbours_stay(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path,
+        "CREATE TABLE t (id INTEGER, fee DECIMAL(5,2), a DOUBLE[], b JSON)",
+        "INSERT INTO t VALUES (1, 1.10, [1.5, 'nan'::DOUBLE], NULL),"
+        " (2, NULL, [0.5], '\"NaN of text\"')",
+    )
+    stream = _streams(path)["t"]
+    (page,) = [item for item in stream.read(ReadRequest(mode=FULL)) if not isinstance(item, State)]
+    assert isinstance(page, list)
+    with BatchBuilder(columns_of(stream.json_schema), is_raw=False) as builder:
+        rows = _plain(builder.from_rows(page, extracted_at_ms=0).rows)
+    assert [row["fee"] for row in rows] == ["1.100000000", None]
+    assert (rows[0]["a"], "TRUNCATED" in rows[0]["_airbyte_changes"]) == ("[1.5,null]", True)
+    assert (rows[1]["a"], rows[1]["b"]) == ("[0.5]", '"NaN of text"')
+    assert rows[1]["_airbyte_changes"] is None
+
+
 def test_tables_and_views_are_streams_and_penstocks_own_tables_are_none(tmp_path: Path) -> None:
     path = _file(
         tmp_path,

@@ -7,9 +7,11 @@ and the engine judges it and records what it changes.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -117,3 +119,29 @@ def read_array(column: SourceColumn, values: pa.Array, odd: pa.Array | None) -> 
     if values.type == wanted or pa.types.is_string(values.type):
         return values
     return values.cast(wanted)
+
+
+def judged(batch: pa.RecordBatch) -> pa.RecordBatch | list[dict[str, Any]]:
+    """Returns a batch; as rows if JSON in it holds NaN or infinity, which DuckDB takes for JSON.
+
+    The engine judges rows value by value, and records what it changes.
+    """
+    texts = [
+        array.storage if isinstance(array.type, pa.JsonType) else None for array in batch.columns
+    ]
+    if not any(_may_be_wrong(array) for array in texts if array is not None):
+        return batch
+    columns = [
+        array.to_pylist()
+        if text is None
+        else [
+            None if each is None else json.loads(each, parse_float=Decimal)
+            for each in text.to_pylist()
+        ]
+        for array, text in zip(batch.columns, texts, strict=True)
+    ]
+    return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _may_be_wrong(texts: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring_regex(texts, pattern="NaN|Infinity")).as_py())

@@ -21,9 +21,10 @@ from penstock.sdk.duckdb.connection import close, connect
 from penstock.sdk.duckdb.failures import translated
 from penstock.sdk.duckdb.names import literal
 from penstock.sdk.duckdb.place import Place
+from penstock.sdk.sql.asked import cursor_of, wanted
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.duckdb.catalogue import DEFAULT_SCHEMA, Relation
-from penstock.sources.duckdb.columns import SourceColumn, read_array
+from penstock.sources.duckdb.columns import SourceColumn, judged, read_array
 from penstock.sources.duckdb.position import RowPosition, ValuePosition, position_of
 
 _BATCH_ROWS: Final = 20_480
@@ -101,17 +102,21 @@ class DuckDBStream:
     def is_resumable(self) -> bool:
         return self.relation.is_table and not self.opening.place.is_cloud
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
+    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch | list[dict[str, Any]] | State]:
         """Yields rows and positions.
 
         Incremental reads what lies above the last value of the cursor, or, without a cursor, rows
         of larger keys, which are the new ones where rows are only added. Deletions are not seen.
         """
+        for item in self._items(request):
+            yield item if isinstance(item, State) else judged(item)
+
+    def _items(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
         position = position_of(request.state, str(self.relation))
         order = () if request.mode is SyncMode.FULL_REFRESH else self._order(request)
         with opened(self.opening) as connection:
             connection.execute("BEGIN TRANSACTION")
-            reading = _Reading(connection, self, _wanted(self.relation, request.fields))
+            reading = _Reading(connection, self, wanted(self.relation.columns, request.fields))
             if request.mode is SyncMode.FULL_REFRESH:
                 start = position if isinstance(position, RowPosition) else None
                 yield from reading.whole(start)
@@ -138,22 +143,10 @@ class DuckDBStream:
                 remedy="Choose a cursor for the stream, or read it in full.",
                 stream=str(relation),
             )
-        column = relation.column(path[0]) if len(path) == 1 else None
-        if column is None or not column.is_ordered:
-            raise ConfigError(
-                f"{relation} has no cursor {'.'.join(path)!r} that can be read in order.",
-                remedy="Choose one of: "
-                + ", ".join(each.name for each in relation.columns if each.is_ordered),
-                stream=str(relation),
-            )
-        return (column,)
-
-
-def _wanted(relation: Relation, fields: Sequence[str] | None) -> tuple[SourceColumn, ...]:
-    if fields is None:
-        return relation.columns
-    chosen = tuple(column for column in relation.columns if column.name in fields)
-    return chosen or relation.columns[:1]
+        cursor = cursor_of(
+            relation.columns, path, relation, is_ordered=lambda column: column.is_ordered
+        )
+        return (cursor,)
 
 
 class _Reading:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penstock.data.types import Column, Kind, stream_schema
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import PropertyPath, SyncMode
+from penstock.sdk.sql.asked import cursor_of, wanted
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.sql.database import Database, Question, Relation, SqlColumn, Value
 
@@ -64,7 +65,7 @@ class SqlStream:
         with the last value again; without a cursor, rows of a larger primary key, which are the new
         ones where rows are only added. Neither sees deletions.
         """
-        columns = self._wanted(request.fields)
+        columns = wanted(self.relation.columns, request.fields)
         if request.mode is SyncMode.FULL_REFRESH:
             for rows, _ in self.database.read(self.relation, Question(columns=columns)):
                 yield rows
@@ -89,12 +90,6 @@ class SqlStream:
             yield _state(cursor, value)
         yield _state(cursor, value)
 
-    def _wanted(self, fields: Sequence[str] | None) -> tuple[SqlColumn, ...]:
-        if fields is None:
-            return self.relation.columns
-        chosen = tuple(column for column in self.relation.columns if column.name in fields)
-        return chosen or self.relation.columns[:1]
-
     def _cursor(self, request: ReadRequest) -> SqlColumn:
         relation, path = self.relation, request.cursor
         if path is None and len(relation.primary_key) != 1:
@@ -104,15 +99,7 @@ class SqlStream:
                 stream=str(relation),
             )
         names = path or relation.primary_key
-        column = relation.column(names[0]) if len(names) == 1 else None
-        if column is None or not _is_ordered(column):
-            raise ConfigError(
-                f"{relation} has no cursor {'.'.join(names)!r} that can be read in order.",
-                remedy="Choose one of: "
-                + ", ".join(each.name for each in relation.columns if _is_ordered(each)),
-                stream=str(relation),
-            )
-        return column
+        return cursor_of(relation.columns, names, relation, is_ordered=_is_ordered)
 
     def _position(self, state: Mapping[str, Any] | None, cursor: SqlColumn) -> Value | None:
         if state is None:

@@ -18,6 +18,7 @@ from penstock.data.arrays import of_values
 from penstock.data.types import JSON_TYPE, Column, Kind, stream_schema
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import PropertyPath, SyncMode
+from penstock.sdk.sql.asked import wanted
 from penstock.sdk.sqlite.connection import translated
 from penstock.sdk.sqlite.types import quoted
 from penstock.sdk.stream import ReadRequest, State
@@ -106,7 +107,7 @@ class SQLiteStream:
         cursor: RelationColumn | None,
         position: Mapping[str, Any],
     ) -> Iterator[pa.RecordBatch | State]:
-        columns = _wanted(self.relation, request.fields)
+        columns = wanted(self.relation.columns, request.fields)
         order = [quoted(cursor.name)] if cursor else []
         order += [self.relation.row_id] if self.relation.row_id else []
         asked = ", ".join([*(quoted(column.name) for column in columns), *order])
@@ -201,12 +202,6 @@ def _position(state: Mapping[str, Any] | None, stream: str) -> Mapping[str, Any]
             stream=stream,
         )
     return state
-
-
-def _wanted(relation: Relation, fields: Sequence[str] | None) -> tuple[RelationColumn, ...]:
-    if fields is None:
-        return relation.columns
-    return tuple(c for c in relation.columns if c.name in fields) or relation.columns[:1]
 
 
 def _array(values: Sequence[Any], column: RelationColumn) -> pa.Array:
