@@ -100,6 +100,18 @@ def test_inserts_updates_and_deletes_arrive_and_the_table_equals_the_source(
     assert mirror.synced() == [0]
 
 
+def test_a_first_reading_over_several_connections_is_of_one_moment(mirror: Mirror) -> None:
+    database = mirror.database
+    database.run(
+        "CREATE TABLE a (id int PRIMARY KEY, body text)",
+        "INSERT INTO a SELECT i, repeat('x', 500) FROM generate_series(1, 20000) AS i",
+    )
+    assert mirror.synced("--source.connections", "3", "--source.page_blocks", "100") == [20_000]
+    database.run("DELETE FROM a WHERE id % 2 = 0")
+    assert mirror.synced("--source.connections", "3") == [10_000]
+    assert mirror.terminal.query("SELECT count(*), sum(id % 2) FROM public.a") == [(10_000, 10_000)]
+
+
 def test_values_of_the_log_are_those_of_the_table(mirror: Mirror) -> None:
     database = mirror.database
     database.run(KINDS)

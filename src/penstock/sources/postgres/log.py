@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,12 +26,12 @@ from penstock.sdk.postgres.connection import (
     Connection,
     bound,
     connected,
-    copy_out,
     rows_of,
 )
 from penstock.sdk.together import Rows, Said, SharedState
 from penstock.sources.postgres.catalogue import Relation
 from penstock.sources.postgres.changes import TableChanges, snapshot_batch
+from penstock.sources.postgres.moment import BEGIN, RANGES_SINCE, Moment, file_and_pages
 from penstock.sources.postgres.pgoutput import (
     Begin,
     Change,
@@ -59,6 +60,8 @@ from penstock.sources.postgres.slot import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from penstock.sources.postgres.source import Cdc
 
 _BATCH_ROWS: Final = 20_000
@@ -82,8 +85,17 @@ class LogReading:
     """One sync's reading of the streams that share the log."""
 
     def __init__(
-        self, address: Address, method: Cdc, relations: Mapping[StreamDescriptor, Relation]
+        self,
+        address: Address,
+        method: Cdc,
+        relations: Mapping[StreamDescriptor, Relation],
+        *,
+        connections: int,
+        page_blocks: int,
     ) -> None:
+        """`connections` read a table at first, each so many pages at a time."""
+        self._connections = connections
+        self._page_blocks = page_blocks
         self._address = address
         self._method = method
         self._relations = relations
@@ -171,19 +183,33 @@ class LogReading:
         with connected(self._address) as connection:
             with replicating(self._address) as replication:
                 lsn, name = snapshot(replication, f"penstock_{uuid.uuid4().hex[:16]}")
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                connection.execute(BEGIN)
                 connection.execute(bound(connection, "SET TRANSACTION SNAPSHOT %s", (name,)))
             micros = int(time.time() * 1_000_000)
-            for stream in new:
-                relation = self._relations[stream]
-                asked = ", ".join(column.asked for column in relation.columns)
-                query = f"SELECT {asked} FROM {relation.sql}"  # noqa: S608 (identifiers are quoted)
-                for batch in copy_out(connection, query, [c.wire for c in relation.columns]):
-                    rows = snapshot_batch(batch, lsn=lsn, micros=micros)
-                    yield Rows(stream=stream, rows=rows)
-                self._places[stream] = lsn
-                yield self._state(start)
+            with closing(
+                Moment(connection, self._address, connections=self._connections)
+            ) as moment:
+                for stream in new:
+                    for batch in self._whole(moment, connection, self._relations[stream]):
+                        rows = snapshot_batch(batch, lsn=lsn, micros=micros)
+                        yield Rows(stream=stream, rows=rows)
+                    self._places[stream] = lsn
+                    yield self._state(start)
             connection.execute("COMMIT")
+
+    def _whole(
+        self, moment: Moment, connection: Connection, relation: Relation
+    ) -> Iterator[pa.RecordBatch]:
+        asked = ", ".join(column.asked for column in relation.columns)
+        query = f"SELECT {asked} FROM {relation.sql}"  # noqa: S608 (identifiers are quoted)
+        has_ranges = relation.has_pages and connection.info.server_version >= RANGES_SINCE
+        blocks = file_and_pages(connection, relation.oid)[1] if has_ranges else 0
+        yield from moment.read_table(
+            query,
+            [column.wire for column in relation.columns],
+            blocks=blocks,
+            step=self._page_blocks,
+        )
 
     def _until(self, connection: Connection) -> int:
         query = self._method.heartbeat_action_query

@@ -202,7 +202,14 @@ class PostgresSource:
 
         relations = {descriptor_of(each): each.relation for each in streams}
         wanted = {stream: relations[stream] for stream in request.streams}
-        yield from LogReading(self._address, method, wanted).items(request.state)
+        reading = LogReading(
+            self._address,
+            method,
+            wanted,
+            connections=self._config.connections,
+            page_blocks=self._config.page_blocks,
+        )
+        yield from reading.items(request.state)
 
     def _streams(self) -> list[PostgresStream]:
         _driver()
