@@ -7,6 +7,8 @@ VENV := .venv/bin
 PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
 SERVER_ROUNDS ?= 100
+# Tests start hundreds of programs, each of which would compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: pictures help setup demo test check bench chaos docs ui ui-check clean
 

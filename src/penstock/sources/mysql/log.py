@@ -95,6 +95,9 @@ class LogReading:
                 if start.server != now.server:
                     start = replace(start, file="", position=0, server=now.server)
                 self._take_pending(state, start)
+            else:
+                # Before any row: what is deleted between two attempts is then in the log to come.
+                yield self._state(start)
             yield from self._first(start)
             until = here(connection, by_file=by_file, cursor=start.cursor)
             yield Said(level="INFO", message=f"The log is read from {start} to {until}.")
