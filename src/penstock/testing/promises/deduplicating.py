@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+import pytest
+
 from penstock.data.types import Kind
 from penstock.sdk.destination import Empties, StreamPlan, WriteMode
 from penstock.testing import expect
@@ -43,21 +45,21 @@ class Deduplicating:
 
     def test_emptying_takes_effect_with_its_commit_and_not_before(self, lab: Lab) -> None:
         if WriteMode.APPEND_DEDUP not in lab.capabilities.modes:
-            return
+            pytest.skip("this destination does not deduplicate")
         kinds = {"id": Kind.INTEGER, "at": Kind.INTEGER}
         plan = plan_for(lab.table("emptied"), kinds, WriteMode.APPEND_DEDUP, key=["id"])
         before: list[Row] = [{"id": 1, "at": 5}, {"id": 2, "at": 5}]
         lab.load(plan, before)
         with suppress(Injected), lab.connect().open(plan) as writer:
             if not isinstance(writer, Empties):
-                return
+                pytest.skip("this destination does not empty tables")
             writer.write(batch_of(plan, [{"id": 3, "at": 5}]))
             writer.empty()
             raise Injected
         lab.holds(plan, before, "emptied, and never committed")
         with lab.connect().open(plan) as writer:
             if not isinstance(writer, Empties):
-                return
+                raise expect.broken("only the first of two writers empties tables")
             writer.write(batch_of(plan, [{"id": 3, "at": 5}]))
             writer.empty()
             writer.write(batch_of(plan, [{"id": 1, "at": 1}]))
