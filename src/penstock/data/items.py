@@ -108,6 +108,13 @@ class Undeclared:
     properties: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emptied:
+    """A stream's table was emptied at the source (TRUNCATE): rows that came before are gone."""
+
+    stream: StreamDescriptor
+
+
 Item = (
     Batch
     | Checkpoint
@@ -118,4 +125,5 @@ Item = (
     | ConfigChange
     | EstimateChange
     | Undeclared
+    | Emptied
 )

@@ -15,10 +15,17 @@ from penstock.engine.ledger import StreamAccount
 from penstock.engine.plan import StreamTask, complete_state
 from penstock.engine.remember import Remembers
 from penstock.engine.shaping.shaper import StreamShaper
-from penstock.errors import ProofFailed, ProtocolError
+from penstock.errors import ConfigError, ProofFailed, ProtocolError
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State, without_stats
-from penstock.sdk.destination import CommitsLater, StreamPlan, Writable, WriteMode, Writer
+from penstock.sdk.destination import (
+    CommitsLater,
+    Empties,
+    StreamPlan,
+    Writable,
+    WriteMode,
+    Writer,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,8 @@ class StreamSink:
         self._writer: Writer | None = None
         self._has_uncovered_rows = False
         self._has_uncommitted_state = False
+        self._was_emptied = False
+        """True while the writer has emptied the table and not committed that."""
         self._last_commit_at = time.monotonic()
         self._commits_later = isinstance(destination, CommitsLater)
         self._handed_over: deque[_HandedOver] = deque()
@@ -89,6 +98,11 @@ class StreamSink:
     def awaits_state(self) -> bool:
         """True while rows were written that no state covers and one is still to be expected."""
         return self._has_uncovered_rows and not self.task.is_full_refresh
+
+    @property
+    def has_uncommitted_work(self) -> bool:
+        """True when the writer did anything since its last commit."""
+        return self.account.sent_since_commit > 0 or self._was_emptied
 
     @property
     def can_commit(self) -> bool:
@@ -127,6 +141,25 @@ class StreamSink:
         if rows.num_rows:
             writer.write(rows)
         self.account.note_sent(rows, batch.wire_bytes)
+        self._has_uncovered_rows = True
+
+    def empty(self) -> None:
+        """Removes the stream's rows, those before this sync too; not durable yet.
+
+        Raises ConfigError for a destination that cannot.
+        """
+        self.start()
+        writer = self._opened()
+        if not isinstance(writer, Empties):
+            raise ConfigError(
+                f"{self.task.stream} was emptied at the source, and this destination cannot empty"
+                " its table within a sync.",
+                remedy="Run the sync once with --full-refresh, or let the source skip that (its"
+                " setting `truncates`).",
+                stream=self.task.stream,
+            )
+        writer.empty()
+        self._was_emptied = True
         self._has_uncovered_rows = True
 
     def cover(self, state: State) -> None:
@@ -207,7 +240,7 @@ class StreamSink:
             rows=self.account.take_sent(), bytes=size, started=started, state=state, is_last=is_last
         )
         self._last_commit_at = time.monotonic()
-        self._has_uncommitted_state = False
+        self._has_uncommitted_state = self._was_emptied = False
         if self._commits_later:
             self._handed_over.append(handed)
             return None

@@ -13,6 +13,7 @@ from penstock.data.items import (
     Batch,
     Checkpoint,
     ConfigChange,
+    Emptied,
     ErrorTrace,
     EstimateChange,
     Item,
@@ -206,8 +207,8 @@ class SyncLoop:
             case StatusChange():
                 yield from self._publish_settled(except_for=item.stream)
                 self._note_status(item)
-            case StartsAnew():
-                yield from self._start_anew(item)
+            case StartsAnew() | Emptied():
+                yield from self._take_back(item)
             case LogLine():
                 yield LogEmitted(level=item.level, message=item.message, origin=item.origin)
             case ErrorTrace():
@@ -232,6 +233,26 @@ class SyncLoop:
             return
         self._global_covers_all = False
         sink.write(batch)
+
+    def _take_back(self, item: StartsAnew | Emptied) -> Iterator[Event]:
+        """Lets go of rows that came before: of an earlier attempt, or all of them."""
+        if isinstance(item, StartsAnew):
+            yield from self._start_anew(item)
+        else:
+            yield from self._empty(item.stream)
+
+    def _empty(self, stream: StreamDescriptor) -> Iterator[Event]:
+        """Empties a table that was emptied at the source; where history is kept, it stays."""
+        sink = self.sinks.get(stream)
+        if sink is None:
+            return
+        level, what = "WARN", "the rows appended before stay"
+        if sink.task.plan.mode.is_dedup:
+            self._global_covers_all = False
+            sink.empty()
+            level, what = "INFO", "so its table is emptied, too"
+        message = f"{stream} was emptied at the source; {what}."
+        yield LogEmitted(level=level, message=message, origin="source")
 
     def _note_status(self, item: StatusChange) -> None:
         sink = self.sinks.get(item.stream)
@@ -293,7 +314,7 @@ class SyncLoop:
         if self._global is None:
             return
         for sink in self.sinks.values():
-            if sink.account.sent_since_commit:
+            if sink.has_uncommitted_work:
                 yield from _told(sink.commit(with_state=False))
         started = time.monotonic()
         self._global_is_uncommitted = False

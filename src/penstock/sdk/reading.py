@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
-from penstock.data.items import Checkpoint, Claim, LogLine, StartsAnew, StatusChange
+from penstock.data.items import Checkpoint, Claim, Emptied, LogLine, StartsAnew, StatusChange
 from penstock.errors import (
     ConfigError,
     ConnectorFailed,
@@ -68,7 +68,7 @@ class Page:
         return len(self.rows)
 
 
-ReadItem = StatusChange | StartsAnew | Page | Checkpoint | LogLine
+ReadItem = StatusChange | StartsAnew | Page | Checkpoint | LogLine | Emptied
 
 
 def read_streams(
@@ -259,7 +259,7 @@ class _SharedReading:
         if not should_stop():
             yield from self._statuses(StreamStatusKind.COMPLETE)
 
-    def _item(self, item: Rows | SharedState | Said) -> Iterator[ReadItem]:
+    def _item(self, item: Rows | SharedState | Said | Emptied) -> Iterator[ReadItem]:
         match item:
             case Rows():
                 if not len(item.rows):
@@ -276,6 +276,8 @@ class _SharedReading:
                 yield Checkpoint(state=_global_state(item), claims=(claim,))
             case Said():
                 yield LogLine(level=item.level, message=item.message)
+            case Emptied():
+                yield item
             case _:
                 assert_never(item)
 

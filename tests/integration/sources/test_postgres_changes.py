@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from penstock.data.items import Emptied
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.sdk.stream import descriptor_of
@@ -49,13 +50,18 @@ class Log:
         state: SharedState | None,
         streams: Sequence[StreamDescriptor] | None = None,
         **method: Any,
-    ) -> tuple[list[tuple[int, bool]], SharedState]:
-        """Returns each row's key, with whether it was deleted, and the last state."""
-        rows: list[tuple[int, bool]] = []
+    ) -> tuple[list[Any], SharedState]:
+        """Returns each row's key, with whether it was deleted, and the last state.
+
+        Where a table is emptied, its name stands among them.
+        """
+        rows: list[Any] = []
         last = state
         for item in self.items(state, streams, **method):
             if isinstance(item, SharedState):
                 last = item
+            elif isinstance(item, Emptied):
+                rows.append(item.stream.name)
             elif isinstance(item, Rows):
                 told = item.rows.to_pylist()
                 rows += [(row["id"], row["_ab_cdc_deleted_at"] is not None) for row in told]
@@ -98,6 +104,30 @@ def test_a_table_truncated_before_its_first_reading_is_read(log: Log) -> None:
     assert log.whole(None)[0] == [(4, False)]
 
 
+def test_a_truncated_table_is_emptied_between_the_rows_around_it(log: Log) -> None:
+    _, state = log.whole(None)
+    log.database.run("INSERT INTO a VALUES (4)", "TRUNCATE a", "INSERT INTO a VALUES (1)")
+    rows, state = log.whole(state)
+    assert rows == [(4, False), "a", (1, False)]
+    assert log.whole(state)[0] == []
+
+
+def test_a_table_made_anew_is_emptied_and_read(log: Log) -> None:
+    _, state = log.whole(None)
+    log.database.run(
+        "DROP TABLE a", "CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (9)"
+    )
+    interrupted = log.items(state)
+    kept = list(takewhile(lambda item: not isinstance(item, Rows), interrupted))
+    interrupted.close()  # type: ignore[attr-defined]  # a generator
+    before_rows = [item for item in kept if isinstance(item, SharedState)][-1]
+    for given in (state, before_rows):
+        rows, last = log.whole(given)
+        assert rows == ["a", (9, False)]
+    log.database.run("DELETE FROM a")
+    assert log.whole(last)[0] == [(9, True)]
+
+
 def test_a_table_made_anew_is_refused_for_its_old_rows_are_in_no_log(log: Log) -> None:
     _, state = log.whole(None)
     log.database.run(
@@ -105,7 +135,7 @@ def test_a_table_made_anew_is_refused_for_its_old_rows_are_in_no_log(log: Log) -
     )
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"public\.a was dropped and made anew") as refused:
-            log.whole(state)
+            log.whole(state, truncates="refuse")
     assert "--full-refresh" in refused.value.remedy
     rows, state = log.whole(state, truncates="skip")
     assert rows == [(9, False)]
@@ -134,8 +164,9 @@ def test_a_stream_that_was_left_out_does_not_continue_as_if_nothing_had_happened
         rows, state = log.whole(state, only_b)
         assert rows == []
     with pytest.raises(ConfigError, match=r"public\.a was left out of syncs since"):
-        log.whole(state)
-    rows, state = log.whole(state, truncates="skip")
-    assert sorted(rows) == [(2, False), (3, False), (4, False)]
+        log.whole(state, truncates="refuse")
+    assert sorted(log.whole(state, truncates="skip")[0]) == [(2, False), (3, False), (4, False)]
+    rows, state = log.whole(state)
+    assert rows == ["a", (2, False), (3, False), (4, False)]
     log.database.run("DELETE FROM a WHERE id = 2")
     assert log.whole(state)[0] == [(2, True)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from penstock.data.items import ErrorTrace, LogLine, StartsAnew, Undeclared
+from penstock.data.items import Emptied, ErrorTrace, LogLine, StartsAnew, Undeclared
 from penstock.engine.events import CheckpointCommitted, LogEmitted, StreamProgress
 from penstock.engine.settings import SyncSettings
 from penstock.engine.state_store import FileStateStore
@@ -209,6 +209,30 @@ def test_deduplication_keeps_one_row_a_key(rig: Rig) -> None:
         complete("users"),
     )
     assert rig.ids("users") == [1, 2]
+
+
+def test_a_table_emptied_at_the_source_is_an_error_where_it_cannot_be_emptied(rig: Rig) -> None:
+    emptied = Emptied(stream=StreamDescriptor("users"))
+    rig.streams = (configured("users", write=DestinationSyncMode.APPEND_DEDUP),)
+    with pytest.raises(ConfigError, match="emptied at the source") as refused:
+        rig.sync(started("users"), rows("users", 1), emptied, state("users", 1), complete("users"))
+    assert "--full-refresh" in refused.value.remedy
+    assert rig.ids("users") == []
+
+
+def test_a_table_emptied_at_the_source_keeps_its_history_where_rows_are_appended(rig: Rig) -> None:
+    emptied = Emptied(stream=StreamDescriptor("users"))
+    events = rig.sync(
+        started("users"),
+        rows("users", 1),
+        emptied,
+        rows("users", 2),
+        state("users", 2),
+        complete("users"),
+    )
+    assert rig.ids("users") == [1, 2]
+    said = [event.message for event in events if isinstance(event, LogEmitted)]
+    assert said == ["users was emptied at the source; the rows appended before stay."]
 
 
 def test_streams_that_interleave_keep_their_own_checkpoints(rig: Rig) -> None:

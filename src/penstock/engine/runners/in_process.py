@@ -14,6 +14,7 @@ from penstock.data.items import (
     Batch,
     Checkpoint,
     ConfigChange,
+    Emptied,
     Item,
     LogLine,
     StartsAnew,
@@ -206,7 +207,7 @@ class _Batches:
 
     def add(self, item: ReadItem) -> Iterator[Item]:
         """Takes what comes next; yields what is due."""
-        if isinstance(item, StatusChange | StartsAnew | LogLine):
+        if isinstance(item, StatusChange | StartsAnew | LogLine | Emptied):
             yield from self.flush()
             yield item
         elif isinstance(item, Checkpoint):

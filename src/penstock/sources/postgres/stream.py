@@ -29,7 +29,13 @@ from penstock.sdk.postgres.copy_out import Form, WireColumn
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.postgres.catalogue import Relation, RelationColumn
 from penstock.sources.postgres.changes import CDC_COLUMNS, LSN
-from penstock.sources.postgres.moment import BEGIN, Moment
+from penstock.sources.postgres.moment import (
+    BEGIN,
+    RANGES_SINCE,
+    Moment,
+    file_and_pages,
+    in_pages,
+)
 from penstock.sources.postgres.position import (
     CursorPosition,
     PagePosition,
@@ -58,9 +64,6 @@ _CANONICAL: Final = frozenset(
 
 _HALF_OF_ALL: Final = 1 << 31
 """Transactions after which numbers of 32 bits cannot be told old from new."""
-
-_RANGES_SINCE: Final = 140_000
-"""PostgreSQL 14 reads a range of pages; older servers would read all of them for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +240,7 @@ class _Reading:
             )
 
     def _refuse_rewritten(self, position: PagePosition) -> None:
-        file, _ = self._file()
+        file, _ = file_and_pages(self._connection, self._relation.oid)
         if position.file != file:
             raise _outdated(
                 self._relation,
@@ -286,7 +289,7 @@ class _Reading:
         self, position: PagePosition, *, rereads: bool = True
     ) -> Iterator[pa.RecordBatch | PagePosition]:
         """Yields rows and positions; `rereads`: what changed in the pages that are done, too."""
-        file, blocks = self._file()
+        file, blocks = file_and_pages(self._connection, self._relation.oid)
         done = position.block
         if done and rereads:
             self._refuse_rewritten(position)
@@ -294,29 +297,17 @@ class _Reading:
             if changed:
                 yield from self._select([f"ctid < '({done},0)'::tid", *changed])
         here = replace(position, seen=self._now, file=file)
-        step = self._page_blocks if self._version >= _RANGES_SINCE else max(1, blocks)
+        step = self._page_blocks if self._version >= RANGES_SINCE else max(1, blocks)
         since = self._since(position.base)
         while done < blocks or done == 0:
             ranges: list[list[str]] = []
             while len(ranges) < self._moment.connections and (done < blocks or done == 0):
                 end = done + step
-                # Pages added meanwhile hold nothing that this transaction sees.
-                bounds = [f"ctid >= '({done},0)'::tid"] if done else []
-                bounds += [f"ctid < '({end},0)'::tid"] if end < blocks else []
-                ranges.append([*bounds, *since])
+                ranges.append([*in_pages(done, end, blocks), *since])
                 done = min(end, max(blocks, 1))
             # A state covers all that came before it: so behind the last of them, not the first.
             yield from self._select(*ranges)
             yield replace(here, block=done)
-
-    def _file(self) -> tuple[int, int]:
-        query = (
-            "SELECT pg_relation_filenode(%s::oid)::bigint, pg_relation_size(%s::oid)"
-            " / current_setting('block_size')::bigint"
-        )
-        rows = rows_of(self._connection, query, (self._relation.oid, self._relation.oid))
-        file, blocks = rows[0]
-        return file, blocks
 
     def _since(self, transaction: int | None) -> list[str]:
         """Returns the condition that a row was written by this transaction or a later one."""
