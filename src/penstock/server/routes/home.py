@@ -91,10 +91,7 @@ def summary(
         )
         behind = lateness.late(tx, now, workspace_ids=wanted)[:_MOST_SHOWN]
         volume = site.plane.days.of(tx, count=days, today=now.date(), workspace_ids=wanted)
-        names = {
-            each: connections.get(tx, each, with_deleted=True).name
-            for each in {run.connection_id for run in (*active, *failed)}
-        }
+        names = connections.names_of(tx, (run.connection_id for run in (*active, *failed)))
     return Summary(
         connections={status.value: count for status, count in counts.items()},
         running=[run_shown(each, names) for each in active],
