@@ -2,6 +2,7 @@
 
 import {
   ActionIcon,
+  Box,
   Button,
   Collapse,
   Fieldset,
@@ -231,29 +232,43 @@ function ListOfGroups({ field, path }: Props<ListField>) {
             <RichText text={field.description} />
           </Text>
         )}
-        {items.map((_, index) => (
-          <Paper key={known[index]} withBorder p="md">
-            <Group justify="space-between" mb="xs">
-              <Text size="sm" fw={600}>
-                {index + 1}
-              </Text>
-              <ActionIcon
-                variant="subtle"
-                color="red"
-                aria-label={words.remove(field.title, index + 1)}
-                onClick={() => remove(index)}
-              >
-                <IconTrash size={16} />
-              </ActionIcon>
-            </Group>
+        {items.map((_, index) => {
+          const bin = (
+            <ActionIcon
+              variant="subtle"
+              color="red"
+              aria-label={words.remove(field.title, index + 1)}
+              onClick={() => remove(index)}
+            >
+              <IconTrash size={16} />
+            </ActionIcon>
+          );
+          const item = (
             <ListItem
               key={`${known[index] ?? index}-${index}`}
               field={field.item}
               path={path}
               index={index}
             />
-          </Paper>
-        ))}
+          );
+          // A box of its own around one text would only take its room.
+          return field.item.kind === "text" ? (
+            <Group key={known[index]} wrap="nowrap" align="start" gap="xs">
+              <Box flex={1}>{item}</Box>
+              {bin}
+            </Group>
+          ) : (
+            <Paper key={known[index]} withBorder p="md">
+              <Group justify="space-between" mb="xs">
+                <Text size="sm" fw={600}>
+                  {index + 1}
+                </Text>
+                {bin}
+              </Group>
+              {item}
+            </Paper>
+          );
+        })}
         {problem && (
           <Text size="sm" c="red">
             {problem}
