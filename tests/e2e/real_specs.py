@@ -24,8 +24,6 @@ PACKAGES = (
     "airbyte-source-google-ads",
     "airbyte-source-google-analytics-data-api",
     "airbyte-source-google-sheets",
-    "airbyte-source-hubspot",
-    "airbyte-source-jira",
     "airbyte-source-mixpanel",
     "airbyte-source-salesforce",
     "airbyte-source-shopify",
@@ -168,7 +166,8 @@ def _text(schema: Mapping[str, Any], turn: int) -> str:
             return example
     if pattern is not None:
         return find(
-            st.from_regex(pattern), lambda text: text.isprintable() and text.strip() == text
+            st.from_regex(pattern),
+            lambda text: text != "" and text.isprintable() and text.strip() == text,
         )
     match schema.get("format"):
         case "date":

@@ -52,6 +52,8 @@ def milliseconds(page: Page, address: str) -> float:
         page.goto(address)
         page.wait_for_function("() => window.drawnAt !== undefined")
         took.append(float(page.evaluate(TOOK)))
+        if took[-1] < MOST_MS:
+            break
     return min(took)
 
 
@@ -59,7 +61,7 @@ def assert_unchanged(house: House, page: Page, source: Mapping[str, Any]) -> Non
     """Saves a source's form without touching it, and compares."""
     page.goto(f"{house.up.address}/sources/{source['id']}")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("heading", name="Sources", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Sources", exact=True)).to_be_visible(timeout=20_000)
     after = house.up.get(f"/sources/{source['id']}")
     assert after["updated_at"] > source["updated_at"]
     assert after["config"] == source["config"]
@@ -71,8 +73,8 @@ def test_two_hundred_fields_and_choices_three_deep_are_drawn_in_a_blink(house: H
     with house.tab() as page:
         page.add_init_script(WATCH)
         took = milliseconds(page, f"{house.up.address}/sources/new/{definition}")
-        expect(page.get_by_label("Field 199")).to_be_attached()
-        expect(page.get_by_label("Access 1").first).to_be_attached()
+        expect(page.get_by_role("combobox", name="Field 199")).to_be_attached()
+        expect(page.get_by_role("combobox", name="Access 1")).to_be_attached()
         assert took < MOST_MS
         # Typing into one of many fields is answered at once, too.
         page.get_by_label("Field 0", exact=False).first.fill("typed")
@@ -84,16 +86,14 @@ def test_two_hundred_fields_and_choices_three_deep_are_drawn_in_a_blink(house: H
             began,
         )
         assert spent < MOST_MS
-    for turn in range(turns_of(specification)):
-        body = {
-            "workspace_id": house.up.workspace,
-            "definition_id": definition,
-            "name": f"Large {turn}",
-            "config": filled(specification, turn),
-        }
-        source = house.up.post("/sources", body)
-        with house.tab() as page:
-            assert_unchanged(house, page, source)
+        for turn in range(turns_of(specification)):
+            body = {
+                "workspace_id": house.up.workspace,
+                "definition_id": definition,
+                "name": f"Large {turn}",
+                "config": filled(specification, turn),
+            }
+            assert_unchanged(house, page, house.up.post("/sources", body))
 
 
 @pytest.mark.network
@@ -107,14 +107,12 @@ def test_the_form_of_a_real_connector_is_quick_and_gives_back_what_it_got(
     with house.tab() as page:
         page.add_init_script(WATCH)
         assert milliseconds(page, f"{house.up.address}/sources/new/{definition}") < MOST_MS
-        assert_accessible(page)
-    for turn in range(turns_of(specification)):
-        body = {
-            "workspace_id": house.up.workspace,
-            "definition_id": definition,
-            "name": f"{package} {turn}",
-            "config": filled(specification, turn),
-        }
-        source = house.up.post("/sources", body)
-        with house.tab() as page:
-            assert_unchanged(house, page, source)
+        assert_accessible(page, ("light",))  # of colours the other pages tell
+        for turn in range(turns_of(specification)):
+            body = {
+                "workspace_id": house.up.workspace,
+                "definition_id": definition,
+                "name": f"{package} {turn}",
+                "config": filled(specification, turn),
+            }
+            assert_unchanged(house, page, house.up.post("/sources", body))

@@ -14,7 +14,7 @@ import {
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconChevronDown, IconChevronRight, IconPlus, IconTrash } from "@tabler/icons-react";
-import { memo, useState } from "react";
+import { memo, useDeferredValue, useState } from "react";
 
 import { RichText } from "../../../parts/RichText";
 import {
@@ -91,10 +91,14 @@ export function Fields({ fields, path }: { fields: readonly Field[]; path: Path 
   );
 }
 
+/** So many fields fill any screen; those below them are drawn when these are seen. */
+const SEEN_FIRST = 40;
+
 function Several({ fields, path }: { fields: readonly Field[]; path: Path }) {
+  const drawn = useDeferredValue(fields.length, SEEN_FIRST);
   return (
     <Stack>
-      {fields.map((field) => (
+      {fields.slice(0, drawn).map((field) => (
         <Placed key={field.name} field={field} parent={path} />
       ))}
     </Stack>
