@@ -8,7 +8,7 @@ PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
 SERVER_ROUNDS ?= 100
 
-.PHONY: pictures help setup demo test check bench chaos docs ui ui-check clean
+.PHONY: forms pictures help setup demo test check bench chaos docs ui ui-check clean
 
 help:
 	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
@@ -19,6 +19,7 @@ help:
 	@echo "make docs    write the generated pages anew"
 	@echo "make ui      build the pages that penstock up serves"
 	@echo "make pictures  take the pictures of the docs anew, in a real browser"
+	@echo "make forms   draw and save the forms of a dozen real connectors in a browser (long)"
 	@echo "make ui-check  types, lint, tests and size of the pages"
 	@echo "make setup   only .venv"
 
@@ -57,6 +58,9 @@ ui-check: setup
 
 ui: setup
 	@$(VENV)/python scripts/build_ui.py
+
+forms: ui
+	$(VENV)/pytest -n 0 -q tests/e2e/test_forms.py --penstock-rounds 100
 
 pictures: ui
 	PENSTOCK_PICTURES=docs/pictures $(VENV)/pytest -n 0 -q tests/e2e/test_first_sync.py

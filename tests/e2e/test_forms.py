@@ -16,6 +16,8 @@ from tests.e2e.real_specs import PACKAGES, count_of_fields, filled, large_spec, 
 
 PROGRAM = Path(__file__).parent / "spec_source.py"
 MOST_MS = 300.0
+FEW = 4
+MANY_ROUNDS = 50
 ROUNDS = 4
 """The best counts: what else the machine does is no property of the form."""
 
@@ -30,6 +32,13 @@ TOOK = """() => {
   const spec = performance.getEntriesByType('resource').find(e => e.name.endsWith('/spec'));
   return window.drawnAt - spec.responseEnd;
 }"""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A few real connectors in the ordinary tests; a dozen in `make forms`."""
+    if "package" in metafunc.fixturenames:
+        is_long = int(metafunc.config.getoption("--penstock-rounds")) >= MANY_ROUNDS
+        metafunc.parametrize("package", PACKAGES if is_long else PACKAGES[:FEW])
 
 
 def defined(house: House, name: str, specification: Mapping[str, Any]) -> str:
@@ -97,7 +106,6 @@ def test_two_hundred_fields_and_choices_three_deep_are_drawn_in_a_blink(house: H
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("package", PACKAGES)
 def test_the_form_of_a_real_connector_is_quick_and_gives_back_what_it_got(
     house: House, package: str
 ) -> None:
