@@ -10,7 +10,7 @@ SERVER_ROUNDS ?= 100
 # Tests start hundreds of programs, each of which would compile its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: pictures help setup demo test check bench chaos docs ui ui-check clean
+.PHONY: forms pictures help setup demo test check bench chaos docs ui ui-check clean
 
 help:
 	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
@@ -21,6 +21,7 @@ help:
 	@echo "make docs    write the generated pages anew"
 	@echo "make ui      build the pages that penstock up serves"
 	@echo "make pictures  take the pictures of the docs anew, in a real browser"
+	@echo "make forms   draw and save the forms of a dozen real connectors in a browser (long)"
 	@echo "make ui-check  types, lint, tests and size of the pages"
 	@echo "make setup   only .venv"
 
@@ -59,6 +60,9 @@ ui-check: setup
 
 ui: setup
 	@$(VENV)/python scripts/build_ui.py
+
+forms: ui
+	$(VENV)/pytest -n 0 -q tests/e2e/test_forms.py --penstock-rounds 100
 
 pictures: ui
 	PENSTOCK_PICTURES=docs/pictures $(VENV)/pytest -n 0 -q tests/e2e/test_first_sync.py

@@ -296,7 +296,7 @@ def test_what_happens_after_a_run_is_written_and_seen(house: House) -> None:
         choose(page, "Kind", "SQL on the destination")
         page.get_by_role("button", name="Add", exact=True).first.click()
         statement = "CREATE OR REPLACE TABLE totals AS SELECT count(*) AS n FROM users"
-        page.get_by_label("Statement", exact=True).fill(statement)
+        page.get_by_role("textbox", name="Statement").fill(statement)
         page.get_by_role("button", name="Optional settings").click()
         page.get_by_label("Name", exact=True).fill("Totals")
         assert_accessible(page)

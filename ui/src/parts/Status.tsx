@@ -34,7 +34,7 @@ const LABELS: Record<string, string> = words.status;
 export function Status({ value }: { value: string }) {
   const [color, icon] = SHOWN[value] ?? ["gray", <IconQuestionMark key="i" size={13} />];
   return (
-    <Badge color={color} variant="light" leftSection={icon} tt="none">
+    <Badge color={color} variant="light" leftSection={icon} tt="none" miw="max-content">
       {LABELS[value] ?? value}
     </Badge>
   );

@@ -9,7 +9,7 @@ import type { JsonObject } from "../connectors/form/json";
 import { useChange } from "./calls";
 import type { PartProps } from "./ConnectionPage";
 import { HOOKS } from "./hooks";
-import { words } from "./words";
+import { words } from "./hookWords";
 
 export default function HooksPart({ connection }: PartProps) {
   const form = useRef<ConnectorFormHandle>(null);
@@ -36,9 +36,9 @@ export default function HooksPart({ connection }: PartProps) {
       >
         <Stack>
           <Title order={2} size="h4">
-            {words.hooks.title}
+            {words.title}
           </Title>
-          <Text size="sm">{words.hooks.says}</Text>
+          <Text size="sm">{words.says}</Text>
           <ConnectorForm
             key={saved.version}
             ref={form}
@@ -48,11 +48,11 @@ export default function HooksPart({ connection }: PartProps) {
           {change.isError && <ErrorNotice error={change.error} />}
           <Group aria-live="polite">
             <Button type="submit" loading={change.isPending}>
-              {words.hooks.save}
+              {words.save}
             </Button>
             {change.isSuccess && (
               <Text size="sm" c="dimmed">
-                {words.hooks.saved}
+                {words.saved}
               </Text>
             )}
           </Group>

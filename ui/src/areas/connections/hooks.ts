@@ -1,9 +1,8 @@
 // What a hook is made of, as a specification: its form is that of any connector.
 
 import type { JsonObject } from "../connectors/form/json";
-import { words as all } from "./words";
+import { words } from "./hookWords";
 
-const words = all.hooks;
 const text = (title: string, description?: string): JsonObject => ({
   type: "string",
   title,

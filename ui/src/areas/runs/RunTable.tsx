@@ -10,7 +10,7 @@ import { words } from "./words";
 
 export function RunTable({ runs }: { runs: Omit<Schemas["RunShown"], "streams">[] }) {
   return (
-    <Table.ScrollContainer minWidth={480}>
+    <Table.ScrollContainer minWidth={640}>
       <Table highlightOnHover>
         <Table.Thead>
           <Table.Tr>
@@ -39,7 +39,7 @@ export function RunTable({ runs }: { runs: Omit<Schemas["RunShown"], "streams">[
               <Table.Td>
                 <Status value={run.status} />
               </Table.Td>
-              <Table.Td>{ago(run.created_at)}</Table.Td>
+              <Table.Td style={{ whiteSpace: "nowrap" }}>{ago(run.created_at)}</Table.Td>
               <Table.Td ta="right">{count(run.rows_committed)}</Table.Td>
               <Table.Td ta="right">{bytes(run.bytes_committed)}</Table.Td>
             </Table.Tr>

@@ -58,6 +58,7 @@ export const words = {
     again: (tries: number, when: string) => `tried ${count(tries)}×, again ${when}`,
   },
   streams: "Streams",
+  stream: "Stream",
   progress: "Progress",
   progressOf: (name: string) => `Progress of ${name}`,
   noFigures: "No stream has begun yet.",

@@ -2,6 +2,7 @@
 
 import {
   ActionIcon,
+  Box,
   Button,
   Collapse,
   Fieldset,
@@ -13,7 +14,7 @@ import {
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconChevronDown, IconChevronRight, IconPlus, IconTrash } from "@tabler/icons-react";
-import { memo, useState } from "react";
+import { memo, useDeferredValue, useState } from "react";
 
 import { RichText } from "../../../parts/RichText";
 import {
@@ -90,10 +91,14 @@ export function Fields({ fields, path }: { fields: readonly Field[]; path: Path 
   );
 }
 
+/** So many fields fill any screen; those below them are drawn when these are seen. */
+const SEEN_FIRST = 40;
+
 function Several({ fields, path }: { fields: readonly Field[]; path: Path }) {
+  const drawn = useDeferredValue(fields.length, SEEN_FIRST);
   return (
     <Stack>
-      {fields.map((field) => (
+      {fields.slice(0, drawn).map((field) => (
         <Placed key={field.name} field={field} parent={path} />
       ))}
     </Stack>
@@ -231,29 +236,43 @@ function ListOfGroups({ field, path }: Props<ListField>) {
             <RichText text={field.description} />
           </Text>
         )}
-        {items.map((_, index) => (
-          <Paper key={known[index]} withBorder p="md">
-            <Group justify="space-between" mb="xs">
-              <Text size="sm" fw={600}>
-                {index + 1}
-              </Text>
-              <ActionIcon
-                variant="subtle"
-                color="red"
-                aria-label={words.remove(field.title, index + 1)}
-                onClick={() => remove(index)}
-              >
-                <IconTrash size={16} />
-              </ActionIcon>
-            </Group>
+        {items.map((_, index) => {
+          const bin = (
+            <ActionIcon
+              variant="subtle"
+              color="red"
+              aria-label={words.remove(field.title, index + 1)}
+              onClick={() => remove(index)}
+            >
+              <IconTrash size={16} />
+            </ActionIcon>
+          );
+          const item = (
             <ListItem
               key={`${known[index] ?? index}-${index}`}
               field={field.item}
               path={path}
               index={index}
             />
-          </Paper>
-        ))}
+          );
+          // A box of its own around one text would only take its room.
+          return field.item.kind === "text" ? (
+            <Group key={known[index]} wrap="nowrap" align="start" gap="xs">
+              <Box flex={1}>{item}</Box>
+              {bin}
+            </Group>
+          ) : (
+            <Paper key={known[index]} withBorder p="md">
+              <Group justify="space-between" mb="xs">
+                <Text size="sm" fw={600}>
+                  {index + 1}
+                </Text>
+                {bin}
+              </Group>
+              {item}
+            </Paper>
+          );
+        })}
         {problem && (
           <Text size="sm" c="red">
             {problem}

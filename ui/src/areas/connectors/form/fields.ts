@@ -113,14 +113,14 @@ function settled(field: Field, value: Json | undefined): Json | undefined {
   if (!isObject(value)) return value;
   const group = field.kind === "choice" ? field.options[chosenOption(field, value)] : field;
   if (group?.kind !== "group") return value;
-  const kept: JsonObject = { ...value };
-  for (const inner of group.fields) {
-    if (!Object.hasOwn(kept, inner.name)) continue;
-    const given = kept[inner.name];
-    if (given === null) delete kept[inner.name];
-    else kept[inner.name] = settled(inner, given) as Json;
-  }
-  return kept;
+  const known = new Map(group.fields.map((inner) => [inner.name, inner]));
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, given]): [string, Json][] => {
+      const inner = known.get(name);
+      if (inner === undefined) return [[name, given]];
+      return given === null ? [] : [[name, settled(inner, given) ?? given]];
+    }),
+  );
 }
 
 /**

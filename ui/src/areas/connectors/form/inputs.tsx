@@ -29,7 +29,7 @@ import type {
   TextField,
 } from "./fields";
 import { isEqual, shown, type Json, type Path } from "./json";
-import { useField } from "./store";
+import { useField, useProblemWithin } from "./store";
 import { words } from "./words";
 
 function named(field: Field) {
@@ -205,7 +205,8 @@ export const SelectInputField = memo(function SelectInputField({
 
 /** A list of texts or of choices, in one box. */
 export const WordsInputField = memo(function WordsInputField({ field, path }: Props<ListField>) {
-  const { value, problem, set } = useField(path);
+  const { value, set } = useField(path);
+  const problem = useProblemWithin(path);
   const given = Array.isArray(value) ? value.map(shown) : [];
   const shared = { ...labels(field), error: problem, value: given, clearable: true };
   const keep = (next: string[]) => set(next.length === 0 && !field.isRequired ? undefined : next);
