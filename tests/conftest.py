@@ -30,3 +30,7 @@ def pytest_collection_finish() -> None:
     """Ten thousand collected tests are no garbage: what collects does not look at them again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
