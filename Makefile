@@ -7,8 +7,10 @@ VENV := .venv/bin
 PYTEST_JOBS ?= 2
 CHAOS_ROUNDS ?= 200
 SERVER_ROUNDS ?= 100
+# Tests start hundreds of programs, each of which would compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: whole pictures help setup demo test check bench chaos docs ui ui-check clean
+.PHONY: forms whole pictures help setup demo test check bench chaos docs ui ui-check clean
 
 help:
 	@echo "make demo    move real data into demo/demo.duckdb and show the proof"
@@ -20,6 +22,7 @@ help:
 	@echo "make docs    write the generated pages anew"
 	@echo "make ui      build the pages that penstock up serves"
 	@echo "make pictures  take the pictures of the docs anew, in a real browser"
+	@echo "make forms   draw and save the forms of a dozen real connectors in a browser (long)"
 	@echo "make ui-check  types, lint, tests and size of the pages"
 	@echo "make setup   only .venv"
 
@@ -42,11 +45,11 @@ bench: setup
 	$(VENV)/python -m benchmarks
 
 chaos: setup
-	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos \
+	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos --ignore tests/chaos/test_servers.py \
 		--penstock-rounds $(CHAOS_ROUNDS) --penstock-seed $$RANDOM
 	$(VENV)/pytest -n $(PYTEST_JOBS) tests/conformance -m "" -k killed \
 		--penstock-rounds $(CHAOS_ROUNDS) --penstock-seed $$RANDOM
-	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos \
+	$(VENV)/pytest -n $(PYTEST_JOBS) tests/chaos/test_servers.py \
 		--penstock-rounds $(SERVER_ROUNDS) --penstock-seed $$RANDOM
 
 whole: setup
@@ -61,6 +64,9 @@ ui-check: setup
 
 ui: setup
 	@$(VENV)/python scripts/build_ui.py
+
+forms: ui
+	$(VENV)/pytest -n 0 -q tests/e2e/test_forms.py --penstock-rounds 100
 
 pictures: ui
 	PENSTOCK_PICTURES=docs/pictures $(VENV)/pytest -n 0 -q tests/e2e/test_first_sync.py

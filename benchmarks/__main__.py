@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             quick=given.quick,
             command=shlex.join(["python", "-m", "benchmarks", *words]),
             machine=conditions,
-            environments=tuple(environment(install(each)) for each in peers()),
+            environments=tuple(environment(install(each)) for each in _seen(tables)),
             tables=tuple(tables),
         )
         # After each path: what was measured stays, also when the run is stopped.
@@ -63,6 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if report is not None:
         print(markdown(report))
     return 1 if any(_is_ours_and_wrong(table) for table in tables) else 0
+
+
+def _seen(tables: Sequence[Table]) -> list[str]:
+    """Returns the tools of these tables: others need not be installed to be weighed."""
+    tools = {outcome.tool for table in tables for outcome in table.outcomes}
+    return [name for name in peers() if name in tools]
 
 
 def _is_ours_and_wrong(table: Table) -> bool:

@@ -213,8 +213,9 @@ def _busy(*, seconds: int) -> Table:
 
 
 def _slow_sync(server: Server, folder: Path, number: int, seconds: int) -> str:
-    # Two pages a second, each of them committed: as much as a server is told of ten syncs.
-    source = server.connector(control_data.SLOW_SOURCE, {"pages": 2 * (seconds + 20)})
+    # Two pages a second, each of them committed: as much as a server is told of ten syncs; enough
+    # of them for requests that are answered late.
+    source = server.connector(control_data.SLOW_SOURCE, {"pages": 4 * (seconds + 20)})
     path = str(folder / f"{number}.duckdb")
     return server.connection(
         f"slow {number}",

@@ -46,6 +46,15 @@ class ConfigError(PenstockError):
     exit_status = 2
 
 
+class StateOutdated(ConfigError):
+    """What a state says was read is no longer so at the source, which has to be read anew.
+
+    Raised before any row. A full refresh is then read anew by itself.
+    """
+
+    code = "state_outdated"
+
+
 class UnknownName(ConfigError):
     """No connector, stream or column has this name; the remedy offers the nearest ones."""
 

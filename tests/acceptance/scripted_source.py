@@ -17,6 +17,7 @@ SPEC = {
             "token": {"type": "string", "airbyte_secret": True},
             "fails_after": {"type": "integer"},
             "seconds_a_row": {"type": "number"},
+            "discover_seconds": {"type": "number"},
             "renews_token": {"type": "boolean"},
             "vendor": {"type": "string", "description": "File of who gives out tokens."},
             "log_lines": {"type": "integer", "description": "Of 30,000 characters each."},
@@ -124,6 +125,7 @@ def main(argv: list[str]) -> int:
             answer = {"status": "SUCCEEDED"} if ok else {"status": "FAILED", "message": "bad token"}
             say("CONNECTION_STATUS", connectionStatus=answer)
         case "discover":
+            time.sleep(loaded["--config"].get("discover_seconds", 0))
             say("CATALOG", catalog={"streams": [STREAM]})
         case "read":
             return read(loaded["--config"], loaded.get("--state", []))

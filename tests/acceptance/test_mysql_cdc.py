@@ -141,15 +141,27 @@ def test_columns_and_tables_added_meanwhile_are_read(mirror: Mirror) -> None:
     assert mirror.landed("b", "id") == [(2,)]
 
 
-def test_a_truncated_table_is_refused_until_it_is_read_anew(mirror: Mirror) -> None:
+def test_a_truncated_table_is_emptied_and_goes_on(mirror: Mirror) -> None:
     database = mirror.database
     database.run("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1), (2)")
     mirror.synced()
+    database.run("INSERT INTO a VALUES (3)", "TRUNCATE a", "INSERT INTO a VALUES (1), (9)")
+    mirror.synced()
+    assert mirror.landed("a", "id") == [(1,), (9,)]
+    database.run("TRUNCATE TABLE a")
+    mirror.synced()
+    assert mirror.landed("a", "id") == []
+
+
+def test_a_truncated_table_is_refused_until_it_is_read_anew(mirror: Mirror) -> None:
+    database = mirror.database
+    database.run("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1), (2)")
+    mirror.synced(truncates="refuse")
     database.run("INSERT INTO a VALUES (3)", "TRUNCATE a", "INSERT INTO a VALUES (9)")
-    done = mirror.sync()
+    done = mirror.sync(truncates="refuse")
     assert done.status == 2
     assert f"{database.name}.a was truncated" in done.out
-    mirror.synced("--full-refresh")
+    mirror.synced("--full-refresh", truncates="refuse")
     assert mirror.landed("a", "id") == [(9,)]
 
 

@@ -100,6 +100,19 @@ def test_inserts_updates_and_deletes_arrive_and_the_table_equals_the_source(
     assert mirror.synced() == [0]
 
 
+def test_a_first_reading_over_several_connections_is_of_one_moment(mirror: Mirror) -> None:
+    database = mirror.database
+    database.run(
+        "CREATE TABLE a (id int PRIMARY KEY, body text)",
+        "INSERT INTO a SELECT i, repeat('x', 500) FROM generate_series(1, 20000) AS i",
+    )
+    several = ("--source.connections", "3", "--source.page_blocks", "100")
+    assert mirror.synced(*several) == [20_000]
+    database.run("DELETE FROM a WHERE id % 2 = 0")
+    assert mirror.synced(*several) == [10_000]
+    assert mirror.terminal.query("SELECT count(*), sum(id % 2) FROM public.a") == [(10_000, 10_000)]
+
+
 def test_values_of_the_log_are_those_of_the_table(mirror: Mirror) -> None:
     database = mirror.database
     database.run(KINDS)
@@ -158,15 +171,33 @@ def test_columns_and_tables_added_meanwhile_are_read(mirror: Mirror) -> None:
     assert mirror.terminal.query("SELECT count(*) FROM public.b") == [(2,)]
 
 
+def test_a_truncated_table_is_emptied_and_goes_on(mirror: Mirror) -> None:
+    database = mirror.database
+    database.run(
+        "CREATE TABLE a (id int PRIMARY KEY)",
+        "INSERT INTO a VALUES (1), (2)",
+        "CREATE TABLE b (id int PRIMARY KEY)",
+        "INSERT INTO b VALUES (7)",
+    )
+    mirror.synced()
+    database.run("INSERT INTO a VALUES (3)", "TRUNCATE a", "INSERT INTO a VALUES (1), (9)")
+    mirror.synced()
+    assert mirror.terminal.query("SELECT id FROM public.a ORDER BY id") == [(1,), (9,)]
+    assert mirror.terminal.query("SELECT id FROM public.b") == [(7,)]
+    database.run("TRUNCATE a")
+    mirror.synced()
+    assert mirror.terminal.query("SELECT count(*) FROM public.a") == [(0,)]
+
+
 def test_a_truncated_table_is_refused_until_it_is_read_anew(mirror: Mirror) -> None:
     database = mirror.database
     database.run("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1), (2)")
-    mirror.synced()
+    mirror.synced(truncates="refuse")
     database.run("INSERT INTO a VALUES (3)", "TRUNCATE a", "INSERT INTO a VALUES (9)")
-    done = mirror.sync()
+    done = mirror.sync(truncates="refuse")
     assert done.status == 2
     assert "public.a was truncated" in done.out
-    mirror.synced("--full-refresh")
+    mirror.synced("--full-refresh", truncates="refuse")
     assert mirror.terminal.query("SELECT id FROM public.a") == [(9,)]
 
 

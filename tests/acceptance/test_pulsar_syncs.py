@@ -26,13 +26,15 @@ def gate(pulsar_broker: int) -> Iterator[Gate]:
         yield opened
 
 
-def synced(terminal: Terminal, gate: Gate, *, rows: int, token: str = _TOKEN) -> Done:
+def synced(
+    terminal: Terminal, gate: Gate, *, rows: int, token: str = _TOKEN, send_seconds: int = 20
+) -> Done:
     settings: dict[str, Any] = {
         "service_url": url_of(gate),
         "authentication": {"method": "token", "token": "${env:PULSAR_TOKEN}"},
         "topic": f"{topic_prefix(terminal.folder)}.{{stream}}",
         "operation_seconds": 5,
-        "send_seconds": 2,
+        "send_seconds": send_seconds,
     }
     (terminal.folder / "pulsar.json").write_text(json.dumps(settings))
     terminal.environment["PULSAR_TOKEN"] = token
@@ -60,7 +62,8 @@ def test_a_sync_is_proved_by_acknowledgements(terminal: Terminal, gate: Gate) ->
 def test_a_refused_token_writes_nothing_and_says_so(terminal: Terminal, gate: Gate) -> None:
     done = synced(terminal, gate, rows=50, token="wrong")
     assert done.status == 3
-    assert "refused the login" in done.err
+    error = json.loads(done.out.splitlines()[-1])["receipt"]["error"]
+    assert "refused the login" in error["message"]
     assert (gate.sent, gate.producers) == (0, [])
 
 
@@ -68,7 +71,7 @@ def test_a_sync_whose_rows_were_not_acknowledged_fails_and_is_repeated(
     terminal: Terminal, gate: Gate
 ) -> None:
     gate.answers_send = lambda _: "silence"
-    failed = synced(terminal, gate, rows=200)
+    failed = synced(terminal, gate, rows=200, send_seconds=2)
     assert failed.status == 4, failed.err
     assert messages(terminal, gate) == []
     gate.answers_send = lambda _: None

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from penstock.testing.pytest_plugin import seed_of
 from tests.chaos.syncs import DuckDBTarget, PostgresTarget, Sync, Target, ended, kill
 from tests.servers.postgres import PostgresDatabase, PostgresServer
 
@@ -91,7 +92,7 @@ def test_killed_at_any_moment_the_table_equals_the_source_in_the_end(
     tmp_path: Path, request: pytest.FixtureRequest, source: Source, target: Target
 ) -> None:
     rounds: int = request.config.getoption("--penstock-rounds")
-    seed: int = request.config.getoption("--penstock-seed")
+    seed = seed_of(request.config)
     chance = random.Random(f"{seed} cdc")
     source.database.run(
         "CREATE TABLE a (id int PRIMARY KEY, n int, body text)",

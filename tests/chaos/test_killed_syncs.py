@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.testing.pytest_plugin import seed_of
 from tests.chaos.syncs import DuckDBTarget, PostgresTarget, Sync, Target, faker, plain
 from tests.servers.postgres import PostgresDatabase
 
@@ -36,7 +37,7 @@ def test_killed_at_random_and_repeated_equals_one_clean_run(
 ) -> None:
     """Of all rounds, each of the four modes takes a quarter; a round is a kill."""
     rounds: int = request.config.getoption("--penstock-rounds")
-    seed: int = request.config.getoption("--penstock-seed")
+    seed = seed_of(request.config)
     left = max(2, rounds // len(MODES))
     chance = random.Random(f"{seed} {mode}")
 

@@ -195,13 +195,13 @@ def work_through(plane: ControlPlane, servers: Servers, works: list[Work], wante
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         idle = [work for work in works if not is_active(plane, work)]
+        if asked == wanted and len(idle) == len(works):
+            return
         for work in idle:
             if asked < wanted:
                 work.ask(plane)
                 asked += 1
                 deadline = time.monotonic() + PATIENCE_SECONDS
-        if asked == wanted and len(idle) == len(works):
-            return
         assert time.monotonic() < deadline, [newest(plane, work) for work in works]
         time.sleep(servers.chance.uniform(0.2, 2.5))
         servers.revive()
@@ -215,7 +215,7 @@ def require_exact(plane: ControlPlane, work: Work) -> None:
     with plane.store.read() as tx:
         kept = [runs.get(tx, run_id) for run_id in work.asked]
         tries = runs.attempts_of(tx, work.asked)
-        (state,) = states.of_connection(tx, work.connection.id)
+        known = states.of_connection(tx, work.connection.id)
         told = events.timeline(
             tx,
             Window(limit=1000),
@@ -224,7 +224,7 @@ def require_exact(plane: ControlPlane, work: Work) -> None:
         ).items
     assert [run.status for run in kept] == [RunStatus.SUCCEEDED] * len(work.asked), kept
     assert Counter(event.run_id for event in told) == Counter(work.asked)
-    assert json.loads(state.state) == {"at": work.rows}
+    assert [json.loads(each.state) for each in known] == [{"at": work.rows}]
     require_attempts(kept, tries)
     with duckdb.connect(str(work.folder / "out.duckdb"), read_only=True) as tables:
         found = tables.execute("SELECT id, code FROM items ORDER BY ALL").fetchall()

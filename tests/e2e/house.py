@@ -117,9 +117,10 @@ class House:
         page.screenshot(path=self.pictures / f"{name}.png")
 
 
-def assert_accessible(page: Page) -> None:
-    """Lets axe look at the page in both colour schemes; fails with what it finds."""
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+def assert_accessible(
+    page: Page, schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+) -> None:
+    """Lets axe look at the page in colour schemes; fails with what it finds."""
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         expect(page.locator(f"html[data-mantine-color-scheme={scheme}]")).to_be_attached()

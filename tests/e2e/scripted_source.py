@@ -60,6 +60,9 @@ def read(script: dict[str, Any], catalog: dict[str, Any]) -> int:
         if chosen["stream"].get("namespace"):
             stream["namespace"] = chosen["stream"]["namespace"]
         status(stream, "STARTED")
+        if script.get("estimates"):
+            estimate = {**stream, "type": "STREAM", "row_estimate": script.get("rows", 3)}
+            say("TRACE", trace={"type": "ESTIMATE", "emitted_at": 1, "estimate": estimate})
         for number in range(script.get("rows", 3)):
             data = {
                 name: value(name, number) for name in chosen["stream"]["json_schema"]["properties"]

@@ -137,6 +137,32 @@ def test_a_running_sync_is_watched_and_cancelled(house: House) -> None:
         expect(page.get_by_text("Run cancelled")).to_be_visible()
 
 
+def test_each_stream_is_seen_on_its_way_until_all_is_proved(house: House) -> None:
+    streams = [a_stream("orders"), a_stream("users")]
+    script = {"streams": streams, "rows": 80, "pause_seconds": 0.05, "estimates": True}
+    connection = house.connection("Live", script)
+    with house.tab() as page:
+        page.goto(f"{house.up.address}/connections/{connection['id']}")
+        page.get_by_role("button", name="Sync now").click()
+        table = page.get_by_role("region", name="Streams")
+        orders, users = (
+            table.get_by_role("row").filter(has_text=name) for name in ("orders", "users")
+        )
+        expect(orders).to_contain_text("Running", timeout=60_000)
+        assert "Complete" not in users.inner_text()
+        bar = orders.get_by_role("progressbar")
+        expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^[1-9]"), timeout=20_000)
+        assert float(bar.get_attribute("aria-valuenow") or 100) < 100
+        expect(users).to_contain_text("Running", timeout=20_000)
+        expect(page.get_by_text("Proved complete: read = sent = committed")).to_be_visible(
+            timeout=60_000
+        )
+        for row in (orders, users):
+            expect(row).to_contain_text("Complete")
+            expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
+            expect(row.get_by_role("cell").nth(4)).to_have_text("80")
+
+
 def test_a_schema_change_is_looked_at_and_approved(house: House) -> None:
     connection = house.connection("Growing", {"streams": [a_stream("orders"), a_stream("old")]})
     assert house.synced(connection["id"])["status"] == "succeeded"
@@ -225,6 +251,73 @@ def test_settings_are_changed_and_told_in_the_timeline(house: House) -> None:
     kept = house.up.get(f"/connections/{connection['id']}")
     assert (kept["schedule"]["interval_seconds"], kept["prefix"]) == (1800, "p_")
     assert kept["schema_policy"] == "propagate_columns"
+
+
+def test_a_connection_has_tags_and_other_times_for_some_streams(house: House) -> None:
+    streams = [a_stream("orders"), a_stream("users")]
+    connection = house.connection("Tagged", {"streams": streams})
+    house.connection("Untagged", {"streams": streams})
+    with house.tab() as page:
+        page.goto(f"{house.up.address}/connections/{connection['id']}/settings")
+        page.get_by_role("combobox", name="Tags").fill("finance")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("finance", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Add times").click()
+        save = page.get_by_role("button", name="Save the settings")
+        expect(save).to_be_disabled()
+        times = page.get_by_role("group", name="Times 1")
+        times.get_by_role("combobox", name="Streams").click()
+        page.get_by_role("option", name="users").click()
+        page.keyboard.press("Escape")
+        times.get_by_label("Every", exact=True).fill("2")
+        expect(times.get_by_text("The next five times")).to_be_visible()
+        assert_accessible(page)
+        house.picture(page, "stream-times")
+        save.click()
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        kept = house.up.get(f"/connections/{connection['id']}")
+        (schedule,) = kept["stream_schedules"]
+        assert (schedule["interval_seconds"], schedule["streams"]) == (7200, [[None, "users"]])
+        assert kept["schedule"]["kind"] == "manual"
+
+        page.goto(f"{house.up.address}/connections?q=tagged")
+        expect(page.get_by_role("link", name="Untagged")).to_be_visible()
+        page.get_by_label("Tag", exact=True).select_option("finance")
+        expect(page.get_by_role("link", name="Untagged")).to_be_hidden()
+        expect(page.get_by_role("row").filter(has_text="Tagged")).to_contain_text("finance")
+        assert_accessible(page)
+
+
+def test_what_happens_after_a_run_is_written_and_seen(house: House) -> None:
+    connection = house.connection("Followed", {"streams": [a_stream("users")], "rows": 7})
+    with house.tab() as page:
+        page.goto(f"{house.up.address}/connections/{connection['id']}/hooks")
+        page.get_by_role("button", name="Add", exact=True).click()
+        choose(page, "Kind", "SQL on the destination")
+        page.get_by_role("button", name="Add", exact=True).first.click()
+        statement = "CREATE OR REPLACE TABLE totals AS SELECT count(*) AS n FROM users"
+        page.get_by_role("textbox", name="Statement").fill(statement)
+        page.get_by_role("button", name="Optional settings").click()
+        page.get_by_label("Name", exact=True).fill("Totals")
+        assert_accessible(page)
+        house.picture(page, "hooks")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        (kept,) = house.up.get(f"/connections/{connection['id']}")["hooks"]
+        assert (kept["type"], kept["name"], kept["statements"]) == ("sql", "Totals", [statement])
+        # Saved again as it is shown, it is the same hook.
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("button", name="Save", exact=True)).to_be_enabled()
+        assert house.up.get(f"/connections/{connection['id']}")["hooks"] == [kept]
+
+        page.get_by_role("button", name="Sync now").click()
+        page.get_by_role("tab", name="Status").click()
+        expect(page.get_by_text("Proved complete")).to_be_visible(timeout=60_000)
+        page.get_by_role("link", name="Open the run").click()
+        done = page.get_by_role("group", name="Totals (SQL)")
+        expect(done).to_contain_text("Succeeded", timeout=60_000)
+        assert_accessible(page)
+        house.picture(page, "run-hooks")
 
 
 def test_ten_thousand_streams_and_five_thousand_fields_stay_quick(house: House) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -39,7 +38,6 @@ def test_the_data_page_shows_counts_rows_and_answers(house: House) -> None:
         file = Path(waiting.value.path())
         assert waiting.value.suggested_filename == "answer.csv"
         assert file.read_bytes() == (b'large,nothing,empty,both\r\n9007199254740993,,"","a,b"\r\n')
-        assert next(csv.reader(file.open()))[0] == "large"
 
         box.fill("DROP TABLE orders")
         page.get_by_role("button", name="Run").click()

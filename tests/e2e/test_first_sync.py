@@ -118,6 +118,7 @@ def test_a_new_user_gets_from_the_link_to_the_proof(  # noqa: PLR0915 (one walk)
     expect(page.get_by_text("shop_users").first).to_be_visible()
     page.get_by_text("Every …", exact=True).click()
     expect(page.get_by_text("The next five times")).to_be_visible()
+    page.evaluate("() => window.scrollTo(0, 0)")
     tab.picture("new-connection")
     page.get_by_role("button", name="Create and sync").click()
 

@@ -16,6 +16,8 @@ from tests.e2e.real_specs import PACKAGES, count_of_fields, filled, large_spec, 
 
 PROGRAM = Path(__file__).parent / "spec_source.py"
 MOST_MS = 300.0
+FEW = 4
+MANY_ROUNDS = 50
 ROUNDS = 4
 """The best counts: what else the machine does is no property of the form."""
 
@@ -30,6 +32,13 @@ TOOK = """() => {
   const spec = performance.getEntriesByType('resource').find(e => e.name.endsWith('/spec'));
   return window.drawnAt - spec.responseEnd;
 }"""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A few real connectors in the ordinary tests; a dozen in `make forms`."""
+    if "package" in metafunc.fixturenames:
+        is_long = int(metafunc.config.getoption("--penstock-rounds")) >= MANY_ROUNDS
+        metafunc.parametrize("package", PACKAGES if is_long else PACKAGES[:FEW])
 
 
 def defined(house: House, name: str, specification: Mapping[str, Any]) -> str:
@@ -52,6 +61,8 @@ def milliseconds(page: Page, address: str) -> float:
         page.goto(address)
         page.wait_for_function("() => window.drawnAt !== undefined")
         took.append(float(page.evaluate(TOOK)))
+        if took[-1] < MOST_MS:
+            break
     return min(took)
 
 
@@ -59,7 +70,7 @@ def assert_unchanged(house: House, page: Page, source: Mapping[str, Any]) -> Non
     """Saves a source's form without touching it, and compares."""
     page.goto(f"{house.up.address}/sources/{source['id']}")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("heading", name="Sources", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Sources", exact=True)).to_be_visible(timeout=20_000)
     after = house.up.get(f"/sources/{source['id']}")
     assert after["updated_at"] > source["updated_at"]
     assert after["config"] == source["config"]
@@ -71,8 +82,8 @@ def test_two_hundred_fields_and_choices_three_deep_are_drawn_in_a_blink(house: H
     with house.tab() as page:
         page.add_init_script(WATCH)
         took = milliseconds(page, f"{house.up.address}/sources/new/{definition}")
-        expect(page.get_by_label("Field 199")).to_be_attached()
-        expect(page.get_by_label("Access 1").first).to_be_attached()
+        expect(page.get_by_role("combobox", name="Field 199")).to_be_attached()
+        expect(page.get_by_role("combobox", name="Access 1")).to_be_attached()
         assert took < MOST_MS
         # Typing into one of many fields is answered at once, too.
         page.get_by_label("Field 0", exact=False).first.fill("typed")
@@ -84,20 +95,17 @@ def test_two_hundred_fields_and_choices_three_deep_are_drawn_in_a_blink(house: H
             began,
         )
         assert spent < MOST_MS
-    for turn in range(turns_of(specification)):
-        body = {
-            "workspace_id": house.up.workspace,
-            "definition_id": definition,
-            "name": f"Large {turn}",
-            "config": filled(specification, turn),
-        }
-        source = house.up.post("/sources", body)
-        with house.tab() as page:
-            assert_unchanged(house, page, source)
+        for turn in range(turns_of(specification)):
+            body = {
+                "workspace_id": house.up.workspace,
+                "definition_id": definition,
+                "name": f"Large {turn}",
+                "config": filled(specification, turn),
+            }
+            assert_unchanged(house, page, house.up.post("/sources", body))
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("package", PACKAGES)
 def test_the_form_of_a_real_connector_is_quick_and_gives_back_what_it_got(
     house: House, package: str
 ) -> None:
@@ -107,14 +115,12 @@ def test_the_form_of_a_real_connector_is_quick_and_gives_back_what_it_got(
     with house.tab() as page:
         page.add_init_script(WATCH)
         assert milliseconds(page, f"{house.up.address}/sources/new/{definition}") < MOST_MS
-        assert_accessible(page)
-    for turn in range(turns_of(specification)):
-        body = {
-            "workspace_id": house.up.workspace,
-            "definition_id": definition,
-            "name": f"{package} {turn}",
-            "config": filled(specification, turn),
-        }
-        source = house.up.post("/sources", body)
-        with house.tab() as page:
-            assert_unchanged(house, page, source)
+        assert_accessible(page, ("light",))  # of colours the other pages tell
+        for turn in range(turns_of(specification)):
+            body = {
+                "workspace_id": house.up.workspace,
+                "definition_id": definition,
+                "name": f"{package} {turn}",
+                "config": filled(specification, turn),
+            }
+            assert_unchanged(house, page, house.up.post("/sources", body))

@@ -28,6 +28,7 @@ import pytest
 from penstock.data.json_text import split_object
 from penstock.data.types import Kind
 from penstock.testing.cells import Cell, Found, cell_of_text
+from tests.doubles.pulsar_frames import decode
 from tests.doubles.pulsar_gate import Gate, pulsar_gate
 
 _ADDRESS_FILE: Final = "pulsar-server.json"
@@ -162,9 +163,11 @@ def read_topic(url: str, topic: str, *, has_schemas: bool = True) -> list[Read]:
     try:
         reader = client.create_reader(topic, pulsar.MessageId.earliest)
         schemas: dict[str, Written] = {}
-        found = []
-        while _has_more(reader):
+        found: list[Read] = []
+        rest = 0
+        while rest or _has_more(reader):
             message = reader.read_next(_READ_MILLISECONDS)
+            rest = _rest_of_batch(message)
             version = message.schema_version()
             if version not in schemas:
                 schemas[version] = (
@@ -198,6 +201,18 @@ def _has_more(reader: pulsar.Reader) -> bool:
         return bool(reader.has_message_available())
     except _pulsar.UnknownError:
         return False  # So says pulsar-lite of a topic in which never was a message.
+
+
+def _rest_of_batch(message: pulsar.Message) -> int:
+    """Returns how many messages of the same batch are to come.
+
+    The client says that there are no more while it is still taking a batch apart.
+    """
+    place = decode(message.message_id().serialize())  # `MessageIdData` of PulsarApi.proto
+    index, size = place.get(4, 0), place.get(6, 0)
+    assert isinstance(index, int)
+    assert isinstance(size, int)
+    return max(0, size - index - 1)
 
 
 def _schema_of(client: pulsar.Client, topic: str, version: str) -> Written:

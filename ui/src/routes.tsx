@@ -9,13 +9,13 @@ import {
 
 import { Frame } from "./App";
 import { root as base } from "./api/client";
-import { EmptyState, ErrorNotice, Waiting } from "./parts/Notice";
+import { EmptyState, PageFailed, Waiting } from "./parts/Notice";
 import { words } from "./words";
 
 const root = createRootRoute({
   component: Frame,
   notFoundComponent: () => <EmptyState icon={null} title={words.noPage} text={words.noPageText} />,
-  errorComponent: ({ error }) => <ErrorNotice error={error} />,
+  errorComponent: ({ error }: { error: unknown }) => <PageFailed error={error} />,
   pendingComponent: Waiting,
 });
 

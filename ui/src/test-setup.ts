@@ -10,3 +10,6 @@ class NoResizeObserver implements ResizeObserver {
   disconnect(): void {}
 }
 globalThis.ResizeObserver = NoResizeObserver;
+
+// A box that grows with its text measures again when a font has come.
+Object.defineProperty(document, "fonts", { value: new EventTarget(), configurable: true });

@@ -13,6 +13,10 @@ export const theme = createTheme({
   defaultRadius: "md",
   cursorType: "pointer",
   components: {
+    // Choices are drawn when they are opened: a form has hundreds of them.
+    Select: { defaultProps: { comboboxProps: { keepMounted: false } } },
+    MultiSelect: { defaultProps: { comboboxProps: { keepMounted: false } } },
+    TagsInput: { defaultProps: { comboboxProps: { keepMounted: false } } },
     // A page has one banner; the heads of dialogs are none.
     Modal: { defaultProps: { attributes: { header: { role: "presentation" } } } },
     Drawer: { defaultProps: { attributes: { header: { role: "presentation" } } } },
@@ -23,8 +27,19 @@ const SHADED = ["teal", "green", "blue", "yellow", "orange", "red", "gray"] as c
 
 /** Colours of text that Mantine takes too light for WCAG AA (4.5 to its ground). */
 export const variables: CSSVariablesResolver = (theme) => ({
-  variables: {},
+  // Mantine goes to a lighter shade below the pointer: white on it would be hard to read.
+  variables: {
+    "--mantine-primary-color-filled-hover": HOVERED.teal,
+    ...Object.fromEntries(
+      Object.entries(HOVERED).map(([name, color]) => [
+        `--mantine-color-${name}-filled-hover`,
+        color,
+      ]),
+    ),
+  },
   light: {
+    "--mantine-color-teal-light": theme.colors.teal[0],
+    "--mantine-color-teal-light-hover": theme.colors.teal[1],
     "--mantine-color-dimmed": theme.colors.gray[7],
     "--mantine-color-placeholder": theme.colors.gray[7],
     "--mantine-color-error": theme.colors.red[9],
@@ -38,6 +53,8 @@ export const variables: CSSVariablesResolver = (theme) => ({
     "--mantine-color-error": theme.colors.red[4],
   },
 });
+
+const HOVERED = { teal: "#066b4d", red: "#a51111", blue: "#135a9e" };
 
 /** On their own colour's tenth: yellow and orange need darker ones than the palette has. */
 const DARKEST: Record<(typeof SHADED)[number], string> = {

@@ -143,9 +143,13 @@ def _socket(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # The protocol too: only where it is TCP's, asyncio sends answers at once (TCP_NODELAY).
         listening = socket.socket(found[0], found[1], socket.IPPROTO_TCP)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(found[4])
-        listening.listen()  # whoever reads the address may connect at once
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(found[4])
+            listening.listen()  # whoever reads the address may connect at once
+        except OSError:
+            listening.close()
+            raise
     except socket.gaierror as error:
         raise ConfigError(
             f"There is no address {host!r}.", remedy="Write one this machine has: 127.0.0.1."

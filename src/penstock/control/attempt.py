@@ -72,7 +72,7 @@ class AttemptRunner:
         self._stop_asked_at: float | None = None
         self._began_at = time.monotonic()
         self._heard_at = time.monotonic()
-        self._is_started = False
+        self._started_at: float | None = None
         self._committed_before = 0
         self._pending = _Pending()
         self._flushed_at = 0.0
@@ -117,11 +117,12 @@ class AttemptRunner:
                     self._job.kill()
                 return
             reason = None
-            if not self._is_started and now - self._began_at > patience.start_seconds:
+            started_at = self._started_at
+            if started_at is None and now - self._began_at > patience.start_seconds:
                 reason = _timed_out("did not start", patience.start_seconds)
             elif now - self._heard_at > patience.silence_seconds:
                 reason = _timed_out("said nothing", patience.silence_seconds)
-            elif now - self._began_at > patience.run_seconds:
+            elif started_at is not None and now - started_at > patience.run_seconds:
                 reason = _timed_out("did not end", patience.run_seconds)
             if reason is not None:
                 self._stop_reason = reason
@@ -131,7 +132,7 @@ class AttemptRunner:
         path = self._house.log_folder / self._attempt.log_name
         self._house.note(Moment.BEGAN, self.run)
         try:
-            prepared = prepare(self._house, self.run)
+            prepared = prepare(self._house, self.run, held=self._hold)
             with self._house.store.read() as tx:
                 self._committed_before = leases.committed_before(tx, self.run)
             opened = AttemptLog(path, secrets=prepared.secrets)
@@ -139,7 +140,8 @@ class AttemptRunner:
             # Where there is no room for a log, the run itself tells what was wrong.
             with suppress(ResourceExhausted), AttemptLog(path, secrets=frozenset()) as log:
                 log.write(self._now(), "ERROR", str(error))
-            self._end(error)
+            # What was asked to stop has nothing to say for itself.
+            self._end(None if self._stop_asked_at is not None else error)
             return
         with opened as log:
             log.write(self._now(), "INFO", f"Attempt {self.run.attempt} of run {self.run.id}.")
@@ -152,9 +154,15 @@ class AttemptRunner:
                 problem = error
             self._end(problem)
 
+    def _hold(self, job: Job) -> None:
+        with self._turn:
+            self._job = job
+            if self._stop_asked_at is not None:
+                job.kill()
+
     def _follow(self, prepared: Prepared, log: AttemptLog) -> None:
         with self._turn:
-            if self._is_cancelled or self._is_shutdown:
+            if self._stop_asked_at is not None:
                 return
             self._job = self._house.launcher.submit(prepared.document, self.run.engine_id)
         job = self._job
@@ -182,7 +190,7 @@ class AttemptRunner:
         pending = self._pending
         match event:
             case SyncStarted():
-                self._is_started = True
+                self._started_at = time.monotonic()
                 pending.has_begun = True
                 pending.is_changed = True
                 log.write(self._now(), "INFO", f"{event.source}: {len(event.streams)} streams.")
@@ -362,7 +370,7 @@ class AttemptRunner:
             self._stop_asked_at = time.monotonic()
             if self._job is None:
                 return
-            if self._is_started:
+            if self._started_at is not None:
                 self._job.stop()
             else:
                 self._job.kill()  # nothing has been read: there is nothing to keep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from penstock.control import outcomes, probing
 from penstock.control.enqueuing import arrange
 from penstock.control.history import Event, ProbeKind, Run, StreamState, Trigger
 from penstock.control.house import House
+from penstock.control.launchers.launcher import Job
 from penstock.control.model import (
     Connection,
     ConnectionStatus,
@@ -35,10 +36,13 @@ from penstock.errors import (
 )
 
 
-def discover(house: House, source_id: str) -> DiscoveredCatalog:
+def discover(
+    house: House, source_id: str, *, held: Callable[[Job], None] | None = None
+) -> DiscoveredCatalog:
     """Asks a source what it has, now, and keeps the answer.
 
     An answer equal to the one before is that one, found again. Raises what the connector said.
+    `held` is given what asks, while it does.
     """
     with house.store.read() as tx:
         source = opened(tx, house, source_id, ConnectorKind.SOURCE)
@@ -48,6 +52,7 @@ def discover(house: House, source_id: str) -> DiscoveredCatalog:
         ConnectorKind.SOURCE,
         source.reference,
         secrets=source.secrets,
+        held=held,
     )
     if answer.error is not None:
         raise error_of(answer.error)
@@ -71,7 +76,7 @@ def discover(house: House, source_id: str) -> DiscoveredCatalog:
     return found
 
 
-def refresh(house: House, run: Run) -> None:
+def refresh(house: House, run: Run, *, held: Callable[[Job], None] | None = None) -> None:
     """Brings a connection's catalogue up to date before a run, where that is due.
 
     Raises ConfigError when what has changed pauses the connection.
@@ -82,7 +87,7 @@ def refresh(house: House, run: Run) -> None:
     if run.kind.empties and newest is not None:
         return
     if newest is None or _is_old(newest, house):
-        newest = discover(house, run.source_id)
+        newest = discover(house, run.source_id, held=held)
     if connection.catalog_id == newest.id:
         return
     with house.store.write() as tx:

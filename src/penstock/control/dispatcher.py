@@ -46,6 +46,7 @@ class Dispatcher:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._renewed_at = float("-inf")
+        self._lease = timedelta(seconds=house.patience.lease_seconds)
         self._watch = ClockWatch(house.clock)
         self._loop = threading.Thread(target=self._run, name="penstock-dispatcher", daemon=True)
 
@@ -104,9 +105,10 @@ class Dispatcher:
 
     def _look(self) -> None:
         self._heed_clock()
-        self._keep_leases()
+        if time.monotonic() - self._renewed_at >= self._lease.total_seconds() / _SHARES_OF_LEASE:
+            self._keep_leases()
+            self._end_abandoned()
         self._cancel_wanted()
-        self._end_abandoned()
         scheduler.tick(self._house)
         while not self._stop.is_set() and self._start_next():
             pass
@@ -131,9 +133,6 @@ class Dispatcher:
     def _keep_leases(self) -> None:
         """Renews what is held, well before it runs out; kills what is not held any more."""
         house = self._house
-        lease = house.patience.lease_seconds
-        if time.monotonic() - self._renewed_at < lease / _SHARES_OF_LEASE:
-            return
         now = house.clock()
         with house.store.write() as tx:
             seen = Server(
@@ -145,7 +144,7 @@ class Dispatcher:
                 seen_at=now,
             )
             servers.renew(tx, seen)
-            held = leases.renew(tx, house.server_id, lease_until=now + timedelta(seconds=lease))
+            held = leases.renew(tx, house.server_id, lease_until=now + self._lease)
         self._renewed_at = time.monotonic()
         running = self._snapshot()
         for run_id, runner in running.items():
@@ -205,7 +204,7 @@ class Dispatcher:
     def _start_next(self) -> bool:
         house = self._house
         now = house.clock()
-        until = now + timedelta(seconds=house.patience.lease_seconds)
+        until = now + self._lease
         with house.store.read() as tx:
             if not leases.has_waiting(tx, now):
                 return False

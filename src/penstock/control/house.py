@@ -26,6 +26,7 @@ class Patience:
     silence_seconds: float = 3 * 3600.0
     """Without a row, a commit or a word."""
     run_seconds: float = 3 * 86400.0
+    """From when the connectors are up."""
     stop_seconds: float = 30.0
     """From being asked to stop to being killed."""
     probe_seconds: float = 1800.0

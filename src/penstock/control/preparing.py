@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from penstock.control import discovery, documents
 from penstock.control.history import Run
 from penstock.control.house import House
+from penstock.control.launchers.launcher import Job
 from penstock.control.model import Connection, ConnectorKind
 from penstock.control.opening import opened
 from penstock.control.secrets import places, texts_of
@@ -34,13 +35,14 @@ class Prepared:
     secrets: frozenset[str]
 
 
-def prepare(house: House, run: Run) -> Prepared:
+def prepare(house: House, run: Run, *, held: Callable[[Job], None] | None = None) -> Prepared:
     """Returns what an attempt is started with.
 
     Discovers the source first when its catalogue is old, applies what has changed by the
-    connection's policy, and raises ConfigError when the change forbids to go on.
+    connection's policy, and raises ConfigError when the change forbids to go on. `held` is given
+    what asks the source, while it does.
     """
-    discovery.refresh(house, run)
+    discovery.refresh(house, run, held=held)
     with house.store.read() as tx:
         connection, keys = _with_keys(tx, house, connections.get(tx, run.connection_id))
         source = opened(tx, house, connection.source_id, ConnectorKind.SOURCE)

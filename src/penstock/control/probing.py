@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from penstock.control import documents
 from penstock.control.documents import LogEmitted, ProbeFinished
 from penstock.control.history import ProbeKind
 from penstock.control.house import House
+from penstock.control.launchers.launcher import Job
 from penstock.control.model import ConnectorKind
 from penstock.errors import ConnectorFailed, TransientError
 from penstock.sdk.config import masked_text
@@ -27,15 +28,19 @@ def ask(
     secrets: frozenset[str] = frozenset(),
     details: Mapping[str, Any] | None = None,
     seconds: float | None = None,
+    held: Callable[[Job], None] | None = None,
 ) -> ProbeFinished:
     """Returns a connector's answer; one it refuses or fails to give is an answer too.
 
     Raises TransientError when it takes longer than `seconds` (without them
-    `Patience.probe_seconds`), and ConnectorFailed when the runner ends without one.
+    `Patience.probe_seconds`), and ConnectorFailed when the runner ends without one. `held` is given
+    the runner while it works, so that somebody else may end it.
     """
     patience = house.patience.probe_seconds if seconds is None else seconds
     document = documents.probe_document(question.value, kind, reference, details)
     job = house.launcher.submit(document, f"{question}-{reference['name']}")
+    if held is not None:
+        held(job)
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     is_late = threading.Event()
 

@@ -16,6 +16,7 @@ from penstock.control import discovery, enqueuing, outcomes, probing
 from penstock.control.administering import Administering
 from penstock.control.approving import Approving
 from penstock.control.configuring import Configuring
+from penstock.control.days import RememberedDays
 from penstock.control.declared.declaring import Declaring
 from penstock.control.dispatcher import Dispatcher
 from penstock.control.enqueuing import Request
@@ -94,6 +95,7 @@ class ControlPlane:
         self.declaring = Declaring(house, self.configuring)
         self.administering = Administering(house, self.configuring)
         self.looking = Looking(house)
+        self.days = RememberedDays()
         self.approving = Approving(house, self.configuring)
         self.channels = Channels(house)
         self.courier = Courier(house, self.channels, public_url=setup.public_url)

@@ -63,6 +63,14 @@ class StatusChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartsAnew:
+    """A stream that was to be continued begins again; nothing of it came before in this sync."""
+
+    stream: StreamDescriptor
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One line of a connector's log; `origin` is "source" or "destination"."""
 
@@ -100,13 +108,22 @@ class Undeclared:
     properties: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emptied:
+    """A stream's table was emptied at the source (TRUNCATE): rows that came before are gone."""
+
+    stream: StreamDescriptor
+
+
 Item = (
     Batch
     | Checkpoint
     | StatusChange
+    | StartsAnew
     | LogLine
     | ErrorTrace
     | ConfigChange
     | EstimateChange
     | Undeclared
+    | Emptied
 )

@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
-from penstock.engine.fetch import cache_root, fetch
+from penstock.engine.fetch import fetch
 from penstock.errors import ConfigError, PenstockError
+from penstock.sdk.cache_root import cache_root
 
 _log = logging.getLogger(__name__)
 

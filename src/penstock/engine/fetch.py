@@ -18,11 +18,6 @@ NOT_THERE = (403, 404, 410)
 """Object stores answer 403 for what is not there, when one may not list."""
 
 
-def cache_root() -> Path:
-    """Returns the user's cache folder of penstock (XDG Base Directory specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """A document on disk."""

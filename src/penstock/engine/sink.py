@@ -15,10 +15,17 @@ from penstock.engine.ledger import StreamAccount
 from penstock.engine.plan import StreamTask, complete_state
 from penstock.engine.remember import Remembers
 from penstock.engine.shaping.shaper import StreamShaper
-from penstock.errors import ProofFailed
+from penstock.errors import ConfigError, ProofFailed, ProtocolError
 from penstock.protocol.messages import StreamStatusKind
 from penstock.protocol.state import State, without_stats
-from penstock.sdk.destination import CommitsLater, StreamPlan, Writable, WriteMode, Writer
+from penstock.sdk.destination import (
+    CommitsLater,
+    Empties,
+    StreamPlan,
+    Writable,
+    WriteMode,
+    Writer,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,8 @@ class StreamSink:
         self._writer: Writer | None = None
         self._has_uncovered_rows = False
         self._has_uncommitted_state = False
+        self._was_emptied = False
+        """True while the writer has emptied the table and not committed that."""
         self._last_commit_at = time.monotonic()
         self._commits_later = isinstance(destination, CommitsLater)
         self._handed_over: deque[_HandedOver] = deque()
@@ -91,6 +100,11 @@ class StreamSink:
         return self._has_uncovered_rows and not self.task.is_full_refresh
 
     @property
+    def has_uncommitted_work(self) -> bool:
+        """True when the writer did anything since its last commit."""
+        return self.account.sent_since_commit > 0 or self._was_emptied
+
+    @property
     def can_commit(self) -> bool:
         """True when something is uncommitted, all of it is covered by a state, and parts count."""
         has_uncommitted = self.account.sent_since_commit > 0 or self._has_uncommitted_state
@@ -100,6 +114,17 @@ class StreamSink:
         """Notes the first sign of life of the stream."""
         if self._started_at is None:
             self._started_at = time.monotonic()
+
+    def start_anew(self) -> None:
+        """Forgets what an earlier attempt had read: a writer opened from now on begins again."""
+        if self._writer is not None:
+            raise ProtocolError(
+                f"{self.task.stream} begins anew after rows of it were written.",
+                remedy="Report it to the connector's author; run the sync again.",
+                stream=self.task.stream,
+            )
+        plan = replace(self.task.plan, resumes=False)
+        self.task = replace(self.task, plan=plan, state=None)
 
     def write(self, batch: Batch) -> None:
         """Hands rows to the writer; not durable yet."""
@@ -116,6 +141,25 @@ class StreamSink:
         if rows.num_rows:
             writer.write(rows)
         self.account.note_sent(rows, batch.wire_bytes)
+        self._has_uncovered_rows = True
+
+    def empty(self) -> None:
+        """Removes the stream's rows, those before this sync too; not durable yet.
+
+        Raises ConfigError for a destination that cannot.
+        """
+        self.start()
+        writer = self._opened()
+        if not isinstance(writer, Empties):
+            raise ConfigError(
+                f"{self.task.stream} was emptied at the source, and this destination cannot empty"
+                " its table within a sync.",
+                remedy="Run the sync once with --full-refresh, or let the source skip that (its"
+                " setting `truncates`).",
+                stream=self.task.stream,
+            )
+        writer.empty()
+        self._was_emptied = True
         self._has_uncovered_rows = True
 
     def cover(self, state: State) -> None:
@@ -196,7 +240,7 @@ class StreamSink:
             rows=self.account.take_sent(), bytes=size, started=started, state=state, is_last=is_last
         )
         self._last_commit_at = time.monotonic()
-        self._has_uncommitted_state = False
+        self._has_uncommitted_state = self._was_emptied = False
         if self._commits_later:
             self._handed_over.append(handed)
             return None

@@ -13,10 +13,12 @@ from penstock.data.items import (
     Batch,
     Checkpoint,
     ConfigChange,
+    Emptied,
     ErrorTrace,
     EstimateChange,
     Item,
     LogLine,
+    StartsAnew,
     StatusChange,
     Undeclared,
 )
@@ -104,6 +106,7 @@ class SyncLoop:
         self._global_is_uncommitted = False
         self._global_covers_all = False
         self._global_saved_at = time.monotonic()
+        self._has_saved_global = False
         self._told: dict[StreamDescriptor, tuple[int, int, int, str]] = {}
         self._told_at = 0.0
 
@@ -204,6 +207,8 @@ class SyncLoop:
             case StatusChange():
                 yield from self._publish_settled(except_for=item.stream)
                 self._note_status(item)
+            case StartsAnew() | Emptied():
+                yield from self._take_back(item)
             case LogLine():
                 yield LogEmitted(level=item.level, message=item.message, origin=item.origin)
             case ErrorTrace():
@@ -229,12 +234,38 @@ class SyncLoop:
         self._global_covers_all = False
         sink.write(batch)
 
+    def _take_back(self, item: StartsAnew | Emptied) -> Iterator[Event]:
+        """Lets go of rows that came before: of an earlier attempt, or all of them."""
+        if isinstance(item, StartsAnew):
+            yield from self._start_anew(item)
+        else:
+            yield from self._empty(item.stream)
+
+    def _empty(self, stream: StreamDescriptor) -> Iterator[Event]:
+        """Empties a table that was emptied at the source; where history is kept, it stays."""
+        sink = self.sinks.get(stream)
+        if sink is None:
+            return
+        level, what = "WARN", "the rows appended before stay"
+        if sink.task.plan.mode.is_dedup:
+            self._global_covers_all = False
+            sink.empty()
+            level, what = "INFO", "so its table is emptied, too"
+        message = f"{stream} was emptied at the source; {what}."
+        yield LogEmitted(level=level, message=message, origin="source")
+
     def _note_status(self, item: StatusChange) -> None:
         sink = self.sinks.get(item.stream)
         if sink is None:
             return
         sink.start()
         sink.status = item.status
+
+    def _start_anew(self, item: StartsAnew) -> Iterator[Event]:
+        sink = self.sinks.get(item.stream)
+        if sink is not None:
+            sink.start_anew()
+        yield LogEmitted(level="WARN", message=f"{item.reason} It is read anew.", origin="penstock")
 
     def _checkpoint(self, item: Checkpoint) -> Iterator[Event]:
         if item.state.kind is not StateType.STREAM:
@@ -271,7 +302,11 @@ class SyncLoop:
     def _global_is_due(self, bytes_due: int, seconds_due: float) -> bool:
         if not self._can_commit_global:
             return False
-        waiting = sum(sink.account.bytes_since_commit for sink in self.sinks.values())
+        accounts = [sink.account for sink in self.sinks.values()]
+        if not self._has_saved_global and not any(each.sent_since_commit for each in accounts):
+            # Where a source begins to look: told before its rows, durable before they are.
+            return True
+        waiting = sum(account.bytes_since_commit for account in accounts)
         return waiting >= bytes_due or time.monotonic() - self._global_saved_at >= seconds_due
 
     def _commit_global(self) -> Iterator[Event]:
@@ -279,10 +314,11 @@ class SyncLoop:
         if self._global is None:
             return
         for sink in self.sinks.values():
-            if sink.account.sent_since_commit:
+            if sink.has_uncommitted_work:
                 yield from _told(sink.commit(with_state=False))
         started = time.monotonic()
         self._global_is_uncommitted = False
+        self._has_saved_global = True
         self._global_saved_at = started
         if self._later is not None:
             self._later.hand_over_shared(self._global)

@@ -141,6 +141,15 @@ class Writer(Protocol):
         ...
 
 
+@runtime_checkable
+class Empties(Protocol):
+    """Optional power of a writer: a table emptied at the source is emptied here."""
+
+    def empty(self) -> None:
+        """Removes all rows of the table, those written before too, in the open transaction."""
+        ...
+
+
 class Destination(Protocol):
     """A destination connector. Made by `DestinationClass(config)`; nothing has to be inherited."""
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from penstock.data.items import Checkpoint, LogLine, StatusChange
+from penstock.data.items import Checkpoint, Emptied, LogLine, StatusChange
 from penstock.data.json_rows import JsonRows
 from penstock.errors import AccessDenied, ConfigError, PenstockError
 from penstock.protocol.catalog import Catalog, ConfiguredCatalog, DestinationSyncMode, SyncMode
@@ -196,6 +196,14 @@ def _write_items(
                 output.log(item.level, item.message)
             case Page():
                 _write_page(item, output, encoder)
+            case Emptied():
+                raise ConfigError(
+                    f"{item.stream} was emptied at the source, which the Airbyte protocol has no"
+                    " message for.",
+                    remedy="Let the source refuse or skip that (its setting `truncates`), or run"
+                    " it by `penstock sync`.",
+                    stream=item.stream,
+                )
 
 
 def _write_page(page: Page, output: ProgramOutput, encoder: BatchLines) -> None:

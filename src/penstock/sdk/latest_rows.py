@@ -125,8 +125,11 @@ class LatestRows:
 def latest_rows(types: list[pa.DataType], spool: Path) -> Iterator[LatestRows]:
     """Opens the question; what does not fit into memory lies in the folder `spool` meanwhile."""
     spool.mkdir(parents=True, exist_ok=True)
-    settings = {"memory_limit": _MEMORY, "temp_directory": str(spool)}
-    connection = duckdb.connect(":memory:", config=dict(settings))
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": _MEMORY,
+        "temp_directory": str(spool),
+    }
+    connection = duckdb.connect(":memory:", config=settings)
     try:
         connection.execute("SET preserve_insertion_order = false")
         yield LatestRows(connection, types)

@@ -9,17 +9,18 @@ import json
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
-from penstock.data.items import Checkpoint, Claim, LogLine, StatusChange
+from penstock.data.items import Checkpoint, Claim, Emptied, LogLine, StartsAnew, StatusChange
 from penstock.errors import (
     ConfigError,
     ConnectorFailed,
     PenstockError,
     ProtocolError,
+    StateOutdated,
     UnknownName,
 )
 from penstock.protocol.catalog import (
@@ -67,7 +68,7 @@ class Page:
         return len(self.rows)
 
 
-ReadItem = StatusChange | Page | Checkpoint | LogLine
+ReadItem = StatusChange | StartsAnew | Page | Checkpoint | LogLine | Emptied
 
 
 def read_streams(
@@ -77,6 +78,7 @@ def read_streams(
     *,
     should_stop: Callable[[], bool] = lambda: False,
     secrets: Callable[[], frozenset[str]] = frozenset,
+    may_start_anew: bool = False,
 ) -> Iterator[ReadItem]:
     """Yields the configured streams one after the other: STARTED, pages and states, COMPLETE.
 
@@ -86,6 +88,7 @@ def read_streams(
     A ConfigError (AccessDenied, UnknownName) ends the reading at once; any other error makes its
     stream INCOMPLETE, the other streams are read, and the first error is raised at the end. When
     `should_stop` becomes true, the reading ends before the next page, without an error.
+    With `may_start_anew`, a full refresh whose state is outdated says StartsAnew and does so.
     What `secrets` returns is masked in what a foreign exception says. Streams that share a position
     (`ReadsTogether`) come last, all at once, with global states.
     """
@@ -97,7 +100,9 @@ def read_streams(
             continue
         descriptor = configured.descriptor
         try:
-            is_whole = yield from _read_one(stream, configured, states, should_stop)
+            is_whole = yield from _read_one(
+                stream, configured, states, should_stop, may_start_anew=may_start_anew
+            )
         except Exception as error:
             failure = connector_error(error, f"The stream {descriptor}", secrets=secrets())
             yield StatusChange(
@@ -151,11 +156,30 @@ def _read_one(
     configured: ConfiguredStream,
     states: Sequence[StateMessage],
     should_stop: Callable[[], bool],
+    *,
+    may_start_anew: bool,
 ) -> Generator[ReadItem, None, bool]:
     """Yields one stream; returns False when it was stopped before its end."""
     descriptor = configured.descriptor
     request = _request(stream, configured, states)
     yield StatusChange(stream=descriptor, status=StreamStatusKind.STARTED)
+    try:
+        return (yield from _read_from(stream, configured, request, should_stop))
+    except StateOutdated as error:
+        is_continued = request.mode is SyncMode.FULL_REFRESH and request.state is not None
+        if not (may_start_anew and is_continued):
+            raise
+        yield StartsAnew(stream=descriptor, reason=error.message)
+    return (yield from _read_from(stream, configured, replace(request, state=None), should_stop))
+
+
+def _read_from(
+    stream: Stream,
+    configured: ConfiguredStream,
+    request: ReadRequest,
+    should_stop: Callable[[], bool],
+) -> Generator[ReadItem, None, bool]:
+    descriptor = configured.descriptor
     newest: State | None = None
     counted, is_running = 0, False
     with ExitStack() as stack:
@@ -235,7 +259,7 @@ class _SharedReading:
         if not should_stop():
             yield from self._statuses(StreamStatusKind.COMPLETE)
 
-    def _item(self, item: Rows | SharedState | Said) -> Iterator[ReadItem]:
+    def _item(self, item: Rows | SharedState | Said | Emptied) -> Iterator[ReadItem]:
         match item:
             case Rows():
                 if not len(item.rows):
@@ -252,6 +276,8 @@ class _SharedReading:
                 yield Checkpoint(state=_global_state(item), claims=(claim,))
             case Said():
                 yield LogLine(level=item.level, message=item.message)
+            case Emptied():
+                yield item
             case _:
                 assert_never(item)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from penstock.data.items import Emptied
 from penstock.protocol.catalog import StreamDescriptor
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class ReadsTogether(Protocol):
         """True when it is configured to: a source may have both ways."""
         ...
 
-    def read_together(self, request: SharedRequest) -> Iterator[Rows | SharedState | Said]:
+    def read_together(
+        self, request: SharedRequest
+    ) -> Iterator[Rows | SharedState | Said | Emptied]:
         """Yields rows and states in order; the order is the contract, as in `Stream.read`.
 
         The state of the request is committed: what was kept at the source only for an older one

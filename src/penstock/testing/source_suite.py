@@ -219,9 +219,9 @@ class SourceSuite:
             _reads_nothing(streams[name], request, "a state in the future")
 
     def test_closing_early_releases_threads_and_files(self, made: Source) -> None:
+        gc.collect()
         for stream in made.streams():
             read(stream, ReadRequest(mode=stream.modes[0]))
-            gc.collect()
             before = _held()
             items = stream.read(ReadRequest(mode=stream.modes[0]))
             next(iter(items), None)
@@ -370,9 +370,9 @@ def _held() -> Counter[str]:
 def _held_more_than(before: Counter[str]) -> list[str]:
     deadline = time.monotonic() + _RELEASE_SECONDS
     while True:
-        gc.collect()
         more = list((_held() - before).elements())
         more = [name for name in more if "/proc/" not in name]
         if not more or time.monotonic() > deadline:
             return more
         time.sleep(0.02)
+        gc.collect()

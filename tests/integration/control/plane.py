@@ -192,6 +192,14 @@ def connect_scripted(
     return connect(site, plane, name=name, ends=(source, destination), streams=(choice,))
 
 
+def wait_for_process(plane: ControlPlane, run: Run) -> None:
+    """Waits until a run's attempt has a process, be it one that discovers."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (runner := plane._dispatcher._running.get(run.id)) is None or runner._job is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def kill_runner(plane: ControlPlane, run: Run) -> None:
     """Kills the process of a run's attempt, as the kernel does when memory is short."""
     runner = plane._dispatcher._running[run.id]

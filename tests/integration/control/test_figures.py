@@ -6,13 +6,16 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from penstock.control import outcomes
+from penstock.control.days import RememberedDays
 from penstock.control.history import Run, RunStatus, StreamFigures
 from penstock.control.lateness import is_unusual, late, late_since
 from penstock.control.model import Schedule, ScheduleKind
 from penstock.control.store import Store, Window, connections, events, figures, leases, runs
 from penstock.control.store.leases import Limits
+from penstock.control.store.tables import runs as runs_table
 from tests.integration.control.samples import NOW, a_connection, a_run, later, world
 
 
@@ -56,6 +59,30 @@ def test_figures_of_one_connection_leave_the_others_out(store: Store) -> None:
             tx, first=NOW.date(), last=NOW.date(), connection_ids=("another",)
         )
     assert found == figures.DayFigures(day=NOW.date())
+
+
+def test_days_long_over_are_counted_once_and_the_last_two_each_time(store: Store) -> None:
+    world(store)
+    remembered = RememberedDays()
+    today = NOW.date()
+
+    def counted(count: int, *, of: tuple[str, ...] | None = None) -> list[int]:
+        with store.read() as tx:
+            found = remembered.of(tx, count=count, today=today, workspace_ids=of)
+            days = figures.by_day(tx, first=found[0].day, last=today, workspace_ids=of)
+        assert [each.day for each in found] == [each.day for each in days]
+        return [each.succeeded for each in found]
+
+    for days_ago in range(5):
+        at = NOW - timedelta(days=days_ago)
+        ended(store, at, rows=1, seconds=1, status=RunStatus.SUCCEEDED)
+    assert counted(3) == [1, 1, 1]
+    assert counted(5) == [1, 1, 1, 1, 1]
+    assert counted(3, of=("w2",)) == [0, 0, 0]
+    with store.write() as tx:
+        tx.execute(delete(runs_table))
+    assert counted(5) == [1, 1, 1, 0, 0]
+    assert counted(6, of=("w1",)) == [0, 0, 0, 0, 0, 0]
 
 
 def test_a_connection_is_late_when_its_schedule_came_twice_without_a_success(

@@ -8,16 +8,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from penstock.control.store import Store, connections, migrate
+from penstock.control.store import Store, connections, migrate, runs
 from penstock.control.store.migrate import newest_revision, require_current, revision_of, upgrade
 from penstock.control.store.tables import metadata
 from penstock.errors import ConfigError
-from tests.integration.control.samples import NOW, world
+from tests.integration.control.samples import NOW, a_run, world
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(empty_store: Store) -> None:
@@ -31,6 +33,31 @@ def test_a_second_upgrade_does_nothing(empty_store: Store) -> None:
     assert upgrade(empty_store).did_anything
     again = upgrade(empty_store)
     assert (again.did_anything, again.after) == (False, newest_revision())
+
+
+def test_receipts_kept_before_sizes_were_counted_have_theirs_after_the_upgrade(
+    empty_store: Store,
+) -> None:
+    scripts = Config()
+    scripts.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with empty_store.write() as tx:
+        scripts.attributes["connection"] = tx
+        command.upgrade(scripts, "0003")
+    kept = world(empty_store)
+    with empty_store.write() as tx:
+        run = runs.enqueue(tx, a_run(kept.connection))
+        values = {"run": run.id, "receipt": '{"é": 1}', "at": "2026-11-21 06:00:00.000000+00:00"}
+        tx.execute(
+            text(
+                "INSERT INTO receipts (run_id, attempt, receipt, ended_at)"
+                " VALUES (:run, 1, :receipt, :at)"
+            ),
+            values,
+        )
+    upgrade(empty_store)
+    with empty_store.read() as tx:
+        assert runs.receipts_bytes(tx) == len('{"é": 1}'.encode())
+        assert runs.receipt(tx, run.id) == '{"é": 1}'
 
 
 def test_an_upgrade_of_sqlite_leaves_a_backup_that_opens(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.control.enqueuing import Request
-from penstock.control.history import RefreshMode, RunKind, RunStatus, Trigger
+from penstock.control.history import AttemptStatus, RefreshMode, RunKind, RunStatus, Trigger
 from penstock.control.model import Connection, ConnectionStatus, Schedule, ScheduleKind
 from penstock.control.retries import RetryLimits
 from penstock.control.store import Window, connections, connectors, events, runs, states
@@ -25,6 +25,7 @@ from tests.integration.control.plane import (
     kill_runner,
     log_text,
     until,
+    wait_for_process,
 )
 
 QUICK = RetryLimits(first_pause_seconds=0.1, partial_total=2)
@@ -81,6 +82,39 @@ def test_a_cancelled_run_ends_at_once_and_continues_later(site: Site) -> None:
         again = ended(plane, plane.request_run(connection.id))
         assert again.status is RunStatus.SUCCEEDED
     assert site.rows("SELECT count(*), count(DISTINCT id) FROM items") == [(400, 400)]
+
+
+def test_a_run_cancelled_while_its_source_is_discovered_ends_at_once(site: Site) -> None:
+    with site.running() as plane:
+        connection = connect_scripted(site, plane, rows=5, discover_seconds=600)
+        run = plane.request_run(connection.id)
+        wait_for_process(plane, run)
+        plane.cancel(run.id, by="ada")
+        cancelled = ended(plane, run, seconds=10)
+        with plane.store.read() as tx:
+            (attempt,) = runs.attempts_of(tx, [run.id])
+    assert (cancelled.status, cancelled.cancelled_by) == (RunStatus.CANCELLED, "ada")
+    assert attempt.status is AttemptStatus.CANCELLED
+
+
+def test_a_server_that_stops_while_a_source_is_discovered_leaves_the_run_to_the_next(
+    site: Site,
+) -> None:
+    with site.running() as plane:
+        connection = connect_scripted(site, plane, rows=5, discover_seconds=600)
+        run = plane.request_run(connection.id)
+        wait_for_process(plane, run)
+        swift = {"rows": 5, "discover_seconds": 0}
+        plane.configuring.update_connector(connection.source_id, config=swift)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    with site.running() as plane:
+        done = ended(plane, run)
+        with plane.store.read() as tx:
+            first, _ = runs.attempts_of(tx, [run.id])
+    assert (done.status, done.complete_failures) == (RunStatus.SUCCEEDED, 0)
+    assert first.failure is not None
+    assert first.failure.message == "The server was stopped."
 
 
 def test_a_killed_runner_is_followed_by_one_that_continues(site: Site) -> None:

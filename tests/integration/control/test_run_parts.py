@@ -10,18 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
 
 from penstock.control.builtin import offer
 from penstock.control.enqueuing import Request
-from penstock.control.history import ProbeKind, Run, RunStatus, Trigger
+from penstock.control.history import Run, RunStatus, Trigger
 from penstock.control.house import Patience
 from penstock.control.launchers.local import LocalJob, LocalLauncher
 from penstock.control.model import Connection, ModeName, Schedule, ScheduleKind, StreamChoice
 from penstock.control.retries import RetryLimits
 from penstock.control.service import ControlPlane, Setup, open_control_plane
-from penstock.control.store import Window, connections, due, runs
-from penstock.control.store.tables import probes
+from penstock.control.store import Window, connections, discoveries, due, runs
 from penstock.errors import UnknownName
 from tests.integration.control.plane import (
     OFFERS,
@@ -70,31 +68,40 @@ def test_streams_have_a_schedule_of_their_own(tmp_path: Path) -> None:
     assert _tables(site) == {"products"}
 
 
-@pytest.mark.parametrize(("window_seconds", "discovered"), [(86_400.0, 1), (0.001, 3)])
+@pytest.mark.parametrize(("window_seconds", "discovered"), [(86_400.0, 1), (0.001, 2)])
 def test_a_source_is_discovered_again_only_when_its_catalogue_is_old(
     window_seconds: float, discovered: int, tmp_path: Path
 ) -> None:
     site = Site(tmp_path)
+    moments = set()
     with site.running(patience=Patience(discover_window_seconds=window_seconds)) as plane:
         connection = connect_scripted(site, plane, rows=3)
-        for _ in range(3):
+        for _ in range(2):
             assert ended(plane, plane.request_run(connection.id)).status is RunStatus.SUCCEEDED
-        with plane.store.read() as tx:
-            asked = select(func.count()).where(probes.c.kind == ProbeKind.DISCOVER)
-            assert tx.execute(asked).scalar() == discovered
+            with plane.store.read() as tx:
+                found = discoveries.newest_catalog(tx, connection.source_id)
+            assert found is not None
+            moments.add(found.discovered_at)
+    assert len(moments) == discovered
 
 
 def test_a_run_that_does_not_end_is_ended_and_the_next_continues(tmp_path: Path) -> None:
     site = Site(tmp_path)
     patience = Patience(run_seconds=4.0, stop_seconds=5.0, lease_seconds=2.0)
     with site.running(patience=patience, retries=ONCE) as plane:
-        connection = connect_scripted(site, plane, rows=1000, seconds_a_row=0.02)
+        connection = connect_scripted(site, plane, rows=1000, seconds_a_row=0.05)
         _set(plane, connection, settings={"commit_seconds": 0.2})
-        run = ended(plane, plane.request_run(connection.id))
-    assert (run.status, run.attempt) == (RunStatus.FAILED, 1)
-    assert run.failure is not None
-    assert run.failure.message.startswith("The runner did not end")
-    assert 0 < run.rows_committed < 1000
+        ended_late = ended(plane, plane.request_run(connection.id))
+        swift = {"rows": 1000, "seconds_a_row": 0}
+        plane.configuring.update_connector(connection.source_id, config=swift)
+        next_one = ended(plane, plane.request_run(connection.id))
+    assert (ended_late.status, ended_late.attempt) == (RunStatus.FAILED, 1)
+    assert ended_late.failure is not None
+    assert ended_late.failure.message.startswith("The runner did not end")
+    assert 0 < ended_late.rows_committed < 1000
+    assert next_one.status is RunStatus.SUCCEEDED
+    assert next_one.rows_committed == 1000 - ended_late.rows_committed
+    assert site.count("items") == 1000
 
 
 class NeverStarts:

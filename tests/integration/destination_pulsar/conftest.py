@@ -27,8 +27,8 @@ class Place:
     prefix: str
 
     def config(self, **settings: Any) -> PulsarConfig:
-        """Returns settings by which a test fails within seconds."""
-        quick = {"operation_seconds": 3, "send_seconds": 2, "topic": f"{self.prefix}.{{stream}}"}
+        """Returns settings by which a test that cannot connect fails within seconds."""
+        quick = {"operation_seconds": 3, "send_seconds": 20, "topic": f"{self.prefix}.{{stream}}"}
         return PulsarConfig(**{"service_url": url_of(self.gate), **quick, **settings})
 
     def topic(self, stream: str) -> str:

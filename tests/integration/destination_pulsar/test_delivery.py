@@ -45,7 +45,7 @@ def test_rows_arrive_in_their_order(place: Place) -> None:
 def test_a_row_that_is_not_acknowledged_fails_the_commit(opened: Callable[..., Place]) -> None:
     place = opened(answers_send=lambda before: "silence" if before else None)
     plan = plan_of("visits")
-    destination = PulsarDestination(place.config())
+    destination = PulsarDestination(place.config(send_seconds=2))
 
     def write() -> None:
         with destination.open(plan) as writer:
@@ -62,7 +62,7 @@ def test_a_row_that_is_not_acknowledged_fails_the_commit(opened: Callable[..., P
 def test_a_writer_that_failed_takes_nothing_more(opened: Callable[..., Place]) -> None:
     place = opened(answers_send=lambda _: "silence")
     plan = plan_of("visits")
-    with PulsarDestination(place.config()).open(plan) as writer:
+    with PulsarDestination(place.config(send_seconds=2)).open(plan) as writer:
         writer.write(batch_of(plan, simple_rows(1)))
         with pytest.raises(ConnectionFailed):
             writer.commit(None)
@@ -77,7 +77,7 @@ def test_a_broken_connection_loses_no_row(
     opened: Callable[..., Place], answer: ServerError | str
 ) -> None:
     place = opened(answers_send=lambda before: answer if before in (2, 5) else None)
-    config = place.config(send_seconds=20, compression="none")
+    config = place.config(compression="none")
     rows: list[Row] = [{"id": n, "name": "x" * 20_000} for n in range(500)]
     assert load(PulsarDestination(config), plan_of("visits"), rows) == 500
     assert set(ids(place.read("visits"))) == set(range(500))
@@ -133,7 +133,7 @@ def test_rows_beyond_what_is_held_are_sent_before_their_commit(place: Place) -> 
 
 def test_sending_waits_for_a_slow_broker(opened: Callable[..., Place]) -> None:
     place = opened(answers_send=lambda _: "silence")
-    config = place.config(pending_megabytes=1, compression="none", held_megabytes=0)
+    config = place.config(send_seconds=2, pending_megabytes=1, compression="none", held_megabytes=0)
     plan = plan_of("visits")
     rows: list[Row] = [{"id": n, "name": os.urandom(5000).hex()} for n in range(1000)]
 
@@ -161,7 +161,7 @@ def test_a_row_larger_than_a_message_goes_in_parts_at_its_place(place: Place) ->
         {"id": 2, "name": large},
         {"id": 3, "name": "small again"},
     ]
-    config = place.config(send_seconds=20)
+    config = place.config()
     assert load(PulsarDestination(config), plan_of("visits"), rows) == 3
     found = [message.row() for message in place.read("visits")]
     assert [row["name"].cell for row in found] == ["small", large, "small again"]
@@ -172,7 +172,7 @@ def test_a_row_larger_than_a_message_goes_to_the_dead_letters(
 ) -> None:
     large = os.urandom(4 * _MEGABYTE).hex()
     rows: list[Row] = [{"id": 1, "name": "small"}, {"id": 2, "name": large}]
-    config = place.config(send_seconds=20, oversized="dead_letter")
+    config = place.config(oversized="dead_letter")
     assert load(PulsarDestination(config), plan_of("visits"), rows) == 2
     assert ids(place.read("visits")) == [1]
     assert [m.row()["name"].cell for m in place.read("visits-dead-letter")] == [large]

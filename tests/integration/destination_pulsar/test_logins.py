@@ -142,7 +142,8 @@ def test_a_token_that_is_revoked_in_mid_sync_fails_the_commit(
     tokens = {_GOOD}
     place = opened(accepts=lambda _, data: data.decode() in tokens)
     plan = plan_of("visits")
-    destination = PulsarDestination(place.config(authentication=TokenLogin(token=_GOOD)))
+    config = place.config(authentication=TokenLogin(token=_GOOD), send_seconds=2)
+    destination = PulsarDestination(config)
 
     def write() -> None:
         with destination.open(plan) as writer:

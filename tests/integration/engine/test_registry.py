@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from penstock.engine import registry
 from penstock.engine.airbyte_registry import URL, load_registry
 from penstock.engine.runners.runner import SourceRunner
 from penstock.engine.settings import ConnectorRef
 from penstock.errors import ConfigError, UnknownName
+from penstock.sdk.config import config_schema
 from tests.integration.engine.web import serving
 
 ENTRIES = {
@@ -212,6 +215,30 @@ def test_the_table_of_titles_is_that_of_the_classes(listed: Any, load: Any, nati
     found = {one.name: one.title for one in listed() if one.runs == "native"}
     assert len(found) == len(native)
     assert found == {name: load(name).title for name in found}
+
+
+def defaults_in(schema: Any) -> Iterator[tuple[Any, Any]]:
+    """Yields every part of a schema that has a default, with it."""
+    if isinstance(schema, dict):
+        if "default" in schema:
+            yield schema, schema["default"]
+        for name, inner in schema.items():
+            if name != "default":
+                yield from defaults_in(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from defaults_in(inner)
+
+
+@pytest.mark.parametrize(
+    ("load", "name"),
+    [(registry.load_source_class, name) for name in registry.NATIVE_SOURCES]
+    + [(registry.load_destination_class, name) for name in registry.NATIVE_DESTINATIONS],
+)
+def test_what_a_specification_offers_as_a_default_fits_it(load: Any, name: str) -> None:
+    schema = config_schema(load(name).Config)
+    for part, default in defaults_in(schema):
+        assert not list(Draft7Validator(part).iter_errors(default)), part
 
 
 def test_airbytes_sources_are_listed_on_request(airbyte: None) -> None:

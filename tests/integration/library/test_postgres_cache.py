@@ -69,6 +69,13 @@ def test_a_read_is_had_in_every_form_and_continued(cache: PostgresCache) -> None
     assert cache.run_sql_query("SELECT a FROM mine") == [{"a": 1}]
 
 
+def test_a_schema_of_mixed_case_is_the_one_that_is_read_back(postgres: PostgresDatabase) -> None:
+    cache = PostgresCache(**settings_of(postgres, schema_name="Mixed"))
+    ab.get_source("source-faker", config={"count": 5}, streams=["users"]).read(cache)
+    assert len(cache["users"]) == 5
+    assert postgres.rows("SELECT count(*) FROM mixed.users") == [(5,)]
+
+
 def test_sqlalchemy_reads_it(cache: PostgresCache) -> None:
     source = ab.get_source("source-faker", config={"count": 5}, streams="users")
     table = source.read(cache)["users"].to_sql_table()

@@ -13,7 +13,13 @@ import pytest
 
 from penstock.data.batch import BatchBuilder
 from penstock.data.types import Kind, columns_of, kind_of_arrow
-from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, ResourceBusy
+from penstock.errors import (
+    AccessDenied,
+    ConfigError,
+    ConnectionFailed,
+    ResourceBusy,
+    StateOutdated,
+)
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.stream import ReadRequest, State, Stream, catalog_stream
 from penstock.sources.postgres import PostgresSource, PostgresSourceConfig
@@ -383,29 +389,74 @@ def test_a_view_is_read_by_cursor_and_says_when_it_needs_one(postgres: PostgresD
         read(stream, INCREMENTAL)
 
 
-def test_a_full_read_that_was_interrupted_misses_no_row_that_moved(
-    postgres: PostgresDatabase,
-) -> None:
+def interrupted(stream: Stream, mode: SyncMode) -> tuple[list[int], Any]:
+    """Reads up to the first state; returns what came before it, and the state."""
+    seen: list[int] = []
+    for item in stream.read(ReadRequest(mode=mode)):
+        if isinstance(item, State):
+            return seen, item.value
+        assert isinstance(item, pa.RecordBatch)
+        seen += item.column(0).to_pylist()
+    raise AssertionError
+
+
+def make_loose(postgres: PostgresDatabase) -> None:
+    """Makes a table `t` of 2000 rows with room in its pages."""
     postgres.run(
         "CREATE TABLE t (id int PRIMARY KEY, filler text) WITH (fillfactor = 50)",
         "INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 2000) AS i",
     )
+
+
+def test_a_first_read_that_was_interrupted_misses_no_row_that_moved(
+    postgres: PostgresDatabase,
+) -> None:
+    make_loose(postgres)
     stream = stream_of(postgres, "t", page_blocks=10)
-    seen: list[int] = []
-    position: Any = None
-    for item in stream.read(ReadRequest(mode=FULL)):
-        if isinstance(item, State):
-            position = item.value
-            break
-        assert isinstance(item, pa.RecordBatch)
-        seen += item.column(0).to_pylist()
+    seen, position = interrupted(stream, INCREMENTAL)
     assert 0 < len(seen) < 2000
     # Room in the first pages, and then rows of the last pages that move into it.
     postgres.run(f"DELETE FROM t WHERE id <= {len(seen) // 2}", "VACUUM t")
     postgres.run("UPDATE t SET filler = repeat('y', 2000) WHERE id > 1990")
-    rest, states = read(stream, FULL, position)
+    rest, states = read(stream, INCREMENTAL, position)
     assert set(seen) | set(rest) == set(range(1, 2001))
+    assert read(stream, INCREMENTAL, states[-1])[0] == []
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_full_read_that_was_interrupted_continues_where_its_part_is_as_it_was(
+    postgres: PostgresDatabase, connections: int
+) -> None:
+    make_loose(postgres)
+    stream = stream_of(postgres, "t", page_blocks=4, connections=connections)
+    seen, position = interrupted(stream, FULL)
+    assert 0 < len(seen) < 1000
+    postgres.run("UPDATE t SET filler = 'y' WHERE id > 1990", "DELETE FROM t WHERE id = 1900")
+    rest, states = read(stream, FULL, position)
+    assert sorted(seen + rest) == [n for n in range(1, 2001) if n != 1900]
     assert read(stream, FULL, states[-1])[0] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM t WHERE id = 1",
+        "UPDATE t SET filler = 'y' WHERE id = 1",
+        "UPDATE t SET id = 5000 WHERE id = 1",
+        "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 'z')",
+        "DELETE FROM t WHERE id < 99; VACUUM t; UPDATE t SET id = 0 WHERE id = 2000",
+    ],
+)
+def test_a_full_read_is_not_continued_behind_rows_that_changed(
+    postgres: PostgresDatabase, change: str
+) -> None:
+    make_loose(postgres)
+    stream = stream_of(postgres, "t", page_blocks=10)
+    _, position = interrupted(stream, FULL)
+    postgres.run(*change.split("; "))
+    with pytest.raises(StateOutdated) as refused:
+        read(stream, FULL, position)
+    assert "penstock state reset" in refused.value.remedy
 
 
 def test_a_rewritten_table_is_not_continued_at_a_page_of_the_old_one(

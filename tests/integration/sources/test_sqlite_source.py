@@ -86,7 +86,8 @@ def test_an_interrupted_full_read_continues_at_its_last_state(
     tmp_path: Path, connection: sqlite3.Connection
 ) -> None:
     connection.execute("CREATE TABLE t (c)")
-    connection.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(25_000)])
+    values = ", ".join(f"({n})" for n in range(25_000))
+    connection.execute(f"INSERT INTO t VALUES {values}")
     stream = stream_of(tmp_path, "t", state_rows=10_000)
     _, states = read(stream)
     rest, _ = read(stream, mode=SyncMode.FULL_REFRESH, state=states[1])

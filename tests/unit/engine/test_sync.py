@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from penstock.data.items import ErrorTrace, LogLine, Undeclared
+from penstock.data.items import Emptied, ErrorTrace, LogLine, StartsAnew, Undeclared
 from penstock.engine.events import CheckpointCommitted, LogEmitted, StreamProgress
 from penstock.engine.settings import SyncSettings
 from penstock.engine.state_store import FileStateStore
@@ -20,7 +20,7 @@ from penstock.errors import (
     ProofFailed,
     ProtocolError,
 )
-from penstock.protocol.catalog import DestinationSyncMode, SyncMode
+from penstock.protocol.catalog import DestinationSyncMode, StreamDescriptor, SyncMode
 from penstock.protocol.messages import TraceError
 from penstock.testing.memory import MemoryConfig, MemoryDestination
 from tests.unit.engine.scripted import (
@@ -156,6 +156,29 @@ def test_a_resumable_full_refresh_continues_its_generation(rig: Rig) -> None:
     assert rig.ids("users") == [1, 2]
 
 
+def test_a_full_refresh_that_begins_anew_drops_what_an_attempt_before_it_committed(
+    rig: Rig,
+) -> None:
+    _full(rig, is_resumable=True).settings = EAGER
+    with pytest.raises(ConnectionFailed):
+        rig.sync(started("users"), rows("users", 1), state("users", 1), _broke())
+    anew = StartsAnew(stream=StreamDescriptor("users"), reason="Rows of users changed.")
+    events = rig.sync(started("users"), anew, rows("users", 2, 3), complete("users"))
+    assert rig.ids("users") == [2, 3]
+    said = [event for event in events if isinstance(event, LogEmitted)]
+    assert [(event.level, event.message) for event in said] == [
+        ("WARN", "Rows of users changed. It is read anew.")
+    ]
+
+
+def test_a_stream_cannot_begin_anew_behind_its_rows(rig: Rig) -> None:
+    _full(rig, is_resumable=True)
+    anew = StartsAnew(stream=StreamDescriptor("users"), reason="Rows of users changed.")
+    with pytest.raises(ProtocolError, match="begins anew after"):
+        rig.sync(started("users"), rows("users", 1), anew, complete("users"))
+    assert rig.ids("users") == []
+
+
 def test_a_full_refresh_of_a_source_that_may_start_over_starts_over(rig: Rig) -> None:
     rig.resumes_full_refresh = False
     _full(rig, is_resumable=True).settings = EAGER
@@ -186,6 +209,30 @@ def test_deduplication_keeps_one_row_a_key(rig: Rig) -> None:
         complete("users"),
     )
     assert rig.ids("users") == [1, 2]
+
+
+def test_a_table_emptied_at_the_source_is_an_error_where_it_cannot_be_emptied(rig: Rig) -> None:
+    emptied = Emptied(stream=StreamDescriptor("users"))
+    rig.streams = (configured("users", write=DestinationSyncMode.APPEND_DEDUP),)
+    with pytest.raises(ConfigError, match="emptied at the source") as refused:
+        rig.sync(started("users"), rows("users", 1), emptied, state("users", 1), complete("users"))
+    assert "--full-refresh" in refused.value.remedy
+    assert rig.ids("users") == []
+
+
+def test_a_table_emptied_at_the_source_keeps_its_history_where_rows_are_appended(rig: Rig) -> None:
+    emptied = Emptied(stream=StreamDescriptor("users"))
+    events = rig.sync(
+        started("users"),
+        rows("users", 1),
+        emptied,
+        rows("users", 2),
+        state("users", 2),
+        complete("users"),
+    )
+    assert rig.ids("users") == [1, 2]
+    said = [event.message for event in events if isinstance(event, LogEmitted)]
+    assert said == ["users was emptied at the source; the rows appended before stay."]
 
 
 def test_streams_that_interleave_keep_their_own_checkpoints(rig: Rig) -> None:
@@ -382,6 +429,15 @@ def test_a_global_state_is_saved_after_every_stream_it_covers(rig: Rig) -> None:
             _broke(),
         )
     assert (rig.ids("users"), rig.ids("orders")) == ([1], [1])
+    (given,) = rig.plan()
+    assert given.global_ is not None
+    assert bytes(given.global_.shared_state) == b'{"lsn":5}'
+
+
+def test_a_global_state_told_before_all_rows_is_saved_before_they_are(rig: Rig) -> None:
+    rig.streams = (configured("users"),)
+    with pytest.raises(ConnectionFailed):
+        rig.sync(global_state(5), started("users"), rows("users", 1), _broke())
     (given,) = rig.plan()
     assert given.global_ is not None
     assert bytes(given.global_.shared_state) == b'{"lsn":5}'

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from penstock.data.items import Checkpoint, StatusChange
+from penstock.data.items import Checkpoint, StartsAnew, StatusChange
 from penstock.errors import (
     AccessDenied,
     ConfigError,
     ConnectorFailed,
     DataError,
     ProtocolError,
+    StateOutdated,
     TransientError,
     UnknownName,
 )
@@ -24,7 +26,7 @@ from penstock.protocol.codec import decode_states
 from penstock.protocol.state import State as StateMessage
 from penstock.protocol.state import stream_state
 from penstock.sdk.reading import Page, read_streams
-from penstock.sdk.stream import State
+from penstock.sdk.stream import ReadRequest, State
 from tests.unit.sdk.scripted_source import ScriptedStream, catalog, source_of
 
 ROW = {"id": 1, "name": "a"}
@@ -257,3 +259,38 @@ def test_leaving_the_iteration_closes_the_stream() -> None:
     assert [told(next(items)) for _ in range(3)] == ["a STARTED", "a RUNNING", 1]
     items.close()  # type: ignore[attr-defined]  # a generator
     assert stream.closed == ["a"]
+
+
+class Rewritten(ScriptedStream):
+    """A stream whose states hold no longer."""
+
+    def read(self, request: ReadRequest) -> Iterator[Any]:
+        if request.state is not None:
+            raise StateOutdated("Rows of a changed.", remedy="Reset the stream's state.")
+        return super().read(request)
+
+
+def test_an_outdated_full_refresh_begins_anew_where_its_reader_can() -> None:
+    stream = Rewritten(name="a", script=[[ROW], State({"n": 1})])
+    full = catalog(stream, mode=SyncMode.FULL_REFRESH)
+    states = [state_of("a", {"n": 7})]
+    items = list(read_streams(source_of(stream)(), full, states, may_start_anew=True))
+    assert [item for item in items if isinstance(item, StartsAnew)] == [
+        StartsAnew(stream=StreamDescriptor("a"), reason="Rows of a changed.")
+    ]
+    assert [told(item) for item in items if not isinstance(item, StartsAnew)] == [
+        "a STARTED",
+        "a RUNNING",
+        1,
+        ({"n": 1}, 1),
+        "a COMPLETE",
+    ]
+    with pytest.raises(StateOutdated):
+        list(read_streams(source_of(stream)(), full, states))
+
+
+def test_an_outdated_incremental_state_is_an_error() -> None:
+    stream = Rewritten(name="a", script=[[ROW]])
+    states = [state_of("a", {"n": 7})]
+    with pytest.raises(StateOutdated):
+        list(read_streams(source_of(stream)(), catalog(stream), states, may_start_anew=True))

@@ -3,6 +3,7 @@
 import createClient, { type Middleware } from "openapi-fetch";
 
 import { RequestFailed, type Problem } from "../parts/Notice";
+import { words } from "../parts/words";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
@@ -46,7 +47,7 @@ async function problemIn(response: Response): Promise<Problem> {
     return {
       status: response.status,
       code: "unknown",
-      detail: `The server answered with status ${response.status}.`,
+      detail: words.answered(response.status),
       remedy: "Try again; if it repeats, look at the server's log.",
       problems: [],
     };

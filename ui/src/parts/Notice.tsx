@@ -4,6 +4,8 @@ import { Alert, Button, Center, Loader, Stack, Text, Title } from "@mantine/core
 import { IconAlertTriangle } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
+import { words } from "./words";
+
 /** What the server says of a request that failed (RFC 9457, with penstock's own names). */
 export interface Problem {
   status: number;
@@ -24,8 +26,8 @@ export function problemOf(error: unknown): Problem {
   return {
     status: 0,
     code: "unreachable",
-    detail: "The server does not answer.",
-    remedy: "Is penstock still running? This page tries again by itself.",
+    detail: words.unreachable,
+    remedy: words.unreachableRemedy,
     problems: [],
   };
 }
@@ -43,9 +45,29 @@ export function ErrorNotice({ error, again }: { error: unknown; again?: () => vo
         ))}
         {again && (
           <Button size="xs" variant="default" onClick={again}>
-            Try again
+            {words.again}
           </Button>
         )}
+      </Stack>
+    </Alert>
+  );
+}
+
+/** Says that a page itself has failed: its code, or that it could not be loaded. */
+export function PageFailed({ error }: { error: unknown }) {
+  if (error instanceof RequestFailed) return <ErrorNotice error={error} />;
+  return (
+    <Alert
+      color="red"
+      icon={<IconAlertTriangle />}
+      title={words.broken(error instanceof Error ? error.message : String(error))}
+      role="alert"
+    >
+      <Stack gap="xs" align="start">
+        <Text size="sm">{words.brokenRemedy}</Text>
+        <Button size="xs" variant="default" onClick={() => window.location.reload()}>
+          {words.again}
+        </Button>
       </Stack>
     </Alert>
   );
@@ -75,7 +97,7 @@ export function Waiting({ text }: { text?: string }) {
   return (
     <Center mih={200}>
       <Stack align="center" gap="xs">
-        <Loader aria-label={text ?? "Loading"} />
+        <Loader aria-label={text ?? words.loading} />
         {text && <Text c="dimmed">{text}</Text>}
       </Stack>
     </Center>

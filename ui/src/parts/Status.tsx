@@ -6,34 +6,36 @@ import {
   IconClock,
   IconLoader2,
   IconPlayerPause,
+  IconPlayerSkipForward,
   IconQuestionMark,
   IconX,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
-const SHOWN: Record<string, [string, string, ReactNode]> = {
-  succeeded: ["Succeeded", "green", <IconCheck key="i" size={13} />],
-  complete: ["Complete", "green", <IconCheck key="i" size={13} />],
-  healthy: ["Healthy", "green", <IconCheck key="i" size={13} />],
-  running: ["Running", "blue", <IconLoader2 key="i" size={13} />],
-  queued: ["Queued", "gray", <IconClock key="i" size={13} />],
-  waiting: ["Waiting", "yellow", <IconClock key="i" size={13} />],
-  incomplete: ["Incomplete", "orange", <IconX key="i" size={13} />],
-  failed: ["Failed", "red", <IconX key="i" size={13} />],
-  cancelled: ["Cancelled", "gray", <IconX key="i" size={13} />],
-  inactive: ["Paused", "gray", <IconPlayerPause key="i" size={13} />],
-  never: ["Not synced yet", "gray", <IconClock key="i" size={13} />],
+import { words } from "./words";
+
+const SHOWN: Record<string, [string, ReactNode]> = {
+  succeeded: ["green", <IconCheck key="i" size={13} />],
+  complete: ["green", <IconCheck key="i" size={13} />],
+  healthy: ["green", <IconCheck key="i" size={13} />],
+  running: ["blue", <IconLoader2 key="i" size={13} />],
+  queued: ["gray", <IconClock key="i" size={13} />],
+  waiting: ["yellow", <IconClock key="i" size={13} />],
+  pending: ["gray", <IconClock key="i" size={13} />],
+  skipped: ["gray", <IconPlayerSkipForward key="i" size={13} />],
+  incomplete: ["orange", <IconX key="i" size={13} />],
+  failed: ["red", <IconX key="i" size={13} />],
+  cancelled: ["gray", <IconX key="i" size={13} />],
+  inactive: ["gray", <IconPlayerPause key="i" size={13} />],
+  never: ["gray", <IconClock key="i" size={13} />],
 };
+const LABELS: Record<string, string> = words.status;
 
 export function Status({ value }: { value: string }) {
-  const [label, color, icon] = SHOWN[value] ?? [
-    value,
-    "gray",
-    <IconQuestionMark key="i" size={13} />,
-  ];
+  const [color, icon] = SHOWN[value] ?? ["gray", <IconQuestionMark key="i" size={13} />];
   return (
-    <Badge color={color} variant="light" leftSection={icon} tt="none">
-      {label}
+    <Badge color={color} variant="light" leftSection={icon} tt="none" miw="max-content">
+      {LABELS[value] ?? value}
     </Badge>
   );
 }

@@ -67,6 +67,13 @@ def get(
     return found
 
 
+def names_of(tx: Transaction, connection_ids: Iterable[str]) -> dict[str, str]:
+    """Returns what connections are called, deleted ones too, by id."""
+    query = select(connections.c.id, connections.c.name)
+    found = tx.execute(query.where(connections.c.id.in_(set(connection_ids))))
+    return {row[0]: row[1] for row in found}
+
+
 def named(tx: Transaction, workspace_id: str, name: str) -> tuple[Connection, ...]:
     """Returns the connections of that name; more than one may have it."""
     query = select(connections).where(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import or_, select, update
@@ -46,6 +46,13 @@ def get(
     if found is None:
         raise rows.unknown(kind.value if kind else "connector", connector_id)
     return found
+
+
+def names_of(tx: Transaction, connector_ids: Iterable[str]) -> dict[str, str]:
+    """Returns what connectors are called, deleted ones too, by id."""
+    query = select(connectors.c.id, connectors.c.name)
+    found = tx.execute(query.where(connectors.c.id.in_(set(connector_ids))))
+    return {row[0]: row[1] for row in found}
 
 
 def named(

@@ -37,6 +37,16 @@ def of_connection(tx: Transaction, connection_id: str) -> tuple[Slot, ...]:
     return rows.every(tx, Slot, query)
 
 
+def next_of(tx: Transaction, connection_ids: Iterable[str]) -> dict[str, datetime]:
+    """Returns when each connection is due next; those that are not are left out."""
+    query = (
+        select(due.c.connection_id, func.min(due.c.next_at))
+        .where(due.c.connection_id.in_(set(connection_ids)), due.c.next_at.is_not(None))
+        .group_by(due.c.connection_id)
+    )
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
 def reached(tx: Transaction, now: datetime, *, limit: int) -> tuple[Slot, ...]:
     """Returns what is due, the longest waiting first."""
     query = select(due).where(due.c.next_at <= now).order_by(due.c.next_at).limit(limit)

@@ -14,8 +14,10 @@ from penstock.data.items import (
     Batch,
     Checkpoint,
     ConfigChange,
+    Emptied,
     Item,
     LogLine,
+    StartsAnew,
     StatusChange,
     Undeclared,
 )
@@ -157,6 +159,7 @@ class InProcessReading:
             self._states,
             should_stop=self._stopped.is_set,
             secrets=self._secrets,
+            may_start_anew=True,
         )
         batches: _Batches | None = None
         try:
@@ -204,7 +207,7 @@ class _Batches:
 
     def add(self, item: ReadItem) -> Iterator[Item]:
         """Takes what comes next; yields what is due."""
-        if isinstance(item, StatusChange | LogLine):
+        if isinstance(item, StatusChange | StartsAnew | LogLine | Emptied):
             yield from self.flush()
             yield item
         elif isinstance(item, Checkpoint):

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.data.items import LogLine
-from penstock.engine.fetch import cache_root, fetch, write_whole
+from penstock.engine.fetch import fetch, write_whole
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions
 from penstock.engine.runners.uv_program import OnLog
@@ -22,6 +22,7 @@ from penstock.engine.runners.venv import PackageRequest, VenvStore, program_of
 from penstock.errors import ConfigError, ConnectionFailed, UnknownName
 from penstock.protocol import codec
 from penstock.protocol.spec import ConnectorSpec
+from penstock.sdk.cache_root import cache_root
 
 PROGRAM: Final = "source-declarative-manifest"
 ALLOW_CUSTOM_CODE: Final = "AIRBYTE_ENABLE_UNSAFE_CODE"

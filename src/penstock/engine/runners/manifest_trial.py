@@ -19,7 +19,6 @@ from penstock.engine.events import (
     TrialResponse,
     TrialSlice,
 )
-from penstock.engine.fetch import cache_root
 from penstock.engine.runners.manifest import (
     ALLOW_CUSTOM_CODE,
     PROGRAM,
@@ -37,6 +36,7 @@ from penstock.protocol import codec
 from penstock.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
 from penstock.protocol.messages import TraceError
 from penstock.protocol.spec import ConnectorSpec
+from penstock.sdk.cache_root import cache_root
 
 _MODULE: Final = "airbyte_cdk.connector_builder.main"
 """Reads a stream once, page by page, and tells what it sent and got

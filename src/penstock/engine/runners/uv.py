@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, cast
 
 from penstock.data.items import LogLine
-from penstock.engine.fetch import cache_root
 from penstock.engine.runners.guard import PR_SET_PDEATHSIG
 from penstock.engine.runners.uv_program import OnLog, uv_program
 from penstock.errors import (
@@ -25,6 +24,7 @@ from penstock.errors import (
     ResourceExhausted,
     UnknownName,
 )
+from penstock.sdk.cache_root import cache_root
 
 _QUOTED_LINES = 15
 _NOT_PASSED_ON = (

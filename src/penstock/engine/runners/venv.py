@@ -20,7 +20,6 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from penstock.data.items import LogLine
-from penstock.engine.fetch import cache_root
 from penstock.engine.runners.kept_spec import KeptSpec
 from penstock.engine.runners.late import LateRunner
 from penstock.engine.runners.program import Program, ProgramRunner, RunOptions, to_log
@@ -28,6 +27,7 @@ from penstock.engine.runners.pythons import Package, Python, choose_python
 from penstock.engine.runners.uv import UvFailed, call_uv, install_error, mask_url
 from penstock.engine.runners.uv_program import OnLog
 from penstock.errors import ConfigError, ConnectorFailed, PenstockError, ResourceExhausted
+from penstock.sdk.cache_root import cache_root
 
 STAMP = "penstock.json"
 """Written last into a venv; one without it is never used."""

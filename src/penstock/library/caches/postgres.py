@@ -36,9 +36,11 @@ class PostgresCache(CacheBase):
     ) -> None:
         """`ssl_mode` is a word ("require") or, with certificates, the destination's own setting.
 
-        Texts may hold references (`${env:X}`, `secret_reference::X`). `cleanup` is taken for
-        compatibility: penstock leaves no files to clean up.
+        Texts may hold references (`${env:X}`, `secret_reference::X`). `schema_name` becomes lower
+        case, as all names of streams do. `cleanup` is taken for compatibility: penstock leaves no
+        files to clean up.
         """
+        schema_name = schema_name.lower()
         self.cleanup = cleanup
         given: dict[str, Any] = {
             "host": host,

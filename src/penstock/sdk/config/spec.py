@@ -158,6 +158,11 @@ def plain_value(value: Any) -> Any:
         case list() | tuple():
             return [plain_value(inner) for inner in value]
         case _ if hasattr(value, "__dataclass_fields__"):
-            return {f.name: plain_value(getattr(value, f.name)) for f in fields_of(type(value))}
+            # What is not given is left out: its schema takes no null.
+            return {
+                each.name: plain_value(given)
+                for each in fields_of(type(value))
+                if (given := getattr(value, each.name)) is not None
+            }
         case _:
             return value

@@ -128,6 +128,12 @@ class SqlWriter:
         if self._queue.is_full:
             self._load()
 
+    def empty(self) -> None:
+        """Removes every row there is, and those taken so far, in the open transaction."""
+        self._refuse_if_over()
+        self._load_all()
+        self._session.execute(f"DELETE FROM {self._dialect.table(self._target)} WHERE TRUE")  # noqa: S608
+
     def commit(self, state: State | None) -> int:
         """Makes rows and state durable in one transaction; returns the rows it inserted.
 

@@ -266,10 +266,8 @@ def _all_shown(tx: Transaction, found: Sequence[Connection]) -> list[ConnectionS
     ids = [each.id for each in found]
     newest: dict[str, Run] = runs.newest_of(tx, ids)
     tagged = connections.tags_of(tx, ids)
-    ends = {
-        each: connectors.get(tx, each, with_deleted=True).name
-        for each in {c.source_id for c in found} | {c.destination_id for c in found}
-    }
+    next_at = due.next_of(tx, ids)
+    ends = connectors.names_of(tx, {c.source_id for c in found} | {c.destination_id for c in found})
     return [
         ConnectionShown(
             id=each.id,
@@ -283,7 +281,7 @@ def _all_shown(tx: Transaction, found: Sequence[Connection]) -> list[ConnectionS
             status_reason=each.status_reason,
             schedule=each.schedule,
             stream_schedules=list(each.stream_schedules),
-            next_run_at=_next_at(tx, each.id),
+            next_run_at=next_at.get(each.id),
             streams=list(each.streams) if each.streams is not None else None,
             namespace_rule=each.namespace_rule,
             namespace_format=each.namespace_format,
@@ -307,11 +305,6 @@ def _all_shown(tx: Transaction, found: Sequence[Connection]) -> list[ConnectionS
         )
         for each in found
     ]
-
-
-def _next_at(tx: Transaction, connection_id: str) -> datetime | None:
-    times = [slot.next_at for slot in due.of_connection(tx, connection_id) if slot.next_at]
-    return min(times, default=None)
 
 
 def seen(site: Site, connection_id: str, actor: ActorNeeded, role: Role) -> Connection:

@@ -90,16 +90,8 @@ def summary(
             key=lambda run: -run.id,
         )
         behind = lateness.late(tx, now, workspace_ids=wanted)[:_MOST_SHOWN]
-        volume = figures.by_day(
-            tx,
-            first=now.date() - timedelta(days=days - 1),
-            last=now.date(),
-            workspace_ids=wanted,
-        )
-        names = {
-            each: connections.get(tx, each, with_deleted=True).name
-            for each in {run.connection_id for run in (*active, *failed)}
-        }
+        volume = site.plane.days.of(tx, count=days, today=now.date(), workspace_ids=wanted)
+        names = connections.names_of(tx, (run.connection_id for run in (*active, *failed)))
     return Summary(
         connections={status.value: count for status, count in counts.items()},
         running=[run_shown(each, names) for each in active],
@@ -132,16 +124,18 @@ def list_figures(
         actor.require(Role.READER, each)
     today = site.now().date()
     with site.store.read() as tx:
-        if connection_id is not None:
+        if connection_id is None:
+            volume = site.plane.days.of(tx, count=days, today=today, workspace_ids=wanted)
+        else:
             found = connections.get(tx, connection_id, with_deleted=True)
             actor.require(Role.READER, found.workspace_id)
-        volume = figures.by_day(
-            tx,
-            first=today - timedelta(days=days - 1),
-            last=today,
-            workspace_ids=wanted,
-            connection_ids=(connection_id,) if connection_id else None,
-        )
+            volume = figures.by_day(
+                tx,
+                first=today - timedelta(days=days - 1),
+                last=today,
+                workspace_ids=wanted,
+                connection_ids=(connection_id,),
+            )
     return Days(items=[_day_shown(each) for each in volume])
 
 

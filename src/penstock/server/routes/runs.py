@@ -340,10 +340,7 @@ def run_shown(run: Run, names: dict[str, str]) -> RunShown:
 
 def _names(site: Site, found: Iterable[Run]) -> dict[str, str]:
     with site.store.read() as tx:
-        return {
-            each: connections.get(tx, each, with_deleted=True).name
-            for each in {run.connection_id for run in found}
-        }
+        return connections.names_of(tx, (run.connection_id for run in found))
 
 
 def _seen(site: Site, run_id: int, actor: ActorNeeded, role: Role) -> Run:

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from penstock.data.types import Column, stream_schema
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, StateOutdated
 from penstock.protocol.catalog import PropertyPath, SyncMode
 from penstock.sdk.duckdb.connection import close, connect
 from penstock.sdk.duckdb.failures import translated
@@ -172,7 +172,7 @@ class _Reading:
             return
         file = self._file()
         if start is not None and start.row and start.file != file:
-            raise ConfigError(
+            raise StateOutdated(
                 f"{self._place} was written to after a reading of {self._relation} was"
                 " interrupted: its rows may no longer have the numbers they had.",
                 remedy="Reset the stream's state (`penstock state reset`), and it is read anew.",

@@ -81,8 +81,8 @@ text), numbers only where the warehouse's double or decimal has exactly the valu
 first kind that fits all values of a column wins; none fits: STRING.
 """
 
-SHORT_NUMBER_RULE: Final = (
-    f"strlen({{x}}) <= {SHORT_NUMBER} and regexp_full_match({{x}}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?')"
+SHORT_NUMBER_RULE: Final = _when(
+    f"strlen({{x}}) <= {SHORT_NUMBER}", "regexp_full_match({x}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?')"
 )
 """What most columns of numbers pass, at a fraction of the cost of the full rule."""
 

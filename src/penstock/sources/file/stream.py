@@ -31,6 +31,7 @@ from penstock.sources.file.excel import ExcelReader
 from penstock.sources.file.history import History, history_of
 from penstock.sources.file.json_lines import JsonReader
 from penstock.sources.file.kinds import merged
+from penstock.sources.file.known_facts import keep_facts, known_facts
 from penstock.sources.file.parquet import ParquetReader
 from penstock.sources.file.reading import FileFacts, Options, Reader
 
@@ -228,6 +229,9 @@ class FileStream:
 
     def _inspected(self, ref: FileRef) -> FileFacts:
         recipe = self._recipe(ref)
+        known = known_facts(ref, recipe)
+        if known is not None:
+            return known
         with self._plain(ref, recipe) as plain:
             return self._facts_of(plain, recipe)
 
@@ -257,8 +261,12 @@ def _look(version: _Version, recipe: _Recipe) -> FileFacts:
 
 @functools.lru_cache(maxsize=4096)
 def _remembered(version: _Version, recipe: _Recipe) -> FileFacts:
-    """Looks at one version of a file once in the life of the process."""
-    return _look(version, recipe)
+    """Looks at one version of a file once: in the life of the process, and before it."""
+    facts = known_facts(version.ref, recipe)
+    if facts is None:
+        facts = _look(version, recipe)
+        keep_facts(version.ref, recipe, facts)
+    return facts
 
 
 def _rows_of(page: pa.RecordBatch | list[dict[str, Any]]) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from penstock.data.items import Emptied
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.sdk.mysql.address import Address
@@ -61,7 +62,7 @@ _UNTOLD_ROWS: Final = re.compile(
 _NAME: Final = r"(?:`(?:[^`]|``)+`|[\w$]+)"
 _TABLE_NAME: Final = re.compile(rf"(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<table>{_NAME})")
 
-Item = Rows | SharedState | Said
+Item = Rows | SharedState | Said | Emptied
 
 
 def check_log(address: Address) -> None:
@@ -94,6 +95,9 @@ class LogReading:
                 if start.server != now.server:
                     start = replace(start, file="", position=0, server=now.server)
                 self._take_pending(state, start)
+            else:
+                # Before any row: what is deleted between two attempts is then in the log to come.
+                yield self._state(start)
             yield from self._first(start)
             until = here(connection, by_file=by_file, cursor=start.cursor)
             yield Said(level="INFO", message=f"The log is read from {start} to {until}.")
@@ -155,7 +159,7 @@ class _Log:
 
     def items(
         self, connection: Connection, reader: Connection, until: LogPlace
-    ) -> Iterator[Rows | Said | LogPlace]:
+    ) -> Iterator[Rows | Said | Emptied | LogPlace]:
         """Yields rows, and a place in the log wherever everything before it was yielded."""
         collations = dict(
             rows_of(connection, "SELECT id, character_set_name FROM information_schema.collations")
@@ -180,7 +184,7 @@ class _Log:
                 case Statement():
                     if _is_begin(event.text):
                         continue
-                    yield from self._stated(event)
+                    yield from self._stated(event, connection)
                     ended_at = event.position
                 case Rotated():
                     self.file = event.file
@@ -258,7 +262,9 @@ class _Log:
                 f" has: {', '.join(gone)}. They are left out.",
             )
 
-    def _stated(self, statement: Statement) -> Iterator[Said]:
+    def _stated(
+        self, statement: Statement, connection: Connection
+    ) -> Iterator[Rows | Said | Emptied]:
         if _UNTOLD_ROWS.match(statement.text):
             raise ConfigError(
                 f"The log at {self.file}:{statement.position} holds a change of rows as a"
@@ -274,9 +280,14 @@ class _Log:
             pending = self.pending.get(stream)
             if pending is not None and not self._is_past(pending):
                 continue
-            word = "truncated" if found["what"].upper().startswith("TRUNCATE") else "dropped"
+            is_truncated = found["what"].upper().startswith("TRUNCATE")
+            if is_truncated and self.method.truncates == "mirror":
+                yield from self._flushed(connection)
+                yield Emptied(stream=stream)
+                continue
+            word = "truncated" if is_truncated else "dropped"
             what = f"{self.tables[stream]} was {word} at {self.file}:{statement.position}"
-            if self.method.truncates == "refuse":
+            if self.method.truncates != "skip":
                 raise ConfigError(
                     f"{what}: the log does not say which rows are gone.",
                     remedy="Run the sync once with --full-refresh, or set"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from penstock.data.items import Emptied
 from penstock.data.types import Kind
 from penstock.errors import BugError, ConfigError, MissingDriver
 from penstock.sdk.config import setting
@@ -48,11 +49,12 @@ class Cdc:
         maximum=4294967295,
         advanced=True,
     )
-    truncates: Literal["refuse", "skip"] = setting(
-        default="refuse",
+    truncates: Literal["mirror", "refuse", "skip"] = setting(
+        default="mirror",
         title="Truncated tables",
-        description="TRUNCATE names no rows: end the sync with an error, or leave the rows where"
-        " they are and say so.",
+        description="What TRUNCATE at the source does: empty the table of the destination, too (in"
+        " the dedup modes; append keeps every row); or end the sync with an error, as DROP TABLE"
+        " does; or, as for DROP TABLE then, leave the rows where they are and say so.",
         advanced=True,
     )
 
@@ -153,7 +155,9 @@ class MySQLSource:
         """True when changes come from the log."""
         return isinstance(self._config.replication_method, Cdc)
 
-    def read_together(self, request: SharedRequest) -> Iterator[Rows | SharedState | Said]:
+    def read_together(
+        self, request: SharedRequest
+    ) -> Iterator[Rows | SharedState | Said | Emptied]:
         """Yields the first reading of tables that need one, then all changes up to now."""
         method = self._config.replication_method
         if not isinstance(method, Cdc):

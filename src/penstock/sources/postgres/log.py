@@ -3,7 +3,9 @@
 Tables are first read in the snapshot of a temporary slot, which is made after the lasting one: the
 snapshot holds exactly what was committed before its place in the log. Changes of a table before
 that place are passed over. So a table that is added later, or whose first reading was interrupted,
-takes the same way.
+takes the same way; deletions before that place are told all the same, for the interrupted reading
+may have sent the rows. What takes rows away without naming them (TRUNCATE, a table made anew, a
+stream that was left out of syncs) empties the table, is refused, or told, as `truncates` says.
 
 The lasting slot is confirmed up to the position that a sync starts from, and no further: that one
 came back from the destination, so that its rows are durable.
@@ -14,9 +16,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from penstock.data.items import Emptied
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import StreamDescriptor
 from penstock.sdk.postgres.address import Address
@@ -24,12 +28,12 @@ from penstock.sdk.postgres.connection import (
     Connection,
     bound,
     connected,
-    copy_out,
     rows_of,
 )
 from penstock.sdk.together import Rows, Said, SharedState
 from penstock.sources.postgres.catalogue import Relation
 from penstock.sources.postgres.changes import TableChanges, snapshot_batch
+from penstock.sources.postgres.moment import BEGIN, RANGES_SINCE, Moment, file_and_pages
 from penstock.sources.postgres.pgoutput import (
     Begin,
     Change,
@@ -58,6 +62,8 @@ from penstock.sources.postgres.slot import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from penstock.sources.postgres.source import Cdc
 
 _BATCH_ROWS: Final = 20_000
@@ -65,7 +71,7 @@ _BATCH_BYTES: Final = 16 << 20
 _STATE_SECONDS: Final = 5.0
 _AT_ONCE: Final = f"{READ_ANEW[0].upper()}{READ_ANEW[1:]}."
 
-Item = Rows | SharedState | Said
+Item = Rows | SharedState | Said | Emptied
 
 
 def check_log(address: Address, method: Cdc) -> None:
@@ -81,13 +87,29 @@ class LogReading:
     """One sync's reading of the streams that share the log."""
 
     def __init__(
-        self, address: Address, method: Cdc, relations: Mapping[StreamDescriptor, Relation]
+        self,
+        address: Address,
+        method: Cdc,
+        relations: Mapping[StreamDescriptor, Relation],
+        *,
+        connections: int,
+        page_blocks: int,
     ) -> None:
+        """`connections` read a table at first, each so many pages at a time."""
+        self._connections = connections
+        self._page_blocks = page_blocks
         self._address = address
         self._method = method
         self._relations = relations
         self._places: dict[StreamDescriptor, int] = {}
         """Where each stream's first reading stands in the log."""
+        self._begun: dict[StreamDescriptor, int] = {}
+        """Where a first reading that was interrupted stood: its rows may be in the destination."""
+        self._left: dict[StreamDescriptor, Mapping[str, Any]] = {}
+        """What states say of streams that this sync does not read."""
+        self._anew: set[StreamDescriptor] = set()
+        """Streams whose table is emptied before it is read: rows went that no log tells of."""
+        self._warnings: list[str] = []
         self._system = ""
 
     def items(self, state: SharedState | None) -> Iterator[Item]:
@@ -99,10 +121,12 @@ class LogReading:
             start, slot = self._begin(connection, state)
             level = "WARN" if slot.is_in_danger else "INFO"
             yield Said(level=level, message=str(slot))
+            for warning in self._warnings:
+                yield Said(level="WARN", message=warning)
             yield from self._first(start)
             until = self._until(connection)
             with replicating(self._address) as replication:
-                log = _Log(self._method, self._relations, self._places)
+                log = _Log(self._method, self._relations, self._places, self._begun)
                 for item in log.items(connection, replication, start=start, until=until):
                     yield self._state(item) if isinstance(item, int) else item
 
@@ -112,31 +136,87 @@ class LogReading:
             "slot": self._method.replication_slot,
             "system": self._system,
         }
-        streams = {name: {"lsn": text_of_lsn(place)} for name, place in self._places.items()}
-        return SharedState(value=value, streams=streams)
+        streams = {name: self._stream_state(name, lsn) for name in self._relations}
+        return SharedState(
+            value=value, streams={**self._left, **{n: s for n, s in streams.items() if s}}
+        )
+
+    def _stream_state(self, stream: StreamDescriptor, lsn: int) -> Mapping[str, Any]:
+        place, begun = self._places.get(stream), self._begun.get(stream)
+        if place is None and begun is None:
+            return {}
+        state: dict[str, Any] = {"oid": self._relations[stream].oid}
+        if place is not None:
+            state["lsn"] = text_of_lsn(place)
+        elif stream in self._anew:
+            state["anew"] = True
+        if begun is not None and (place is None or max(begun, lsn) < place):
+            state["begun"] = text_of_lsn(begun)
+        return state
 
     def _begin(self, connection: Connection, state: SharedState | None) -> tuple[int, Slot]:
         """Returns where the log is read from, with the slot; both fit what was read before."""
         method = self._method
         slot = find_slot(connection, method.replication_slot, self._address)
         start = None if state is None else self._start(state, slot)
-        fresh = publish(
+        if state is not None and start is not None:
+            self._take(state, start)
+        publish(
             connection,
             method.publication,
             list(self._relations.values()),
             makes=method.setup == "make",
             is_new=state is None,
+            adding=self._refuse_unpublished,
         )
         if slot is None:
             if method.setup == "check":
                 raise missing_slot(self._address, method.replication_slot)
             slot = make_slot(connection, method.replication_slot, self._address)
-        for stream, value in state.streams.items() if state else ():
-            relation = self._relations.get(stream)
-            is_fresh = relation is not None and (relation.schema, relation.name) in fresh
-            if not is_fresh:
-                self._places[stream] = _place(value)
         return slot.confirmed if start is None else start, slot
+
+    def _take(self, state: SharedState, start: int) -> None:
+        """Takes what a state says of the streams."""
+        for stream, value in state.streams.items():
+            relation = self._relations.get(stream)
+            if relation is None:
+                self._left[stream] = {"left": text_of_lsn(start), **value}
+                continue
+            since = str(next((value[n] for n in ("left", "begun", "lsn") if n in value), ""))
+            if "left" in value:
+                self._begin_anew(stream, since, f"{relation} was left out of syncs since {since}")
+            elif value.get("oid", relation.oid) != relation.oid:
+                what = f"{relation} was dropped and made anew since {since}"
+                self._begin_anew(stream, since, what)
+            elif "anew" in value:
+                self._begin_anew(stream, since, f"{relation} was to be read anew")
+            else:
+                if "lsn" in value:
+                    self._places[stream] = _place(value)
+                if "begun" in value:
+                    self._begun[stream] = _place({"lsn": value["begun"]})
+
+    def _refuse_unpublished(self, table: tuple[str, str]) -> None:
+        """Is told of each table that the publication lacks, before it is added.
+
+        Once it is there, nothing tells that it was not: so its table is not emptied, but refused.
+        """
+        for stream in {*self._places, *self._begun} - self._anew:
+            relation = self._relations[stream]
+            if (relation.schema, relation.name) == table:
+                what = f"{relation} was taken out of the publication {self._method.publication}"
+                self._warnings.append(_rows_lost(self._method, relation, what).message)
+                self._places.pop(stream, None)
+
+    def _begin_anew(self, stream: StreamDescriptor, since: str, what: str) -> None:
+        """Has a table read anew, whose deletions meanwhile are in no log."""
+        if self._method.truncates == "mirror":
+            self._warnings.append(f"{what}; it is emptied and read anew.")
+        else:
+            said = _rows_lost(self._method, self._relations[stream], what)
+            self._warnings.append(said.message)
+            self._begun[stream] = _place({"lsn": since})
+        self._anew.add(stream)
 
     def _start(self, state: SharedState, slot: Slot | None) -> int:
         start, system = _place(state.value), state.value.get("system")
@@ -170,25 +250,57 @@ class LogReading:
         with connected(self._address) as connection:
             with replicating(self._address) as replication:
                 lsn, name = snapshot(replication, f"penstock_{uuid.uuid4().hex[:16]}")
-                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                connection.execute(BEGIN)
                 connection.execute(bound(connection, "SET TRANSACTION SNAPSHOT %s", (name,)))
-            micros = int(time.time() * 1_000_000)
             for stream in new:
-                relation = self._relations[stream]
-                asked = ", ".join(column.asked for column in relation.columns)
-                query = f"SELECT {asked} FROM {relation.sql}"  # noqa: S608 (identifiers are quoted)
-                for batch in copy_out(connection, query, [c.wire for c in relation.columns]):
-                    rows = snapshot_batch(batch, lsn=lsn, micros=micros)
-                    yield Rows(stream=stream, rows=rows)
-                self._places[stream] = lsn
-                yield self._state(start)
+                self._begun.setdefault(stream, lsn)
+            # Before any row: what happens to rows of a reading that is interrupted is to be told.
+            yield self._state(start)
+            micros = int(time.time() * 1_000_000)
+            with closing(
+                Moment(connection, self._address, connections=self._connections)
+            ) as moment:
+                for stream in new:
+                    if stream in self._anew and self._method.truncates == "mirror":
+                        yield Emptied(stream=stream)
+                    for batch in self._whole(moment, connection, self._relations[stream]):
+                        rows = snapshot_batch(batch, lsn=lsn, micros=micros)
+                        yield Rows(stream=stream, rows=rows)
+                    self._places[stream] = lsn
+                    yield self._state(start)
             connection.execute("COMMIT")
+
+    def _whole(
+        self, moment: Moment, connection: Connection, relation: Relation
+    ) -> Iterator[pa.RecordBatch]:
+        asked = ", ".join(column.asked for column in relation.columns)
+        query = f"SELECT {asked} FROM {relation.sql}"  # noqa: S608 (identifiers are quoted)
+        has_ranges = relation.has_pages and connection.info.server_version >= RANGES_SINCE
+        blocks = file_and_pages(connection, relation.oid)[1] if has_ranges else 0
+        yield from moment.read_table(
+            query,
+            [column.wire for column in relation.columns],
+            blocks=blocks,
+            step=self._page_blocks,
+        )
 
     def _until(self, connection: Connection) -> int:
         query = self._method.heartbeat_action_query
         if query:
             connection.execute(query)
         return lsn_of(rows_of(connection, "SELECT pg_current_wal_flush_lsn()::text")[0][0])
+
+
+def _rows_lost(method: Cdc, relation: Relation, what: str) -> Said:
+    """Refuses to go on where rows are gone that the log does not name, or tells it."""
+    if method.truncates != "skip":
+        raise ConfigError(
+            f"{what}: the log does not say which rows are gone.",
+            remedy="Run the sync once with --full-refresh, or set"
+            ' `replication_method.truncates` to "skip" to keep them.',
+            stream=str(relation),
+        )
+    return Said(level="WARN", message=f"{what}; its rows are kept, as `truncates` says.")
 
 
 def _place(value: Mapping[str, Any]) -> int:
@@ -208,6 +320,7 @@ class _Log:
     method: Cdc
     relations: Mapping[StreamDescriptor, Relation]
     places: Mapping[StreamDescriptor, int]
+    begun: Mapping[StreamDescriptor, int]
     _streams: dict[int, StreamDescriptor] = field(default_factory=dict)
     """By the number that the log gives a table."""
     _tables: dict[StreamDescriptor, TableChanges] = field(default_factory=dict)
@@ -216,7 +329,7 @@ class _Log:
 
     def items(
         self, connection: Connection, replication: Connection, *, start: int, until: int
-    ) -> Iterator[Rows | Said | int]:
+    ) -> Iterator[Rows | Said | Emptied | int]:
         """Yields rows, and a place in the log wherever everything before it was yielded."""
         transaction: Begin | None = None
         end, told_at = start, time.monotonic()
@@ -250,6 +363,7 @@ class _Log:
                 case Described() as described:
                     yield from self._describe(described)
                 case Truncation() as truncation if transaction is not None:
+                    yield from self._flushed(connection)
                     yield from self._truncated(truncation, transaction)
                 case _:
                     pass
@@ -286,21 +400,23 @@ class _Log:
                 f" has: {gone}. They are left out.",
             )
 
-    def _truncated(self, truncation: Truncation, transaction: Begin) -> Iterator[Said]:
+    def _truncated(self, truncation: Truncation, transaction: Begin) -> Iterator[Said | Emptied]:
         for oid in truncation.oids:
             stream = self._streams.get(oid)
-            if stream is None or transaction.lsn < self.places[stream]:
+            if stream is None or self._is_before_any_row(stream, transaction):
+                continue
+            is_known = transaction.lsn < self.places[stream]
+            if self.method.truncates == "mirror" and not is_known:
+                yield Emptied(stream=stream)
                 continue
             relation = self.relations[stream]
             what = f"{relation} was truncated at {text_of_lsn(transaction.lsn)}"
-            if self.method.truncates == "refuse":
-                raise ConfigError(
-                    f"{what}: the log does not say which rows are gone.",
-                    remedy="Run the sync once with --full-refresh, or set"
-                    ' `replication_method.truncates` to "skip" to keep them.',
-                    stream=str(relation),
-                )
-            yield Said(level="WARN", message=f"{what}; its rows are kept, as `truncates` says.")
+            yield _rows_lost(self.method, relation, what)
+
+    def _is_before_any_row(self, stream: StreamDescriptor, transaction: Begin) -> bool:
+        """Tells whether no row of the stream, not even of an interrupted reading, is older."""
+        place = self.places[stream]
+        return transaction.lsn < min(place, self.begun.get(stream, place))
 
     def _flushed(self, connection: Connection) -> Iterator[Rows]:
         for stream, table in self._tables.items():

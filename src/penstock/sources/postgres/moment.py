@@ -18,7 +18,28 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CANCEL_SECONDS: Final = 10
+RANGES_SINCE: Final = 140_000
+"""PostgreSQL 14 reads a range of pages; older servers would read all of them for each."""
 BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+
+def in_pages(begin: int, end: int, blocks: int) -> list[str]:
+    """Returns the conditions of rows in pages from `begin` up to `end`, of a table of so many.
+
+    Pages added meanwhile hold nothing that the transaction sees: the last range has no end.
+    """
+    bounds = [f"ctid >= '({begin},0)'::tid"] if begin else []
+    return bounds + ([f"ctid < '({end},0)'::tid"] if end < blocks else [])
+
+
+def file_and_pages(connection: Connection, oid: int) -> tuple[int, int]:
+    """Returns the file that a table's rows are in, and how many pages it has."""
+    query = (
+        "SELECT pg_relation_filenode(%s::oid)::bigint, pg_relation_size(%s::oid)"
+        " / current_setting('block_size')::bigint"
+    )
+    file, blocks = rows_of(connection, query, (oid, oid))[0]
+    return file, blocks
 
 
 class Moment:
@@ -59,6 +80,21 @@ class Moment:
                     connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
         yield from side_by_side(makers, interrupt=interrupt)
+
+    def read_table(
+        self, query: str, columns: Sequence[WireColumn], *, blocks: int, step: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of a query without conditions: `step` pages a connection at once.
+
+        `blocks` is how many pages the table has; 0 where it has none that can be told apart.
+        """
+        if self._most == 1 or blocks <= step:
+            yield from self.read([query], columns)
+            return
+        conditions = [in_pages(begin, begin + step, blocks) for begin in range(0, blocks, step)]
+        queries = [f"{query} WHERE {' AND '.join(each)}" for each in conditions]
+        for first in range(0, len(queries), self._most):
+            yield from self.read(queries[first : first + self._most], columns)
 
     def close(self) -> None:
         """Closes the other connections."""

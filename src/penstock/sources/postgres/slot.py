@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -135,12 +135,18 @@ def missing_slot(address: Address, name: str) -> ConfigError:
 
 
 def publish(
-    connection: Connection, name: str, relations: Sequence[Relation], *, makes: bool, is_new: bool
-) -> frozenset[tuple[str, str]]:
+    connection: Connection,
+    name: str,
+    relations: Sequence[Relation],
+    *,
+    makes: bool,
+    is_new: bool,
+    adding: Callable[[tuple[str, str]], None],
+) -> None:
     """Sees to it that all changes of the tables are published; raises ConfigError if not.
 
-    Returns the tables (schema and name) that were published only now: what changed in them before
-    is not in the log. `is_new` is True when nothing was read yet.
+    `adding` is told each table (schema and name) that is to be published only now: what changed in
+    it before is not in the log. `is_new` is True when nothing was read yet.
     """
     tables = [identifier(each.schema, each.name) for each in relations]
     found = rows_of(connection, _PUBLICATION, (name,))
@@ -157,7 +163,7 @@ def publish(
             f"There is no publication {name}.",
             makes=makes,
         )
-        return frozenset((each.schema, each.name) for each in relations)
+        return
     is_whole, via_root = found[0]
     if not is_whole:
         raise _wanting(
@@ -172,6 +178,8 @@ def publish(
         )
     published = set(rows_of(connection, _PUBLISHED, (name,)))
     added = {(each.schema, each.name) for each in relations} - published
+    for each in sorted(added):
+        adding(each)
     if added:
         lacking = [identifier(*each) for each in sorted(added)]
         _run(
@@ -180,7 +188,6 @@ def publish(
             f"The publication {name} lacks {', '.join(lacking)}.",
             makes=makes,
         )
-    return frozenset(added)
 
 
 def _run(connection: Connection, statement: str, problem: str, *, makes: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from penstock.data.items import Emptied
 from penstock.data.types import Kind
 from penstock.errors import BugError, ConfigError, MissingDriver
 from penstock.sdk.config import setting
@@ -50,11 +51,12 @@ class Cdc:
         description="Whether a missing slot or publication is made, or is an error that tells the"
         " SQL to run.",
     )
-    truncates: Literal["refuse", "skip"] = setting(
-        default="refuse",
+    truncates: Literal["mirror", "refuse", "skip"] = setting(
+        default="mirror",
         title="Truncated tables",
-        description="TRUNCATE names no rows: end the sync with an error, or leave the rows where"
-        " they are and say so.",
+        description="What TRUNCATE at the source does: empty the table of the destination, too (in"
+        " the dedup modes; append keeps every row); end the sync with an error; or leave the rows"
+        " where they are and say so.",
         advanced=True,
     )
     heartbeat_action_query: str | None = setting(
@@ -185,7 +187,9 @@ class PostgresSource:
         """True when changes come from the log."""
         return isinstance(self._config.replication_method, Cdc)
 
-    def read_together(self, request: SharedRequest) -> Iterator[Rows | SharedState | Said]:
+    def read_together(
+        self, request: SharedRequest
+    ) -> Iterator[Rows | SharedState | Said | Emptied]:
         """Yields the first reading of tables that need one, then all changes up to now."""
         method = self._config.replication_method
         if not isinstance(method, Cdc):
@@ -198,7 +202,14 @@ class PostgresSource:
 
         relations = {descriptor_of(each): each.relation for each in streams}
         wanted = {stream: relations[stream] for stream in request.streams}
-        yield from LogReading(self._address, method, wanted).items(request.state)
+        reading = LogReading(
+            self._address,
+            method,
+            wanted,
+            connections=self._config.connections,
+            page_blocks=self._config.page_blocks,
+        )
+        yield from reading.items(request.state)
 
     def _streams(self) -> list[PostgresStream]:
         _driver()

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.data.types import Column, Kind, stream_schema
-from penstock.errors import BugError, ConfigError
+from penstock.errors import BugError, ConfigError, StateOutdated
 from penstock.protocol.catalog import PropertyPath, SyncMode
 from penstock.sdk.postgres.address import Address
 from penstock.sdk.postgres.connection import (
@@ -29,7 +29,13 @@ from penstock.sdk.postgres.copy_out import Form, WireColumn
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.postgres.catalogue import Relation, RelationColumn
 from penstock.sources.postgres.changes import CDC_COLUMNS, LSN
-from penstock.sources.postgres.moment import BEGIN, Moment
+from penstock.sources.postgres.moment import (
+    BEGIN,
+    RANGES_SINCE,
+    Moment,
+    file_and_pages,
+    in_pages,
+)
 from penstock.sources.postgres.position import (
     CursorPosition,
     PagePosition,
@@ -58,9 +64,6 @@ _CANONICAL: Final = frozenset(
 
 _HALF_OF_ALL: Final = 1 << 31
 """Transactions after which numbers of 32 bits cannot be told old from new."""
-
-_RANGES_SINCE: Final = 140_000
-"""PostgreSQL 14 reads a range of pages; older servers would read all of them for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,14 +201,52 @@ class _Reading:
         """Every transaction below `_now` had ended when this one began to look."""
 
     def full(self, position: Position) -> Iterator[pa.RecordBatch | State]:
-        """Yields the whole relation, or what is left of it."""
+        """Yields the whole relation, or what is left of it.
+
+        Raises StateOutdated when rows of the part that was read are not what they were.
+        """
         if not isinstance(position, PagePosition):
             position = PagePosition()
         if not self._relation.has_pages:
             yield from self._select([])
             return
-        for item in self._pages(replace(position, base=None)):
-            yield item.state() if isinstance(item, PagePosition) else item
+        if position.block:
+            self._refuse_changed(position)
+        rows = position.rows or 0
+        for item in self._pages(replace(position, base=None), rereads=False):
+            if isinstance(item, PagePosition):
+                yield replace(item, rows=rows).state()
+            else:
+                rows += item.num_rows
+                yield item
+
+    def _refuse_changed(self, position: PagePosition) -> None:
+        """Raises StateOutdated unless the pages below a position hold the rows they held.
+
+        None was added (`xmin`), and there are as many: so none was changed or deleted either.
+        """
+        self._refuse_rewritten(position)
+        changed = " AND ".join(self._since(position.seen)) or "TRUE"
+        query = (
+            f"SELECT count(*), count(*) FILTER (WHERE {changed}) FROM {self._relation.sql}"  # noqa: S608 (identifiers are quoted)
+            f" WHERE ctid < '({position.block},0)'::tid"
+        )
+        count, new = rows_of(self._connection, query)[0]
+        if new or count != position.rows:
+            raise _outdated(
+                self._relation,
+                f"Rows of {self._relation} changed or went after a reading had sent them and was"
+                " interrupted.",
+            )
+
+    def _refuse_rewritten(self, position: PagePosition) -> None:
+        file, _ = file_and_pages(self._connection, self._relation.oid)
+        if position.file != file:
+            raise _outdated(
+                self._relation,
+                f"{self._relation} was rewritten (VACUUM FULL, TRUNCATE, ALTER TABLE) after a"
+                " reading of it was interrupted: its rows are no longer where they were.",
+            )
 
     def by_transaction(self, position: Position) -> Iterator[pa.RecordBatch | State]:
         """Yields what changed since the position, and ends where the next reading begins."""
@@ -244,55 +285,39 @@ class _Reading:
         else:
             yield from self._select(self._since(position.base))
 
-    def _pages(self, position: PagePosition) -> Iterator[pa.RecordBatch | PagePosition]:
-        file, blocks = self._file()
+    def _pages(
+        self, position: PagePosition, *, rereads: bool = True
+    ) -> Iterator[pa.RecordBatch | PagePosition]:
+        """Yields rows and positions; `rereads`: what changed in the pages that are done, too."""
+        file, blocks = file_and_pages(self._connection, self._relation.oid)
         done = position.block
-        if done and position.file != file:
-            raise ConfigError(
-                f"{self._relation} was rewritten (VACUUM FULL, TRUNCATE, ALTER TABLE) after a"
-                " reading of it was interrupted: its rows are no longer where they were.",
-                remedy="Reset the stream's state (`penstock state reset`), and it is read anew.",
-                stream=str(self._relation),
-            )
-        if done:
+        if done and rereads:
+            self._refuse_rewritten(position)
             changed = self._since(position.seen)
             if changed:
                 yield from self._select([f"ctid < '({done},0)'::tid", *changed])
         here = replace(position, seen=self._now, file=file)
-        step = self._page_blocks if self._version >= _RANGES_SINCE else max(1, blocks)
+        step = self._page_blocks if self._version >= RANGES_SINCE else max(1, blocks)
         since = self._since(position.base)
         while done < blocks or done == 0:
             ranges: list[list[str]] = []
             while len(ranges) < self._moment.connections and (done < blocks or done == 0):
                 end = done + step
-                # Pages added meanwhile hold nothing that this transaction sees.
-                bounds = [f"ctid >= '({done},0)'::tid"] if done else []
-                bounds += [f"ctid < '({end},0)'::tid"] if end < blocks else []
-                ranges.append([*bounds, *since])
+                ranges.append([*in_pages(done, end, blocks), *since])
                 done = min(end, max(blocks, 1))
             # A state covers all that came before it: so behind the last of them, not the first.
             yield from self._select(*ranges)
             yield replace(here, block=done)
-
-    def _file(self) -> tuple[int, int]:
-        query = (
-            "SELECT pg_relation_filenode(%s::oid)::bigint, pg_relation_size(%s::oid)"
-            " / current_setting('block_size')::bigint"
-        )
-        rows = rows_of(self._connection, query, (self._relation.oid, self._relation.oid))
-        file, blocks = rows[0]
-        return file, blocks
 
     def _since(self, transaction: int | None) -> list[str]:
         """Returns the condition that a row was written by this transaction or a later one."""
         if transaction is None or not self._relation.has_transactions:
             return []
         if not 0 <= self._now - transaction < _HALF_OF_ALL:
-            raise ConfigError(
+            raise _outdated(
+                self._relation,
                 f"The state of {self._relation} is of another server, or two thousand million"
                 " transactions old: what changed since cannot be told.",
-                remedy="Reset the stream's state (`penstock state reset`), and it is read anew.",
-                stream=str(self._relation),
             )
         number = transaction & 0xFFFFFFFF
         return [f"age(xmin) BETWEEN 0 AND age('{number}'::xid)"]
@@ -356,6 +381,14 @@ class _Reading:
         for batch in copy_out(self._connection, query, wires):
             if batch.num_rows:
                 yield batch
+
+
+def _outdated(relation: Relation, message: str) -> StateOutdated:
+    return StateOutdated(
+        message,
+        remedy="Reset the stream's state (`penstock state reset`), and it is read anew.",
+        stream=str(relation),
+    )
 
 
 def _input(cursor: RelationColumn) -> str:

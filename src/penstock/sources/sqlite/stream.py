@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from penstock.data.arrays import of_values
 from penstock.data.types import JSON_TYPE, Column, Kind, stream_schema
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, StateOutdated
 from penstock.protocol.catalog import PropertyPath, SyncMode
 from penstock.sdk.sql.asked import wanted
 from penstock.sdk.sqlite.connection import translated
@@ -92,11 +92,20 @@ class SQLiteStream:
             position = {}
         if cursor is not None and position and position.get("cursor") != cursor.name:
             position = {}
+        file = _file(self.path) if request.mode is SyncMode.FULL_REFRESH else None
+        if file is not None and position.get("row") is not None and position.get("file") != file:
+            raise StateOutdated(
+                f"{self.path} was written to after a reading of {self.name} was interrupted.",
+                remedy="Reset the stream's state (`penstock state reset`), and it is read anew.",
+                stream=self.name,
+            )
         connection = open_file(self.path)
         try:
             with translated(self.path):
                 connection.execute("BEGIN")
-                yield from self._rows(connection, request, cursor, position)
+                for item in self._rows(connection, request, cursor, position):
+                    is_mark = isinstance(item, State) and file is not None
+                    yield State({**item.value, "file": file}) if is_mark else item
         finally:
             connection.close()
 
@@ -189,7 +198,8 @@ def _position(state: Mapping[str, Any] | None, stream: str) -> Mapping[str, Any]
         return {}
     row, value = state.get("row"), state.get("value")
     is_sound = (
-        state.keys() == {"row", "cursor", "value"}
+        state.keys() - {"file"} == {"row", "cursor", "value"}
+        and isinstance(state.get("file", ""), str)
         and (row is None or (isinstance(row, int) and not isinstance(row, bool)))
         and (value is None or isinstance(value, str | int | float))
         and (state["cursor"] is None or isinstance(state["cursor"], str))
@@ -202,6 +212,20 @@ def _position(state: Mapping[str, Any] | None, stream: str) -> Mapping[str, Any]
             stream=stream,
         )
     return state
+
+
+def _file(path: Path) -> str:
+    """Returns what is no longer the same after the file was written to.
+
+    With the counter of changes in its head (sqlite.org/fileformat.html, 1.3.7): two writings may
+    fall into one tick of the clock.
+    """
+    with path.open("rb") as opened:
+        opened.seek(24)
+        counter = int.from_bytes(opened.read(4), "big")
+    log = path.with_name(path.name + "-wal")
+    seen = [each.stat() for each in (path, log) if each.exists() and each.stat().st_size]
+    return " ".join([str(counter), *(f"{each.st_size}@{each.st_mtime_ns}" for each in seen)])
 
 
 def _array(values: Sequence[Any], column: RelationColumn) -> pa.Array:

@@ -26,10 +26,10 @@ class SchemaCase:
 
 
 def _type_change(
-    old: Kind, olds: tuple[Cell, ...], new: Kind, news: tuple[Cell, ...]
+    old: Kind, olds: tuple[Cell, ...], new: Kind, news: tuple[Cell, ...], *, what: str = ""
 ) -> SchemaCase:
     return SchemaCase(
-        name=f"{old} to {new}",
+        name=f"{old} to {new}{what}",
         before={"id": Kind.INTEGER, "value": old},
         after={"id": Kind.INTEGER, "value": new},
         first=tuple({"id": i, "value": cell} for i, cell in enumerate((*olds, None))),
@@ -114,11 +114,25 @@ TYPES: Final = (
     _type_change(Kind.JSON, ('{"a": 1}', "[1]"), Kind.STRING, ("text",)),
 )
 
+_INEXACTLY: Final = ", values that do not fit"
+
 INEXACT: Final = (
-    _type_change(Kind.INTEGER, (_BIG, 1), Kind.NUMBER, (0.5,)),
-    _type_change(Kind.NUMBER, (0.5,), Kind.INTEGER, (_BIG,)),
-    _type_change(Kind.NUMBER, (0.1,), Kind.DECIMAL, (Decimal("12345678901234567.123456789"),)),
-    _type_change(Kind.DECIMAL, (Decimal("12345678901234567.123456789"),), Kind.NUMBER, (1e300,)),
+    _type_change(Kind.INTEGER, (_BIG, 1), Kind.NUMBER, (0.5,), what=_INEXACTLY),
+    _type_change(Kind.NUMBER, (0.5,), Kind.INTEGER, (_BIG,), what=_INEXACTLY),
+    _type_change(
+        Kind.NUMBER,
+        (0.1,),
+        Kind.DECIMAL,
+        (Decimal("12345678901234567.123456789"),),
+        what=_INEXACTLY,
+    ),
+    _type_change(
+        Kind.DECIMAL,
+        (Decimal("12345678901234567.123456789"),),
+        Kind.NUMBER,
+        (1e300,),
+        what=_INEXACTLY,
+    ),
 )
 """Where the obvious wider type would change a value: kept exact, or null or rounded on record."""
 

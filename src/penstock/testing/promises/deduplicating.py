@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+import pytest
+
 from penstock.data.types import Kind
-from penstock.sdk.destination import StreamPlan, WriteMode
+from penstock.sdk.destination import Empties, StreamPlan, WriteMode
 from penstock.testing import expect
 from penstock.testing.cases.dedup import DedupCase
 from penstock.testing.cells import Row
+from penstock.testing.faults import Injected
 from penstock.testing.feed import EXTRACTED_AT, batch_of, by_key, state_at
 from penstock.testing.lab import Lab, plan_for
 
@@ -38,6 +42,29 @@ class Deduplicating:
         lab.load(replace(plan, generation_id=1), [{"id": 1, "at": 50}, {"id": 2, "at": 50}])
         lab.load(replace(plan, generation_id=2), [{"id": 1, "at": 1}])
         lab.holds(plan, [{"id": 1, "at": 1}], "an older cursor, but of the newer generation")
+
+    def test_emptying_takes_effect_with_its_commit_and_not_before(self, lab: Lab) -> None:
+        if WriteMode.APPEND_DEDUP not in lab.capabilities.modes:
+            pytest.skip("this destination does not deduplicate")
+        kinds = {"id": Kind.INTEGER, "at": Kind.INTEGER}
+        plan = plan_for(lab.table("emptied"), kinds, WriteMode.APPEND_DEDUP, key=["id"])
+        before: list[Row] = [{"id": 1, "at": 5}, {"id": 2, "at": 5}]
+        lab.load(plan, before)
+        with suppress(Injected), lab.connect().open(plan) as writer:
+            if not isinstance(writer, Empties):
+                pytest.skip("this destination does not empty tables")
+            writer.write(batch_of(plan, [{"id": 3, "at": 5}]))
+            writer.empty()
+            raise Injected
+        lab.holds(plan, before, "emptied, and never committed")
+        with lab.connect().open(plan) as writer:
+            if not isinstance(writer, Empties):
+                raise expect.broken("only the first of two writers empties tables")
+            writer.write(batch_of(plan, [{"id": 3, "at": 5}]))
+            writer.empty()
+            writer.write(batch_of(plan, [{"id": 1, "at": 1}]))
+            expect.equal(2, writer.finish(state_at(plan, 1)), "rows counted by finish")
+        lab.holds(plan, [{"id": 1, "at": 1}], "what came after the table was emptied")
 
     def test_many_random_rows_are_deduplicated_by_the_rule(
         self, lab: Lab, dedup_mode: WriteMode

@@ -15,6 +15,7 @@ import { Page } from "../../parts/Page";
 import { Status } from "../../parts/Status";
 import { ago, count } from "../../parts/format";
 import { useChange, type Connection } from "./calls";
+import { TagBadge, useTags, type Tag } from "./tags";
 import { words } from "./words";
 
 const PAGE = 100;
@@ -25,6 +26,8 @@ export function ConnectionList() {
   const { workspaceId } = useSession();
   const [asked = "", setAsked] = useAddress("q");
   const [status = "all", setStatus] = useAddress("status");
+  const [tag, setTag] = useAddress("tag");
+  const tags = useTags(workspaceId);
   const [search, setSearch] = useState(asked);
   const [settled] = useDebouncedValue(search.trim(), 200);
   useEffect(() => {
@@ -32,7 +35,7 @@ export function ConnectionList() {
   }, [settled, asked, setAsked]);
   const filter: Filter = status === "active" || status === "inactive" ? status : "all";
   const query = useInfiniteQuery({
-    queryKey: ["connections", "list", workspaceId, settled, filter],
+    queryKey: ["connections", "list", workspaceId, settled, filter, tag],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam }) =>
       found(
@@ -43,6 +46,7 @@ export function ConnectionList() {
               limit: PAGE,
               ...(settled === "" ? {} : { q: settled }),
               ...(filter === "all" ? {} : { status: [filter] }),
+              ...(tag === undefined ? {} : { tag_id: [tag] }),
               ...(pageParam === undefined ? {} : { after: pageParam }),
             },
           },
@@ -57,7 +61,7 @@ export function ConnectionList() {
     </Button>
   );
   const items = (query.data?.pages.flatMap((page) => page.items) ?? []) as Connection[];
-  const isNarrowed = settled !== "" || filter !== "all";
+  const isNarrowed = settled !== "" || filter !== "all" || tag !== undefined;
   const isEmpty = query.data !== undefined && items.length === 0;
   return (
     <Page title={words.connections} actions={add}>
@@ -87,9 +91,20 @@ export function ConnectionList() {
               value={filter}
               onChange={(event) => setStatus(event.currentTarget.value)}
             />
+            {tags.data && tags.data.length > 0 && (
+              <NativeSelect
+                aria-label={words.tags.filter}
+                data={[
+                  { value: "", label: words.tags.all },
+                  ...tags.data.map((each) => ({ value: each.id, label: each.name })),
+                ]}
+                value={tag ?? ""}
+                onChange={(event) => setTag(event.currentTarget.value || undefined)}
+              />
+            )}
           </Group>
           {isEmpty && <Text c="dimmed">{words.list.none}</Text>}
-          {items.length > 0 && <Rows items={items} />}
+          {items.length > 0 && <Rows items={items} tags={tags.data ?? []} />}
           {query.hasNextPage && (
             <div>
               <Button
@@ -107,7 +122,7 @@ export function ConnectionList() {
   );
 }
 
-function Rows({ items }: { items: Connection[] }) {
+function Rows({ items, tags }: { items: Connection[]; tags: readonly Tag[] }) {
   return (
     <Table.ScrollContainer minWidth={720}>
       <Table highlightOnHover verticalSpacing="sm">
@@ -123,7 +138,11 @@ function Rows({ items }: { items: Connection[] }) {
         </Table.Thead>
         <Table.Tbody>
           {items.map((each) => (
-            <Row key={each.id} connection={each} />
+            <Row
+              key={each.id}
+              connection={each}
+              tags={tags.filter((tag) => each.tags.includes(tag.id))}
+            />
           ))}
         </Table.Tbody>
       </Table>
@@ -131,7 +150,7 @@ function Rows({ items }: { items: Connection[] }) {
   );
 }
 
-function Row({ connection }: { connection: Connection }) {
+function Row({ connection, tags }: { connection: Connection; tags: readonly Tag[] }) {
   const change = useChange(connection.id);
   const last = connection.last_run;
   const isOn = connection.status === "active";
@@ -147,6 +166,9 @@ function Row({ connection }: { connection: Connection }) {
               {words.list.breaking}
             </Badge>
           )}
+          {tags.map((tag) => (
+            <TagBadge key={tag.id} tag={tag} />
+          ))}
         </Group>
         <Text size="xs" c="dimmed">
           {connection.source_name} → {connection.destination_name}

@@ -23,6 +23,7 @@ const PARTS: Record<keyof typeof words.page.tabs, ComponentType<PartProps>> = {
   timeline: lazy(() => import("./TimelinePart")),
   schema: lazy(() => import("./SchemaPart")),
   mappings: lazy(() => import("./MappingsPart")),
+  hooks: lazy(() => import("./HooksPart")),
   state: lazy(() => import("./StatePart")),
   settings: lazy(() => import("./SettingsPart")),
 };

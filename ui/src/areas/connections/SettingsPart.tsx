@@ -20,20 +20,32 @@ import { useState } from "react";
 import { api } from "../../api/client";
 import { Confirm } from "../../parts/Confirm";
 import { ErrorNotice } from "../../parts/Notice";
-import { useCatalog, useChange, type Connection, type ConnectionChange } from "./calls";
+import {
+  useCatalog,
+  useChange,
+  type Connection,
+  type ConnectionChange,
+  type Schedule,
+} from "./calls";
 import type { PartProps } from "./ConnectionPage";
+import type { Choice } from "./choices";
 import { Landing } from "./Landing";
 import { useNames } from "./names";
 import { asFields, namingOf, type Naming } from "./naming";
+import { StreamTimes, areComplete } from "./StreamTimes";
+import { TagsField } from "./tags";
 import { Times } from "./Times";
 import { words } from "./words";
 
+const NO_CHOICES: Choice[] = [];
 type Policy = Connection["schema_policy"];
 
 interface Form {
   name: string;
   isOn: boolean;
+  tags: string[];
   schedule: Connection["schedule"];
+  streamSchedules: Schedule[];
   naming: Naming;
   policy: Policy;
   isBackfill: boolean;
@@ -44,7 +56,9 @@ interface Form {
 const formOf = (connection: Connection): Form => ({
   name: connection.name,
   isOn: connection.status === "active",
+  tags: connection.tags,
   schedule: connection.schedule,
+  streamSchedules: connection.stream_schedules,
   naming: namingOf(connection),
   policy: connection.schema_policy,
   isBackfill: connection.backfills_new_columns,
@@ -58,6 +72,8 @@ function changesOf(before: Form, after: Form, connection: Connection): Connectio
   return {
     ...(is("name") ? { name: after.name } : {}),
     ...(is("isOn") ? { status: after.isOn ? ("active" as const) : ("inactive" as const) } : {}),
+    ...(is("tags") ? { tags: after.tags } : {}),
+    ...(is("streamSchedules") ? { stream_schedules: after.streamSchedules } : {}),
     ...(is("schedule") ? { schedule: after.schedule } : {}),
     ...(is("naming") ? asFields(after.naming, connection.settings) : {}),
     ...(is("policy") ? { schema_policy: after.policy } : {}),
@@ -79,13 +95,15 @@ export default function SettingsPart({ connection }: PartProps) {
   }
   const change = useChange(connection.id);
   const catalog = useCatalog(connection.streams === null ? connection.source_id : null);
+  const choices =
+    connection.streams ?? catalog.data?.streams.map((each) => each.suggested) ?? NO_CHOICES;
   const names = useNames({
     sourceId: connection.source_id,
     destinationId: connection.destination_id,
-    choices: connection.streams ?? catalog.data?.streams.map((each) => each.suggested) ?? [],
+    choices,
     naming: form.naming,
   });
-  const set = (part: Partial<Form>) => setForm({ ...form, ...part });
+  const set = (part: Partial<Form>) => setForm((before) => ({ ...before, ...part }));
   const isNamed = form.name.trim() !== "";
   return (
     <Stack gap="lg">
@@ -120,6 +138,11 @@ export default function SettingsPart({ connection }: PartProps) {
                 checked={form.isOn}
                 onChange={(event) => set({ isOn: event.currentTarget.checked })}
               />
+              <TagsField
+                workspaceId={connection.workspace_id}
+                tags={form.tags}
+                onTags={(tags) => set({ tags })}
+              />
             </Stack>
           </Paper>
           <Section title={words.times.title}>
@@ -137,6 +160,14 @@ export default function SettingsPart({ connection }: PartProps) {
               onChange={(value) => {
                 if (typeof value === "number") set({ priority: value });
               }}
+            />
+          </Section>
+          <Section title={words.streamTimes.title}>
+            <StreamTimes
+              schedules={form.streamSchedules}
+              onSchedules={(streamSchedules) => set({ streamSchedules })}
+              streams={choices}
+              connectionId={connection.id}
             />
           </Section>
           <Section title={words.landing.title}>
@@ -168,7 +199,11 @@ export default function SettingsPart({ connection }: PartProps) {
           </Section>
           {change.isError && <ErrorNotice error={change.error} />}
           <Group aria-live="polite">
-            <Button type="submit" disabled={!isTouched || !isNamed} loading={change.isPending}>
+            <Button
+              type="submit"
+              disabled={!isTouched || !isNamed || !areComplete(form.streamSchedules)}
+              loading={change.isPending}
+            >
               {words.settings.save}
             </Button>
             {!isTouched && change.isSuccess && (

@@ -28,6 +28,7 @@ import { useRef, useState } from "react";
 
 import { api, found } from "../../api/client";
 import { useSession } from "../../api/session";
+import { Confirm } from "../../parts/Confirm";
 import { EmptyState, ErrorNotice, Waiting, problemOf } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
 import { ago } from "../../parts/format";
@@ -250,6 +251,7 @@ function Settings(props: {
       await client.invalidateQueries({ queryKey: [`${kind}s`] });
     },
   });
+  const [isAsked, setIsAsked] = useState(false);
   const withConfig = (then: (config: JsonObject) => void) => {
     const config = form.current?.submit();
     if (config) then(config);
@@ -305,7 +307,6 @@ function Settings(props: {
                 )}
               </div>
               {save.isError && <ErrorNotice error={save.error} />}
-              {remove.isError && <ErrorNotice error={remove.error} />}
               <Group justify="space-between">
                 <Group>
                   <Button type="submit" loading={save.isPending} disabled={name.trim() === ""}>
@@ -320,14 +321,7 @@ function Settings(props: {
                   </Button>
                 </Group>
                 {saved && (
-                  <Button
-                    variant="subtle"
-                    color="red"
-                    loading={remove.isPending}
-                    onClick={() => {
-                      if (window.confirm(words.removeAsks(saved.name))) remove.mutate(saved.id);
-                    }}
-                  >
+                  <Button variant="subtle" color="red" onClick={() => setIsAsked(true)}>
                     {words.remove}
                   </Button>
                 )}
@@ -335,6 +329,20 @@ function Settings(props: {
             </Stack>
           </form>
         </Paper>
+      )}
+      {saved && isAsked && (
+        <Confirm
+          title={words.removeTitle(saved.name)}
+          yes={words.remove}
+          no={words.back}
+          isDangerous
+          isPending={remove.isPending}
+          error={remove.error}
+          onYes={() => remove.mutate(saved.id)}
+          onNo={() => setIsAsked(false)}
+        >
+          <Text size="sm">{words.removeText}</Text>
+        </Confirm>
       )}
     </Page>
   );

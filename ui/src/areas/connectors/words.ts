@@ -29,5 +29,7 @@ export const words = {
   save: "Save",
   test: "Test",
   remove: "Remove",
-  removeAsks: (name: string) => `Remove ${name} and its secrets?`,
+  removeTitle: (name: string) => `Remove ${name}`,
+  removeText: "Its settings and secrets go; rows that were moved stay where they are.",
+  back: "Back",
 };

@@ -29,6 +29,7 @@ export function Question(props: { destinationId: string; first: string }) {
         minRows={4}
         maxRows={16}
         spellCheck={false}
+        placeholder={words.sql.example}
         styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
         value={sql}
         onChange={(event) => setSql(event.currentTarget.value)}

@@ -59,6 +59,7 @@ export const words = {
   sql: {
     title: (name: string) => `Ask ${name}`,
     label: "One SELECT",
+    example: "SELECT count(*) FROM users",
     about:
       "It can change nothing and reaches only this destination's tables. The audit log keeps who asked what.",
     run: "Run",

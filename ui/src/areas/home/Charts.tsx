@@ -25,6 +25,8 @@ interface Chart {
   series: BarChartSeries[];
   format: (value: number) => string;
   isStacked?: boolean;
+  /** Half a run or half a row is none. */
+  allowsDecimals?: boolean;
 }
 
 const CHARTS: Chart[] = [
@@ -45,6 +47,7 @@ const CHARTS: Chart[] = [
       { name: "longest_seconds", label: words.longest, color: "grape.9" },
     ],
     format: duration,
+    allowsDecimals: true,
   },
   {
     title: words.runs,
@@ -85,7 +88,7 @@ export default function Charts({ days }: { days: Day[] }) {
                 withLegend={chart.series.length > 1}
                 tickLine="none"
                 gridAxis="x"
-                yAxisProps={{ width: 64 }}
+                yAxisProps={{ width: 64, allowDecimals: chart.allowsDecimals ?? false }}
                 xAxisProps={{ minTickGap: 24 }}
                 barProps={{ isAnimationActive: false }}
                 barChartProps={{ accessibilityLayer: false }}

@@ -224,7 +224,7 @@ function Part(props: { title: string; text?: string; total?: number; children: R
 function Failed({ runs }: { runs: Schemas["RunShown"][] }) {
   return (
     <Part title={words.failed} text={words.failedText} total={runs.length}>
-      <Table.ScrollContainer minWidth={480}>
+      <Table.ScrollContainer minWidth={640}>
         <Table>
           <Table.Thead>
             <Table.Tr>
@@ -304,12 +304,23 @@ function Late({ items }: { items: Schemas["LateShown"][] }) {
 
 function To({ to, children }: { to: string; children: ReactNode }) {
   return (
-    <Anchor component={Link} to={to} size="sm" fw={600} underline="never">
+    <Anchor
+      component={Link}
+      to={to}
+      size="sm"
+      fw={600}
+      underline="never"
+      style={{ whiteSpace: "nowrap" }}
+    >
       {children}
     </Anchor>
   );
 }
 
 function Moment({ instant }: { instant: string }) {
-  return <span title={at(instant)}>{ago(instant)}</span>;
+  return (
+    <span title={at(instant)} style={{ whiteSpace: "nowrap" }}>
+      {ago(instant)}
+    </span>
+  );
 }

@@ -11,6 +11,7 @@ import { isActive, useCancel, useRun } from "./calls";
 import { Figures } from "./Figures";
 import { LogOf } from "./Log";
 import { Receipt } from "./Receipt";
+import { RunHooks } from "./RunHooks";
 import { RunStreams } from "./RunStreams";
 import { words } from "./words";
 
@@ -85,6 +86,7 @@ export function RunPage() {
         <>
           {shown.status === "succeeded" && <Receipt runId={id} />}
           <Figures run={shown} />
+          {shown.hooks.length > 0 && <RunHooks hooks={shown.hooks} />}
           <RunStreams run={shown} />
           {shown.status === "failed" && hasReceipt && <Receipt runId={id} />}
         </>

@@ -29,7 +29,7 @@ export function RunStreams({ run }: { run: Run }) {
             <Table stickyHeader miw={640}>
               <Table.Thead style={{ background: "var(--mantine-color-body)" }}>
                 <Table.Tr>
-                  <Table.Th>{words.streams}</Table.Th>
+                  <Table.Th>{words.stream}</Table.Th>
                   <Table.Th>{words.proof.status}</Table.Th>
                   <Table.Th w={160}>{words.progress}</Table.Th>
                   <Table.Th ta="right">{words.proof.read}</Table.Th>

@@ -6,19 +6,20 @@ import { Link } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
 import { Status } from "../../parts/Status";
 import { ago, bytes, count } from "../../parts/format";
+import { words } from "./words";
 
 export function RunTable({ runs }: { runs: Omit<Schemas["RunShown"], "streams">[] }) {
   return (
-    <Table.ScrollContainer minWidth={480}>
+    <Table.ScrollContainer minWidth={640}>
       <Table highlightOnHover>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th>Run</Table.Th>
-            <Table.Th>Connection</Table.Th>
-            <Table.Th>Status</Table.Th>
-            <Table.Th>Asked for</Table.Th>
-            <Table.Th ta="right">Rows</Table.Th>
-            <Table.Th ta="right">Volume</Table.Th>
+            <Table.Th>{words.list.run}</Table.Th>
+            <Table.Th>{words.list.connection}</Table.Th>
+            <Table.Th>{words.list.status}</Table.Th>
+            <Table.Th>{words.list.when}</Table.Th>
+            <Table.Th ta="right">{words.list.rows}</Table.Th>
+            <Table.Th ta="right">{words.list.volume}</Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -38,7 +39,7 @@ export function RunTable({ runs }: { runs: Omit<Schemas["RunShown"], "streams">[
               <Table.Td>
                 <Status value={run.status} />
               </Table.Td>
-              <Table.Td>{ago(run.created_at)}</Table.Td>
+              <Table.Td style={{ whiteSpace: "nowrap" }}>{ago(run.created_at)}</Table.Td>
               <Table.Td ta="right">{count(run.rows_committed)}</Table.Td>
               <Table.Td ta="right">{bytes(run.bytes_committed)}</Table.Td>
             </Table.Tr>

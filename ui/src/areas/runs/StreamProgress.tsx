@@ -3,6 +3,7 @@
 import { Progress } from "@mantine/core";
 
 import type { StreamFigures } from "./calls";
+import { words } from "./words";
 
 export function StreamProgress({ figures }: { figures: StreamFigures }) {
   const isDone = figures.status === "complete";
@@ -12,7 +13,7 @@ export function StreamProgress({ figures }: { figures: StreamFigures }) {
   const value = isDone ? 100 : Math.min(100, (100 * figures.rows_read) / estimated);
   return (
     <Progress
-      aria-label={`Progress of ${figures.name}`}
+      aria-label={words.progressOf(figures.name)}
       color={isDone ? "green" : "blue"}
       animated={figures.status === "running"}
       value={value}

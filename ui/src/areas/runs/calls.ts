@@ -15,6 +15,10 @@ export type StreamFigures = Schemas["StreamShown"];
 const ACTIVE: readonly string[] = ["queued", "running", "waiting"];
 export const isActive = (run: { status: string }) => ACTIVE.includes(run.status);
 
+const HOOKS_MS = 2_000;
+const isUnderWay = (hook: { status: string }) =>
+  hook.status === "pending" || hook.status === "running";
+
 /** Returns a run, its figures new as long as it goes on. */
 export function useRun(id: number, isWatched = true) {
   const client = useQueryClient();
@@ -22,6 +26,9 @@ export function useRun(id: number, isWatched = true) {
     queryKey: ["runs", id],
     queryFn: async (): Promise<Run> =>
       found(await api.GET("/api/v1/runs/{run_id}", { params: { path: { run_id: id } } })),
+    // No event tells of each step after a run.
+    refetchInterval: (query) =>
+      query.state.data?.hooks.some(isUnderWay) === true ? HOOKS_MS : false,
   });
   const goesOn = isWatched && run.data !== undefined && isActive(run.data);
   useEffect(() => {

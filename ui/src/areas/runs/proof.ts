@@ -1,5 +1,9 @@
 // The receipt of a run, and the only judge of whether it proves that everything arrived.
 
+import { words as all } from "./words";
+
+const words = all.proof;
+
 export interface StreamProof {
   table: string;
   stream: { name: string; namespace?: string };
@@ -28,13 +32,9 @@ export function verdictOf(proof: Proof): { isProved: boolean; words: string } {
   const streams = proof.streams ?? [];
   const unproved = streams.filter((stream) => !isProved(stream));
   if (proof.outcome !== "succeeded" || unproved.length > 0) {
-    const names = unproved.map((stream) => stream.table).join(", ");
-    return { isProved: false, words: `Not proved${names === "" ? "" : `: ${names}`}` };
+    const tables = unproved.map((stream) => stream.table).join(", ");
+    return { isProved: false, words: words.unproved(tables) };
   }
   const isFiltered = streams.some((stream) => (stream.rows_filtered ?? 0) > 0);
-  const read = isFiltered ? "read = filtered + sent" : "read = sent";
-  return {
-    isProved: true,
-    words: `Proved complete: ${read}${isFiltered ? ", sent" : ""} = committed`,
-  };
+  return { isProved: true, words: isFiltered ? words.provedFiltered : words.proved };
 }

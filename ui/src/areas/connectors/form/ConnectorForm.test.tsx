@@ -66,6 +66,12 @@ describe("the form of a connector", () => {
     expect(handle().submit()).toEqual({ host: "db", password: "new" });
   });
 
+  it("says what is wrong with one word of a list at the list", () => {
+    const { handle } = drawn(SPEC, { host: "db", password: "secret", schemas: ["public", ""] });
+    act(() => expect(handle().submit()).toBeUndefined());
+    expect(screen.getAllByText("This is needed.")).toHaveLength(1);
+  });
+
   it("shows a problem found by the server at its field, also inside optional settings", () => {
     const { handle } = drawn(SPEC, { host: "db", password: MASK });
     act(() => handle().show(new Map([["/port", "Nothing answers at this port."]])));

@@ -8,6 +8,7 @@ import { fieldsOfSpec, initialValue } from "./fields";
 import { pointer, valueAt, type Json, type JsonObject, type Path } from "./json";
 import { problemsOf, type Problems } from "./problems";
 import { FormContext, FormStore } from "./store";
+import { words } from "./words";
 
 export interface ConnectorFormHandle {
   /** Returns the configuration; undefined, with each problem shown at its field, when it is not ready. */
@@ -65,7 +66,7 @@ export const ConnectorForm = forwardRef<ConnectorFormHandle, Props>(function Con
     <FormContext.Provider value={store}>
       <Stack ref={place}>
         {elsewhere.length > 0 && (
-          <Alert color="red" title="These settings do not fit">
+          <Alert color="red" title={words.doNotFit}>
             {elsewhere.map((problem) => (
               <div key={problem}>{problem}</div>
             ))}

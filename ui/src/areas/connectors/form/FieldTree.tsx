@@ -2,6 +2,7 @@
 
 import {
   ActionIcon,
+  Box,
   Button,
   Collapse,
   Fieldset,
@@ -13,7 +14,7 @@ import {
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconChevronDown, IconChevronRight, IconPlus, IconTrash } from "@tabler/icons-react";
-import { memo, useState } from "react";
+import { memo, useDeferredValue, useState } from "react";
 
 import { RichText } from "../../../parts/RichText";
 import {
@@ -36,6 +37,7 @@ import {
 } from "./inputs";
 import { isObject, shown, type Json, type Path } from "./json";
 import { useField, useFormStore, useHasProblem } from "./store";
+import { words } from "./words";
 
 export const FieldTree = memo(function FieldTree({ field, path }: Props<Field>) {
   if (field.isHidden) return null;
@@ -89,10 +91,14 @@ export function Fields({ fields, path }: { fields: readonly Field[]; path: Path 
   );
 }
 
+/** So many fields fill any screen; those below them are drawn when these are seen. */
+const SEEN_FIRST = 40;
+
 function Several({ fields, path }: { fields: readonly Field[]; path: Path }) {
+  const drawn = useDeferredValue(fields.length, SEEN_FIRST);
   return (
     <Stack>
-      {fields.map((field) => (
+      {fields.slice(0, drawn).map((field) => (
         <Placed key={field.name} field={field} parent={path} />
       ))}
     </Stack>
@@ -126,8 +132,7 @@ function Optional({ fields, path }: { fields: readonly Field[]; path: Path }) {
         aria-expanded={isShown}
         onClick={toggle}
       >
-        Optional settings ({fields.length}
-        {given.length > 0 ? `, ${given.length} changed` : ""})
+        {words.optional(fields.length, given.length)}
       </Button>
       {wasShown && (
         <Collapse expanded={isShown}>
@@ -172,7 +177,7 @@ function Choice({ field, path }: Props<ChoiceField>) {
         value={index < 0 ? null : String(index)}
         clearable={!field.isRequired}
         allowDeselect={false}
-        placeholder="Choose one"
+        placeholder={words.chooseOne}
         onChange={choose}
       />
       {chosen && <Chosen key={index} option={chosen} path={path} />}
@@ -205,7 +210,7 @@ function optionTitle(option: Field, at: number): string {
   if (option.title) return option.title;
   if (option.kind === "const") return shown(option.value);
   const constant = option.kind === "group" && option.fields.find((field) => field.kind === "const");
-  return constant ? shown(constant.value) : `Option ${at + 1}`;
+  return constant ? shown(constant.value) : words.option(at + 1);
 }
 
 function ListOfGroups({ field, path }: Props<ListField>) {
@@ -231,29 +236,43 @@ function ListOfGroups({ field, path }: Props<ListField>) {
             <RichText text={field.description} />
           </Text>
         )}
-        {items.map((_, index) => (
-          <Paper key={known[index]} withBorder p="md">
-            <Group justify="space-between" mb="xs">
-              <Text size="sm" fw={600}>
-                {index + 1}
-              </Text>
-              <ActionIcon
-                variant="subtle"
-                color="red"
-                aria-label={`Remove ${field.title} ${index + 1}`}
-                onClick={() => remove(index)}
-              >
-                <IconTrash size={16} />
-              </ActionIcon>
-            </Group>
+        {items.map((_, index) => {
+          const bin = (
+            <ActionIcon
+              variant="subtle"
+              color="red"
+              aria-label={words.remove(field.title, index + 1)}
+              onClick={() => remove(index)}
+            >
+              <IconTrash size={16} />
+            </ActionIcon>
+          );
+          const item = (
             <ListItem
               key={`${known[index] ?? index}-${index}`}
               field={field.item}
               path={path}
               index={index}
             />
-          </Paper>
-        ))}
+          );
+          // A box of its own around one text would only take its room.
+          return field.item.kind === "text" ? (
+            <Group key={known[index]} wrap="nowrap" align="start" gap="xs">
+              <Box flex={1}>{item}</Box>
+              {bin}
+            </Group>
+          ) : (
+            <Paper key={known[index]} withBorder p="md">
+              <Group justify="space-between" mb="xs">
+                <Text size="sm" fw={600}>
+                  {index + 1}
+                </Text>
+                {bin}
+              </Group>
+              {item}
+            </Paper>
+          );
+        })}
         {problem && (
           <Text size="sm" c="red">
             {problem}
@@ -266,7 +285,7 @@ function ListOfGroups({ field, path }: Props<ListField>) {
           onClick={add}
           style={{ alignSelf: "start" }}
         >
-          Add
+          {words.add}
         </Button>
       </Stack>
     </Fieldset>
@@ -276,5 +295,5 @@ function ListOfGroups({ field, path }: Props<ListField>) {
 function ListItem({ field, path, index }: { field: Field; path: Path; index: number }) {
   const [here] = useState(() => [...path, index]);
   if (field.kind === "group") return <Fields fields={field.fields} path={here} />;
-  return <FieldTree field={{ ...field, title: field.title || "Value" }} path={here} />;
+  return <FieldTree field={{ ...field, title: field.title || words.value }} path={here} />;
 }

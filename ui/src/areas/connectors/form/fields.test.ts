@@ -155,3 +155,24 @@ describe("problems of a configuration", () => {
     expect(problemsOf(root, value).size).toBe(0);
   });
 });
+
+describe("what a new configuration begins with", () => {
+  it("has no setting that a default says is not given", () => {
+    const schema = {
+      type: "object",
+      properties: {
+        options: {
+          type: "object",
+          properties: {
+            delimiter: { type: "string" },
+            header: { type: "boolean" },
+            free: { type: "object", additionalProperties: true },
+          },
+          default: { delimiter: null, header: false, free: { kept: null } },
+        },
+      },
+    };
+    const begun = initialValue(fieldsOfSpec(schema));
+    expect(begun).toEqual({ options: { header: false, free: { kept: null } } });
+  });
+});

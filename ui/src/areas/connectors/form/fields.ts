@@ -91,19 +91,36 @@ export function initialValue(field: Field): Json | undefined {
       const value: JsonObject = {};
       for (const inner of field.fields) {
         const initial =
-          inner.isRequired || inner.kind === "const" ? initialValue(inner) : inner.default;
+          inner.isRequired || inner.kind === "const"
+            ? initialValue(inner)
+            : settled(inner, inner.default);
         if (initial !== undefined) value[inner.name] = initial;
       }
       return value;
     }
     case "choice": {
-      if (field.default !== undefined) return field.default;
+      if (field.default !== undefined) return settled(field, field.default);
       const first = field.options[0];
       return first && initialValue(first);
     }
     default:
       return field.default;
   }
+}
+
+/** Returns a default without the nulls by which some connectors say that a setting is not given. */
+function settled(field: Field, value: Json | undefined): Json | undefined {
+  if (!isObject(value)) return value;
+  const group = field.kind === "choice" ? field.options[chosenOption(field, value)] : field;
+  if (group?.kind !== "group") return value;
+  const known = new Map(group.fields.map((inner) => [inner.name, inner]));
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, given]): [string, Json][] => {
+      const inner = known.get(name);
+      if (inner === undefined) return [[name, given]];
+      return given === null ? [] : [[name, settled(inner, given) ?? given]];
+    }),
+  );
 }
 
 /**

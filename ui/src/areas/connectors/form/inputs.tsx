@@ -29,7 +29,8 @@ import type {
   TextField,
 } from "./fields";
 import { isEqual, shown, type Json, type Path } from "./json";
-import { useField } from "./store";
+import { useField, useProblemWithin } from "./store";
+import { words } from "./words";
 
 function named(field: Field) {
   return {
@@ -112,12 +113,12 @@ function SecretInput({ field, path }: Props<TextField>) {
     return (
       <TextInput
         {...shared}
-        value="Saved; never shown again"
+        value={words.secretKept}
         readOnly
         rightSectionWidth={90}
         rightSection={
           <Button variant="subtle" size="compact-sm" onClick={() => set(undefined)}>
-            Change
+            {words.secretChange}
           </Button>
         }
       />
@@ -191,9 +192,7 @@ export const SelectInputField = memo(function SelectInputField({
   return (
     <Select
       {...labels(field)}
-      error={
-        problem ?? (value !== undefined && chosen < 0 ? "This is not among the choices." : null)
-      }
+      error={problem ?? (value !== undefined && chosen < 0 ? words.noChoice : null)}
       data={field.options.map((option, index) => ({ value: String(index), label: shown(option) }))}
       value={chosen < 0 ? null : String(chosen)}
       placeholder={field.default === undefined ? undefined : shown(field.default)}
@@ -206,9 +205,10 @@ export const SelectInputField = memo(function SelectInputField({
 
 /** A list of texts or of choices, in one box. */
 export const WordsInputField = memo(function WordsInputField({ field, path }: Props<ListField>) {
-  const { value, problem, set } = useField(path);
-  const words = Array.isArray(value) ? value.map(shown) : [];
-  const shared = { ...labels(field), error: problem, value: words, clearable: true };
+  const { value, set } = useField(path);
+  const problem = useProblemWithin(path);
+  const given = Array.isArray(value) ? value.map(shown) : [];
+  const shared = { ...labels(field), error: problem, value: given, clearable: true };
   const keep = (next: string[]) => set(next.length === 0 && !field.isRequired ? undefined : next);
   if (field.item.kind === "select")
     return (
@@ -217,7 +217,7 @@ export const WordsInputField = memo(function WordsInputField({ field, path }: Pr
   return (
     <TagsInput
       {...shared}
-      placeholder={words.length === 0 ? "Write one and press Enter" : undefined}
+      placeholder={given.length === 0 ? words.writeOne : undefined}
       splitChars={["\n"]}
       acceptValueOnBlur
       onChange={keep}
@@ -252,7 +252,7 @@ export const JsonInputField = memo(function JsonInputField({ field, path }: Prop
     <Stack gap={4}>
       <JsonInput
         {...labels(field)}
-        error={isUnreadable ? "This is not JSON yet." : problem}
+        error={isUnreadable ? words.noJson : problem}
         autosize
         minRows={2}
         maxRows={14}
@@ -261,7 +261,7 @@ export const JsonInputField = memo(function JsonInputField({ field, path }: Prop
       />
       {isUnreadable && (
         <Anchor component="button" type="button" size="xs" onClick={() => read("")}>
-          Empty the box
+          {words.emptyBox}
         </Anchor>
       )}
     </Stack>

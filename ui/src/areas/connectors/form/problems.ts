@@ -2,6 +2,9 @@
 
 import { chosenOption, type Field } from "./fields";
 import { isObject, pointer, type Json, type Path } from "./json";
+import { words as all } from "./words";
+
+const words = all.problems;
 
 /** Problems by the JSON pointer of their field. */
 export type Problems = ReadonlyMap<string, string>;
@@ -18,45 +21,39 @@ function collect(field: Field, value: Json | undefined, path: Path, found: Map<s
   const say = (problem: string) => found.set(pointer(path), problem);
   if (isMissing(value)) {
     if (field.isRequired && !field.isHidden && field.kind !== "const" && field.kind !== "group")
-      say("This is needed.");
+      say(words.needed);
     if (field.kind !== "group" || !field.isRequired) return;
   }
   switch (field.kind) {
     case "text":
-      if (typeof value !== "string") say("This must be text.");
+      if (typeof value !== "string") say(words.text);
       else if (field.pattern !== undefined && !matches(field.pattern, value))
-        say(
-          field.patternHint
-            ? `Write it like ${field.patternHint}.`
-            : `This must match ${field.pattern}`,
-        );
+        say(field.patternHint ? words.like(field.patternHint) : words.match(field.pattern));
       else if (field.minLength !== undefined && value.length < field.minLength)
-        say(`At least ${field.minLength} characters are needed.`);
+        say(words.longer(field.minLength));
       else if (field.maxLength !== undefined && value.length > field.maxLength)
-        say(`At most ${field.maxLength} characters are allowed.`);
+        say(words.shorter(field.maxLength));
       return;
     case "number":
-      if (typeof value !== "number") say("This must be a number.");
-      else if (field.isInteger && !Number.isInteger(value)) say("This must be a whole number.");
+      if (typeof value !== "number") say(words.number);
+      else if (field.isInteger && !Number.isInteger(value)) say(words.whole);
       else if (field.minimum !== undefined && value < field.minimum)
-        say(`This must be ${field.minimum} or more.`);
-      else if (field.maximum !== undefined && value > field.maximum)
-        say(`This must be ${field.maximum} or less.`);
+        say(words.least(field.minimum));
+      else if (field.maximum !== undefined && value > field.maximum) say(words.most(field.maximum));
       return;
     case "boolean":
-      if (typeof value !== "boolean") say("This must be yes or no.");
+      if (typeof value !== "boolean") say(words.yesOrNo);
       return;
     case "list": {
-      if (!Array.isArray(value)) return void say("This must be a list.");
-      if (value.length < field.minItems) say(`At least ${field.minItems} are needed.`);
+      if (!Array.isArray(value)) return void say(words.list);
+      if (value.length < field.minItems) say(words.more(field.minItems));
       if (field.maxItems !== undefined && value.length > field.maxItems)
-        say(`At most ${field.maxItems} are allowed.`);
+        say(words.fewer(field.maxItems));
       value.forEach((item, index) => collect(field.item, item, [...path, index], found));
       return;
     }
     case "group": {
-      if (value !== undefined && !isObject(value))
-        return void say("This must be a group of values.");
+      if (value !== undefined && !isObject(value)) return void say(words.group);
       for (const inner of field.fields)
         collect(
           inner,
@@ -69,7 +66,7 @@ function collect(field: Field, value: Json | undefined, path: Path, found: Map<s
     case "choice": {
       const option = field.options[chosenOption(field, value)];
       if (option) collect(option, value, path, found);
-      else say("Choose one.");
+      else say(words.choose);
       return;
     }
     case "select":

@@ -49,7 +49,7 @@ function leaf(next: Next): Made {
 }
 
 function made(next: Next, depth: number): Made {
-  if (depth === 0) return leaf(next);
+  if (depth <= 0) return leaf(next);
   switch (next(5)) {
     case 0:
       return group(next, depth);

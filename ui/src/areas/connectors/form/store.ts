@@ -59,6 +59,16 @@ export function useField(path: Path): {
   return { value, problem, set };
 }
 
+/** What is wrong at or below a place whose parts are drawn as one. */
+export function useProblemWithin(path: Path): string | undefined {
+  const store = useFormStore();
+  const here = pointer(path);
+  return useSyncExternalStore(store.subscribe, () => {
+    const found = [...store.problems].find(([at]) => at === here || at.startsWith(`${here}/`));
+    return found?.[1];
+  });
+}
+
 /** True while some field at or below this place has a problem. */
 export function useHasProblem(path: Path, names: readonly string[]): boolean {
   const store = useFormStore();
