@@ -6,24 +6,28 @@ from itertools import takewhile
 
 from penstock.sdk.stream import descriptor_of
 from penstock.sdk.together import Rows, SharedRequest, SharedState
+from penstock.sources.mysql.changes import CURSOR, DELETED_AT
 from penstock.sources.mysql.source import Cdc
 from tests.integration.sources.test_mysql_source import source_of
 from tests.servers.mariadb import MariaDatabase
 
 
-def test_a_row_that_is_deleted_after_an_interrupted_first_reading_is_told(
+def test_what_changes_behind_an_interrupted_first_reading_is_as_the_table_has_it(
     mariadb: MariaDatabase,
 ) -> None:
-    mariadb.run("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1), (2)")
+    mariadb.run("CREATE TABLE a (id int PRIMARY KEY, n int)", "INSERT INTO a VALUES (1, 1), (2, 1)")
     source = source_of(mariadb, replication_method=Cdc())
     streams = [descriptor_of(stream) for stream in source.streams()]
-    first = source.read_together(SharedRequest(streams=streams, state=None))
-    before_rows = list(takewhile(lambda item: not isinstance(item, Rows), first))
-    committed = [item for item in before_rows if isinstance(item, SharedState)][-1]
-    mariadb.run("DELETE FROM a WHERE id = 1")
-    second = source.read_together(SharedRequest(streams=streams, state=committed))
-    told = [row for item in second if isinstance(item, Rows) for row in item.rows.to_pylist()]
-    assert [(row["id"], row["_ab_cdc_deleted_at"] is not None) for row in told] == [
-        (2, False),
-        (1, True),
-    ]
+    state, rows = None, []
+    for change in ("DELETE FROM a WHERE id = 1", "UPDATE a SET n = 2", "UPDATE a SET n = 3"):
+        attempt = source.read_together(SharedRequest(streams=streams, state=state))
+        before_rows = list(takewhile(lambda item: not isinstance(item, Rows), attempt))
+        state = [item for item in before_rows if isinstance(item, SharedState)][-1]
+        rows += [{"id": 1, "n": 1, CURSOR: state.value["cursor"], DELETED_AT: None}]
+        mariadb.run(change)
+    for item in source.read_together(SharedRequest(streams=streams, state=state)):
+        if isinstance(item, Rows):
+            rows += item.rows.to_pylist()
+    newest = {row["id"]: row for row in sorted(rows, key=lambda row: row[CURSOR])}
+    assert newest[1][DELETED_AT] is not None
+    assert (newest[2]["n"], newest[2][DELETED_AT]) == (3, None)

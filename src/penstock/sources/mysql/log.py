@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +51,8 @@ _BATCH_ROWS: Final = 20_000
 _FIRST_POSITION: Final = 4
 """Of every file: what stands before it says that the file is a log."""
 _STATE_SECONDS: Final = 5.0
+_TRANSACTIONS: Final = 10**12
+"""More than any log holds: how far the cursors of two first readings are apart."""
 _LOST_ROWS: Final = re.compile(
     r"^\s*(?:/\*.*?\*/\s*)*(?P<what>TRUNCATE(?:\s+TABLE)?|DROP\s+TABLE(?:\s+IF\s+EXISTS)?)\s+"
     r"(?P<tables>.*)",
@@ -95,10 +97,7 @@ class LogReading:
                 if start.server != now.server:
                     start = replace(start, file="", position=0, server=now.server)
                 self._take_pending(state, start)
-            else:
-                # Before any row: what is deleted between two attempts is then in the log to come.
-                yield self._state(start)
-            yield from self._first(start)
+            start = yield from self._first(start)
             until = here(connection, by_file=by_file, cursor=start.cursor)
             yield Said(level="INFO", message=f"The log is read from {start} to {until}.")
             with connected(self._address) as reader:
@@ -124,13 +123,20 @@ class LogReading:
             if place is None or place.server == start.server:
                 self._pending[stream] = place
 
-    def _first(self, start: LogPlace) -> Iterator[Item]:
-        """Yields the tables that were never read to their end, all as of one moment."""
+    def _first(self, start: LogPlace) -> Generator[Item, None, LogPlace]:
+        """Yields the tables that were never read to their end, all as of one moment.
+
+        Returns where the log is read from. The cursor of these rows is beyond that of all that is
+        in the log before their moment, and of the rows of earlier, interrupted readings.
+        """
         new = [stream for stream in self._tables if stream not in self._pending]
         if not new:
-            return
+            return start
+        start = replace(start, cursor=start.cursor + _TRANSACTIONS)
         with connected(self._address) as connection:
             place = snapshot_here(connection, self._address, cursor=start.cursor)
+            # Before any row: what is deleted between two attempts is then in the log to come.
+            yield self._state(start)
             micros = int(time.time() * 1_000_000)
             at = Place(cursor=start.cursor, file=place.file, position=place.position, micros=micros)
             for stream in new:
@@ -141,6 +147,7 @@ class LogReading:
                     yield Rows(stream=stream, rows=snapshot_batch(batch, at))
                 self._pending[stream] = place
                 yield self._state(start)
+        return start
 
 
 @dataclass(slots=True)
@@ -210,8 +217,10 @@ class _Log:
             return
         pending = self.pending.get(stream)
         is_known = pending is not None and not self._is_past(pending)
+        # What is known lies between the rows of an interrupted first reading and those of this one.
+        cursor = pending.cursor - 1 if pending and is_known else self.place.cursor + 1
         place = Place(
-            cursor=self.place.cursor + 1,
+            cursor=cursor,
             file=self.file,
             position=self._begins_at(),
             micros=change.seconds * 1_000_000,
@@ -238,6 +247,7 @@ class _Log:
         self.place.file, self.place.position = self.file, position
         for stream, pending in self.pending.items():
             if pending is not None and self._is_past(pending):
+                self.place.cursor = max(self.place.cursor, pending.cursor)
                 self.pending[stream] = None
 
     def _describe(self, described: Described) -> Iterator[Said]:
