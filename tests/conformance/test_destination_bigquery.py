@@ -23,6 +23,7 @@ def _has(name: str, signs: frozenset[str]) -> bool:
 @pytest.mark.usefixtures("bigquery_server")
 class TestBigQuery(DestinationSuite):
     destination = BigQueryDestination
+    loaded_once = ("penstock.destinations.bigquery.session", "google.cloud.bigquery")
     gaps = (
         *(
             never(

@@ -20,6 +20,7 @@ _ZERO = "MySQL keeps minus zero as zero, in every column and expression"
 @pytest.mark.usefixtures("mariadb_server")
 class TestMySQL(DestinationSuite):
     destination = MySQLDestination
+    loaded_once = ("penstock.destinations.mysql.session",)
     gaps = (
         *(
             never("test_value_comes_back_exactly", case=case, reason=_YEARS)

@@ -16,6 +16,7 @@ from tests.servers.postgres import PostgresServer, server_near
 @pytest.mark.usefixtures("postgres_server")
 class TestPostgres(DestinationSuite):
     destination = PostgresDestination
+    loaded_once = ("penstock.destinations.postgres.session",)
     gaps = KNOWN_GAPS["destination-postgres"]
 
     def config(self, place: Path) -> PostgresConfig:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result"
 @pytest.mark.usefixtures("snowflake_server")
 class TestSnowflake(DestinationSuite):
     destination = SnowflakeDestination
+    loaded_once = ("penstock.destinations.snowflake.session",)
     gaps = KNOWN_GAPS["destination-snowflake"]
 
     def config(self, place: Path) -> SnowflakeConfig:
