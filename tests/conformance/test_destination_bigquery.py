@@ -20,6 +20,7 @@ def _has(name: str, signs: frozenset[str]) -> bool:
     return bool(signs & set(name))
 
 
+@pytest.mark.some_cases(4)
 @pytest.mark.usefixtures("bigquery_server")
 class TestBigQuery(DestinationSuite):
     destination = BigQueryDestination
