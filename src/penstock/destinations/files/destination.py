@@ -26,7 +26,7 @@ from penstock.sdk.files.store import Store, store_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.sdk.files.manifest import Book, Content
+    from penstock.sdk.files.manifest import Book, Content, DataFile
 
 _OPENED_AT_ONCE: Final = 128
 _TRIES: Final = 20
@@ -174,12 +174,11 @@ def _rows_of(
 
     left = limit
     with ExitStack() as closing:
-        paths = [file.path for file in content.files]
         held = {
-            path: closing.enter_context(store.open(f"{folder}/{path}"))
-            for path in paths[:_OPENED_AT_ONCE]
+            path: closing.enter_context(store.hold(f"{folder}/{path}"))
+            for path in _held_at_once(content.files, store.held_bytes)
         }
-        for path in paths:
+        for path in (file.path for file in content.files):
             with held.get(path) or store.open(f"{folder}/{path}") as source:
                 for rows in read_rows(source, path, content.columns):
                     if left is not None and rows.num_rows >= left:
@@ -187,6 +186,15 @@ def _rows_of(
                         return
                     left = None if left is None else left - rows.num_rows
                     yield rows
+
+
+def _held_at_once(files: Sequence[DataFile], room: int) -> Iterator[str]:
+    """Yields the first files, as many as the store may hold at once."""
+    for file in files[:_OPENED_AT_ONCE]:
+        room -= file.bytes
+        if room < 0:
+            return
+        yield file.path
 
 
 def _unless_replaced(

@@ -7,8 +7,10 @@ all; and what was created is durable and whole. Paths are relative to the place,
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,9 @@ _TRIES: Final = 10
 
 class Store(Protocol):
     """What the destination asks of a place."""
+
+    held_bytes: int
+    """How large the files are together that may be held at once."""
 
     def names(self, folder: str) -> list[str]:
         """Returns the files in a folder and all below it; none when there is no such folder."""
@@ -50,6 +55,14 @@ class Store(Protocol):
         """Opens a file to read; FileNotFoundError when there is none."""
         ...
 
+    def hold(self, path: str) -> IO[bytes]:
+        """Opens a file that can be read on when it is removed meanwhile.
+
+        In a bucket an open file is no protection: its content is fetched. FileNotFoundError when
+        there is none.
+        """
+        ...
+
     def spool(self, path: str) -> Path:
         """Returns a new local folder to write files in before they are taken."""
         ...
@@ -64,6 +77,8 @@ def store_of(path: str, options: Mapping[str, Any]) -> Store:
 
 class LocalStore:
     """A folder; made when the first file is created."""
+
+    held_bytes = sys.maxsize
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -121,6 +136,9 @@ class LocalStore:
     def open(self, path: str) -> IO[bytes]:
         return (self._root / path).open("rb")
 
+    def hold(self, path: str) -> IO[bytes]:
+        return self.open(path)
+
     def spool(self, path: str) -> Path:
         folder = self._root / path
         with _writing(folder):
@@ -130,6 +148,8 @@ class LocalStore:
 
 class RemoteStore:
     """A bucket; creating needs conditional puts (S3 `If-None-Match`, GCS and Azure likewise)."""
+
+    held_bytes = 16 << 20
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
         self._url = url
@@ -189,6 +209,10 @@ class RemoteStore:
         except Exception:
             with self._translated():
                 raise
+
+    def hold(self, path: str) -> IO[bytes]:
+        with self.open(path) as source:
+            return io.BytesIO(source.read())
 
     def spool(self, path: str) -> Path:
         del path
