@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ _GRANT_PREFIX: Final = "psa_"
 _GRANT_KEY: Final = "grant_key"
 _SHORTEST_PASSWORD: Final = 10
 _TOUCHED_AT_MOST: Final = timedelta(minutes=1)
+_REMEMBERED_SECONDS: Final = 1.0
+_REMEMBERED_AT_MOST: Final = 1000
 SCOPES: Final = ("read", "run", "edit", "admin")
 """What a token may at most, each more than the one before; without any it may all its user may."""
 _ROLE_OF_SCOPE: Final = dict(zip(SCOPES, Role, strict=True))
@@ -160,6 +163,33 @@ class Opened:
     cookie: str
 
 
+class RecentActors:
+    """Who asked within the last second, by what they showed: pages ask many things at once.
+
+    All are forgotten when this process writes to the store, so that whom it signs out is out at
+    once; what another process takes away counts a second later.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: dict[str, tuple[Actor, int, float]] = {}
+
+    def get(self, digest: str) -> Actor | None:
+        """Returns who it was; None when that is no longer certain."""
+        found = self._kept.get(digest)
+        if found is None:
+            return None
+        actor, version, until = found
+        is_certain = version == self._store.version and time.monotonic() < until
+        return actor if is_certain else None
+
+    def keep(self, digest: str, actor: Actor, *, version: int) -> None:
+        """Notes who it is, as read when the store had that version."""
+        if len(self._kept) >= _REMEMBERED_AT_MOST:
+            self._kept = {}
+        self._kept[digest] = (actor, version, time.monotonic() + _REMEMBERED_SECONDS)
+
+
 class Access:
     """Signs people and programs in. Safe to use from any number of threads."""
 
@@ -169,6 +199,7 @@ class Access:
         self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
         """Verified when there is no such user: the answer takes as long either way."""
         self._tries = TryLimit()
+        self._recent = RecentActors(store)
 
     # --- the beginning -------------------------------------------------------------------
 
@@ -242,24 +273,31 @@ class Access:
 
     # --- whoever asks --------------------------------------------------------------------
 
+    def recent(self, secret: str) -> Actor | None:
+        """Returns whose token or session it is if they asked a moment ago; reads no database."""
+        return self._recent.get(_digest(secret))
+
     def by_session(self, cookie: str, now: datetime) -> Actor:
         """Returns whose browser it is; raises NotSignedIn when the session has ended."""
+        version, digest = self._store.version, _digest(cookie)
         with self._store.read() as tx:
-            session = people.session(tx, _digest(cookie), now=now)
+            session = people.session(tx, digest, now=now)
             actor = session and self._actor(tx, session.user_id, session=session)
         if not session or not actor:
             raise NotSignedIn("The session has ended.", remedy="Sign in again.")
         if now - session.seen_at > _TOUCHED_AT_MOST:
             with self._store.write() as tx:
                 people.touch_session(tx, session.id_hash, now=now, expires_at=now + SESSION_LASTS)
+        self._recent.keep(digest, actor, version=version)
         return actor
 
     def by_token(self, secret: str, now: datetime) -> Actor:
         """Returns whose token or application grant it is; raises NotSignedIn for neither."""
         if secret.startswith(_GRANT_PREFIX):
             return self._by_grant(secret, now)
+        version, digest = self._store.version, _digest(secret)
         with self._store.read() as tx:
-            token = people.token_by_hash(tx, _digest(secret))
+            token = people.token_by_hash(tx, digest)
             counts = (
                 token is not None
                 and token.revoked_at is None
@@ -278,6 +316,7 @@ class Access:
         if token.last_used_at is None or now - token.last_used_at > _TOUCHED_AT_MOST:
             with self._store.write() as tx:
                 people.touch_token(tx, token.id, now=now)
+        self._recent.keep(digest, actor, version=version)
         return actor
 
     def by_password(self, name: str, password: str, now: datetime, address: str = "") -> Actor:

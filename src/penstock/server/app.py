@@ -102,10 +102,10 @@ def create_app(
         home,
     ):
         own.include_router(subject.router)
+    app.include_router(own)  # the first is found the fastest; no two answer one address
     app.include_router(tokens.router)
     app.include_router(public.router)
     app.include_router(config.router)
-    app.include_router(own)
     app.include_router(home.metrics_router)
     pages.install(app)
     app.add_middleware(Idempotency, site=site, prefix=f"{API}/")

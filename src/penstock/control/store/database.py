@@ -40,6 +40,7 @@ class Store:
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._turn = threading.RLock()
+        self._writes = 0
         self.engine: Engine = _engine(self.url)
 
     @classmethod
@@ -53,6 +54,14 @@ class Store:
         """The URL without its password."""
         return self.url.render_as_string(hide_password=True)
 
+    @property
+    def version(self) -> int:
+        """Another number after each `write` of this process: what was read before may have changed.
+
+        Says nothing of what other processes write.
+        """
+        return self._writes
+
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Yields a transaction that only reads: one moment's view on SQLite."""
@@ -65,6 +74,14 @@ class Store:
 
         Keep it short: nothing else writes meanwhile on SQLite. Never open one within another.
         """
+        try:
+            with self._written() as tx:
+                yield tx
+        finally:
+            self._writes += 1
+
+    @contextmanager
+    def _written(self) -> Iterator[Transaction]:
         if not self.is_sqlite:
             with self._translated(), self.engine.begin() as tx:
                 yield tx

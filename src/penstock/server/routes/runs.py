@@ -142,7 +142,7 @@ class LogLines(BaseModel):
     """Bytes the log has now; any offset up to it may be asked for."""
 
 
-def lines_looked_for(
+async def lines_looked_for(
     level: Annotated[list[str] | None, Query()] = None,
     origin: Annotated[list[str] | None, Query()] = None,
     q: Annotated[str | None, Query(description="A part of the message, in any case.")] = None,
@@ -192,20 +192,21 @@ def list_runs(
     )
     with site.store.read() as tx:
         found = runs.list_(tx, window, wanted)
-        names = _names(site, found.items)
+        names = connections.names_of(tx, (run.connection_id for run in found.items))
     return Runs(items=[run_shown(run, names) for run in found.items], next=found.next)
 
 
 @router.get("/{run_id}")
 def get_run(run_id: int, actor: ActorNeeded, site: SiteNeeded) -> RunDetail:
     """Returns a run and its attempts."""
-    run = _seen(site, run_id, actor, Role.READER)
     with site.store.read() as tx:
+        run = runs.get(tx, run_id)
+        actor.require(Role.READER, run.workspace_id)
         attempts = runs.attempts_of(tx, [run_id])
         after = hook_runs.of_run(tx, run_id)
-    shown = run_shown(run, _names(site, [run]))
+        names = connections.names_of(tx, [run.connection_id])
     return RunDetail(
-        **shown.model_dump(),
+        **dict(run_shown(run, names)),
         attempts=[_attempt_shown(each) for each in attempts],
         hooks=[_hook_shown(each) for each in after],
     )
