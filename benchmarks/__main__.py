@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from benchmarks import control, databases, faker, files, library, messages, rest, startup
+from benchmarks import changes, control, databases, faker, files, library, messages, rest, startup
 from benchmarks.contest import Table, say
 from benchmarks.document import paste
 from benchmarks.measure import adopt_orphans
@@ -22,6 +22,7 @@ PATHS = {
     "library": library,
     "rest": rest,
     "databases": databases,
+    "changes": changes,
     "control": control,
 }
 

@@ -54,9 +54,9 @@ def peers() -> dict[str, Peer]:
         Peer(name="penstock", package="penstock", requirements=(str(PROJECT),)),
         Peer(name="penstock-library", package="penstock", requirements=(f"{PROJECT}[pandas]",)),
         Peer(
-            name="penstock-postgres",
+            name="penstock-databases",
             package="penstock",
-            requirements=(f"penstock[postgres] @ {PROJECT}",),
+            requirements=(f"penstock[postgres,mysql,pandas] @ {PROJECT}",),
         ),
         Peer(
             name="adbc",
@@ -72,8 +72,9 @@ def peers() -> dict[str, Peer]:
             name="dlt-sql",
             package="dlt",
             requirements=(
-                "dlt[duckdb,sql_database]==1.31.0",
+                "dlt[duckdb,filesystem,postgres,sql_database]==1.31.0",
                 "connectorx",
+                "pymysql",
                 "psycopg[binary]",
                 "psycopg2-binary",
                 "pyarrow",

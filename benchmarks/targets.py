@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from benchmarks.changes import OURS as CHANGES
 from benchmarks.contest import Outcome, Table
 from benchmarks.control import (
     BY_HAND,
@@ -18,6 +19,9 @@ from benchmarks.control import (
     TAIL,
     TICK,
 )
+from benchmarks.databases import ADBC, PIPE
+from benchmarks.databases import OURS as DATABASES
+from benchmarks.databases import PYAIRBYTE as PYAIRBYTE_CACHE
 from benchmarks.faker import ALONE
 from benchmarks.faker import OURS as THROUGH
 from benchmarks.files import DUCKDB
@@ -61,12 +65,17 @@ def judged_targets(tables: Sequence[Table], environments: Sequence[Weighed]) -> 
     yield from _files(by_path["files"])
     yield from _library(by_path["library"])
     yield from _rest(by_path["rest"])
+    yield from _databases(by_path["databases"])
+    yield from _changes(by_path["changes"])
     yield from _startup(by_path["startup"])
     yield from _control(by_path["control"])
     yield from _weight(environments)
 
 
-_PATHS = ("messages", "faker", "files", "library", "rest", "startup", "control")
+_PATHS = (
+    *("messages", "faker", "files", "library", "rest", "databases", "changes", "startup"),
+    "control",
+)
 
 
 def _pair(table: Table, ours: str, other: str) -> tuple[Outcome, Outcome] | None:
@@ -211,6 +220,52 @@ def _library(tables: Sequence[Table]) -> Iterator[Target]:
     if NARROW in per_byte and WIDE in per_byte:
         ratio = per_byte[WIDE] / per_byte[NARROW]
         yield _at_most("200 columns through the library no slower per byte", ratio, 1, "x")
+
+
+def _databases(tables: Sequence[Table]) -> Iterator[Target]:
+    for table in tables:
+        ours = table.outcome(DATABASES)
+        if ours is None or not ours.succeeded:
+            continue
+        for limit, most in ((PIPE, 1.3), (ADBC, 1.1)):
+            if pair := _pair(table, DATABASES, limit):
+                ratio = pair[0].wall_seconds / pair[1].wall_seconds
+                yield _at_most(f"{table.title}: at most {most}x {limit}", ratio, most, "x")
+        if pair := _pair(table, DATABASES, PYAIRBYTE_CACHE):
+            ratio = pair[1].wall_seconds / pair[0].wall_seconds
+            yield Target(
+                text=f"{table.title}: PyAirbyte needs at least 10x the time",
+                measured=f"{ratio:.1f}x",
+                is_met=ratio >= 10,
+            )
+        for peer in ("dlt", "ingestr", "sling"):
+            if pair := _pair(table, DATABASES, peer):
+                wall, cpu = (
+                    theirs / mine
+                    for theirs, mine in (
+                        (pair[1].wall_seconds, ours.wall_seconds),
+                        (pair[1].cpu_seconds, ours.cpu_seconds),
+                    )
+                )
+                yield Target(
+                    text=f"{table.title}: ahead of {peer} in wall and CPU time",
+                    measured=f"{wall:.1f}x and {cpu:.1f}x",
+                    is_met=wall > 1 and cpu > 1,
+                )
+        peak = ours.peak_mib * 1.048576
+        yield _at_most(f"{table.title}: below 400 MB at the peak", peak, 400, " MB")
+
+
+def _changes(tables: Sequence[Table]) -> Iterator[Target]:
+    for table in tables:
+        ours = table.outcome(CHANGES)
+        if ours is not None and ours.succeeded:
+            rate = table.rows / ours.wall_seconds
+            yield Target(
+                text=f"{table.title}: at least 20,000 a second",
+                measured=f"{rate:,.0f}",
+                is_met=rate >= 20_000,
+            )
 
 
 def _startup(tables: Sequence[Table]) -> Iterator[Target]:

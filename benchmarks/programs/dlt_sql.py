@@ -1,4 +1,4 @@
-"""dlt loads one table of PostgreSQL into DuckDB through connectorx, its fastest reader."""
+"""dlt loads one table of a database elsewhere through connectorx, its fastest reader."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import sys
 import dlt
 from dlt.sources.sql_database import sql_table
 
-url, schema, table, database, working = sys.argv[1:]
+url, schema, table, kind, target, working = sys.argv[1:]
+makers = {
+    "duckdb": dlt.destinations.duckdb,
+    "postgres": dlt.destinations.postgres,
+    "parquet": dlt.destinations.filesystem,
+}
 rows = sql_table(
     credentials=url, schema=schema, table=table, backend="connectorx", reflection_level="full"
 )
 pipeline = dlt.pipeline(
-    "bench",
-    pipelines_dir=working,
-    destination=dlt.destinations.duckdb(database),
-    dataset_name="bench",
+    "bench", pipelines_dir=working, destination=makers[kind](target), dataset_name=schema
 )
-pipeline.run(rows, write_disposition="replace")
+pipeline.run(
+    rows,
+    write_disposition="replace",
+    loader_file_format="parquet" if kind == "parquet" else None,
+)
