@@ -7,7 +7,18 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from benchmarks import changes, control, databases, faker, files, library, messages, rest, startup
+from benchmarks import (
+    changes,
+    control,
+    databases,
+    faker,
+    files,
+    library,
+    messages,
+    pages,
+    rest,
+    startup,
+)
 from benchmarks.contest import Table, say
 from benchmarks.document import paste
 from benchmarks.measure import adopt_orphans
@@ -24,6 +35,7 @@ PATHS = {
     "databases": databases,
     "changes": changes,
     "control": control,
+    "pages": pages,
 }
 
 

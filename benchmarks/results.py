@@ -19,7 +19,7 @@ from benchmarks.targets import judged_targets
 from benchmarks.verify import Verdict
 
 CHANGED_SHOWN = 4
-_IN_MILLISECONDS = ("startup", "control")
+_IN_MILLISECONDS = ("startup", "control", "pages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

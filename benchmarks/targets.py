@@ -28,6 +28,7 @@ from benchmarks.files import DUCKDB
 from benchmarks.library import NARROW, WIDE
 from benchmarks.library import OURS as LIBRARY
 from benchmarks.messages import OURS, PYAIRBYTE
+from benchmarks.pages import CLICK, PAINT
 from benchmarks.rest import CDK, DLT, LOOP, LOOP_START, OURS_START, RECORDWISE
 from benchmarks.rest import OURS as REST
 from benchmarks.startup import HELP, IMPORT, NOTHING
@@ -69,12 +70,13 @@ def judged_targets(tables: Sequence[Table], environments: Sequence[Weighed]) -> 
     yield from _changes(by_path["changes"])
     yield from _startup(by_path["startup"])
     yield from _control(by_path["control"])
+    yield from _pages(by_path["pages"])
     yield from _weight(environments)
 
 
 _PATHS = (
     *("messages", "faker", "files", "library", "rest", "databases", "changes", "startup"),
-    "control",
+    *("control", "pages"),
 )
 
 
@@ -308,6 +310,21 @@ def _control(tables: Sequence[Table]) -> Iterator[Target]:
                 measured=f"{tail.wall_seconds * 1e3:,.0f} ms" if tail.succeeded else "refused",
                 is_met=tail.succeeded and tail.wall_seconds <= 0.1,
             )
+
+
+def _pages(tables: Sequence[Table]) -> Iterator[Target]:
+    for table in tables:
+        for prefix, limit, words in (
+            (PAINT, 1.0, "the first paint of every page < 1 s"),
+            (CLICK, 0.1, "any click answered < 100 ms"),
+        ):
+            lines = [each for each in table.outcomes if each.label.startswith(prefix)]
+            if lines:
+                slowest = max(lines, key=lambda line: line.wall_seconds)
+                name = slowest.label.removeprefix(prefix)
+                yield _at_most(
+                    f"{words} (slowest: {name})", slowest.wall_seconds * 1e3, limit * 1e3, " ms"
+                )
 
 
 def _weight(environments: Sequence[Weighed]) -> Iterator[Target]:
