@@ -2,7 +2,9 @@
 
 New tables are read in a snapshot whose place in the log is known. From then on a place is pending
 for them, until the reading of the log has passed it: their changes before it are passed over. So a
-table that is added later, or whose first reading was interrupted, takes the same way.
+table that is added later, or whose first reading was interrupted, takes the same way. What takes
+rows away without naming them (TRUNCATE, DROP, a stream that was left out of syncs) empties the
+table, is refused, or told, as `truncates` says.
 
 A state is told wherever a transaction ended. The server keeps its log for a time of its own
 (binlog_expire_logs_seconds), not for its readers: a state that is older than the log is refused.
@@ -84,6 +86,12 @@ class LogReading:
         self._tables = tables
         self._pending: dict[StreamDescriptor, LogPlace | None] = {}
         """The place each stream's first reading has in the log; None once the log is past it."""
+        self._begun: dict[StreamDescriptor, LogPlace] = {}
+        """Where the earliest of a stream's first readings stood: its rows may have arrived."""
+        self._left: dict[StreamDescriptor, Mapping[str, Any]] = {}
+        """What states say of streams that this sync does not read."""
+        self._anew: set[StreamDescriptor] = set()
+        """Streams whose table is emptied before it is read: rows went that no log tells of."""
 
     def items(self, state: SharedState | None) -> Iterator[Item]:
         """Yields rows and states, from a state to what is committed by now."""
@@ -96,32 +104,71 @@ class LogReading:
                 now.refuse_unless_follows(start, self._address)
                 if start.server != now.server:
                     start = replace(start, file="", position=0, server=now.server)
-                self._take_pending(state, start)
+                yield from self._take(state, start)
             start = yield from self._first(start)
             until = here(connection, by_file=by_file, cursor=start.cursor)
             yield Said(level="INFO", message=f"The log is read from {start} to {until}.")
             with connected(self._address) as reader:
                 server_id = self._method.server_id or random.randrange(1 << 30, 1 << 31)  # noqa: S311
                 begin_dump(reader, start, server_id)
-                log = _Log(self._method, self._tables, self._pending, replace(start))
+                log = _Log(self._method, self._tables, self._pending, self._begun, replace(start))
                 for item in log.items(connection, reader, until):
                     yield self._state(item) if isinstance(item, LogPlace) else item
 
     def _state(self, place: LogPlace) -> SharedState:
-        streams = {
-            stream: {"pending": None if pending is None else pending.value()}
-            for stream, pending in self._pending.items()
-        }
-        return SharedState(value=place.value(), streams=streams)
+        streams = {stream: self._stream_state(stream) for stream in self._tables}
+        known = {stream: value for stream, value in streams.items() if value}
+        return SharedState(value=place.value(), streams={**self._left, **known})
 
-    def _take_pending(self, state: SharedState, start: LogPlace) -> None:
+    def _stream_state(self, stream: StreamDescriptor) -> Mapping[str, Any]:
+        state: dict[str, Any] = {}
+        if stream in self._pending:
+            pending = self._pending[stream]
+            state["pending"] = None if pending is None else pending.value()
+            if pending is None:
+                return state
+        elif stream in self._anew:
+            state["anew"] = True
+        if stream in self._begun:
+            state["begun"] = self._begun[stream].value()
+        return state
+
+    def _take(self, state: SharedState, start: LogPlace) -> Iterator[Said]:
+        """Takes what a state says of the streams."""
         for stream, value in state.streams.items():
-            if stream not in self._tables:
+            table = self._tables.get(stream)
+            if table is None:
+                self._left[stream] = {"left": str(start), **value}
                 continue
-            pending = value.get("pending")
-            place = None if pending is None else LogPlace.parsed(pending)
-            if place is None or place.server == start.server:
-                self._pending[stream] = place
+            if "left" in value:
+                what = f"{table} was left out of syncs since {value['left']}"
+                yield self._begin_anew(stream, what, start)
+            elif "anew" in value:
+                yield self._begin_anew(stream, f"{table} was to be read anew", start)
+            else:
+                self._take_places(stream, value, start)
+
+    def _take_places(
+        self, stream: StreamDescriptor, value: Mapping[str, Any], start: LogPlace
+    ) -> None:
+        if "begun" in value:
+            begun = LogPlace.parsed(value["begun"])
+            is_here = begun.server == start.server
+            # Of another server's log nothing tells what came first: then all of this one's did.
+            self._begun[stream] = begun if is_here else replace(begun, file="", position=0)
+        if "pending" not in value:
+            return
+        place = None if value["pending"] is None else LogPlace.parsed(value["pending"])
+        if place is None or place.server == start.server:
+            self._pending[stream] = place
+
+    def _begin_anew(self, stream: StreamDescriptor, what: str, start: LogPlace) -> Said:
+        """Has a table read anew, whose deletions meanwhile are in no log."""
+        self._anew.add(stream)
+        if self._method.truncates == "mirror":
+            return Said(level="WARN", message=f"{what}; it is emptied and read anew.")
+        self._begun[stream] = start
+        return _rows_lost(self._method, self._tables[stream], what)
 
     def _first(self, start: LogPlace) -> Generator[Item, None, LogPlace]:
         """Yields the tables that were never read to their end, all as of one moment.
@@ -135,12 +182,16 @@ class LogReading:
         start = replace(start, cursor=start.cursor + _TRANSACTIONS)
         with connected(self._address) as connection:
             place = snapshot_here(connection, self._address, cursor=start.cursor)
+            for stream in new:
+                self._begun.setdefault(stream, place)
             # Before any row: what is deleted between two attempts is then in the log to come.
             yield self._state(start)
             micros = int(time.time() * 1_000_000)
             at = Place(cursor=start.cursor, file=place.file, position=place.position, micros=micros)
             for stream in new:
                 table = self._tables[stream]
+                if stream in self._anew and self._method.truncates == "mirror":
+                    yield Emptied(stream=stream)
                 asked = ", ".join(column.asked for column in table.columns)
                 query = f"SELECT {asked} FROM {table.sql}"  # noqa: S608 (identifiers are quoted)
                 for batch in select(connection, query, [column.out for column in table.columns]):
@@ -157,6 +208,7 @@ class _Log:
     method: Cdc
     tables: Mapping[StreamDescriptor, Table]
     pending: dict[StreamDescriptor, LogPlace | None]
+    begun: Mapping[StreamDescriptor, LogPlace]
     place: LogPlace
     """Behind the last transaction that was read."""
     file: str = ""
@@ -286,25 +338,25 @@ class _Log:
         found = _LOST_ROWS.match(statement.text)
         if found is None:
             return
+        is_truncated = found["what"].upper().startswith("TRUNCATE")
+        word = "truncated" if is_truncated else "dropped"
         for stream in self._named(found["tables"], statement.schema):
             pending = self.pending.get(stream)
-            if pending is not None and not self._is_past(pending):
+            is_known = pending is not None and not self._is_past(pending)
+            if is_known and self._is_before_any_row(stream):
                 continue
-            is_truncated = found["what"].upper().startswith("TRUNCATE")
-            if is_truncated and self.method.truncates == "mirror":
+            if is_truncated and not is_known and self.method.truncates == "mirror":
                 yield from self._flushed(connection)
                 yield Emptied(stream=stream)
                 continue
-            word = "truncated" if is_truncated else "dropped"
-            what = f"{self.tables[stream]} was {word} at {self.file}:{statement.position}"
-            if self.method.truncates != "skip":
-                raise ConfigError(
-                    f"{what}: the log does not say which rows are gone.",
-                    remedy="Run the sync once with --full-refresh, or set"
-                    ' `replication_method.truncates` to "skip" to keep them.',
-                    stream=str(self.tables[stream]),
-                )
-            yield Said(level="WARN", message=f"{what}; its rows are kept, as `truncates` says.")
+            table = self.tables[stream]
+            what = f"{table} was {word} at {self.file}:{statement.position}"
+            yield _rows_lost(self.method, table, what)
+
+    def _is_before_any_row(self, stream: StreamDescriptor) -> bool:
+        """Tells whether no row of the stream, not even of an interrupted reading, is older."""
+        begun = self.begun.get(stream)
+        return begun is None or not self._is_past(begun)
 
     def _named(self, text: str, schema: str) -> Iterator[StreamDescriptor]:
         for part in text.split(","):
@@ -322,6 +374,18 @@ class _Log:
             if changes.rows:
                 yield Rows(stream=stream, rows=changes.batch(connection))
         self._rows = 0
+
+
+def _rows_lost(method: Cdc, table: Table, what: str) -> Said:
+    """Refuses to go on where rows are gone that the log does not name, or tells it."""
+    if method.truncates != "skip":
+        raise ConfigError(
+            f"{what}: the log does not say which rows are gone.",
+            remedy="Run the sync once with --full-refresh, or set"
+            ' `replication_method.truncates` to "skip" to keep them.',
+            stream=str(table),
+        )
+    return Said(level="WARN", message=f"{what}; its rows are kept, as `truncates` says.")
 
 
 def _is_begin(text: str) -> bool:
