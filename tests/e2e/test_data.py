@@ -50,6 +50,22 @@ def test_the_data_page_shows_counts_rows_and_answers(house: House) -> None:
     assert asked["target_id"] == connection["destination_id"]
 
 
+def test_a_destination_shows_what_connections_write_into_it(house: House) -> None:
+    script = {"streams": [a_stream("users"), a_stream("orders")], "rows": 5}
+    connection = house.connection("Into", script)
+    assert house.synced(connection["id"])["status"] == "succeeded"
+    with house.tab() as page:
+        page.goto(f"{house.up.address}/data")
+        page.get_by_role("link", name="Ask Warehouse of Into").click()
+        row = page.get_by_role("row").filter(has_text="orders")
+        expect(row.get_by_role("cell").nth(2)).to_have_text("5", timeout=60_000)
+        assert_accessible(page)
+        house.picture(page, "data-destination")
+        page.get_by_role("button", name="Show the first rows of orders").click()
+        expect(page.get_by_role("heading", name="First rows of orders")).to_be_visible()
+        expect(page.get_by_role("cell", name="name 4")).to_be_visible(timeout=60_000)
+
+
 def test_a_table_that_is_not_there_yet_is_told_from_an_empty_one(house: House) -> None:
     connection = house.connection("Unsynced", {"streams": [a_stream("users")]})
     with house.tab(viewport={"width": 390, "height": 844}) as page:

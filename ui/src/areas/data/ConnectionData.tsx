@@ -1,6 +1,6 @@
 // The tables of a connection in its destination: how many rows, how new, and the first of them.
 
-import { Alert, Anchor, Button, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { IconRefresh, IconSearch } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
@@ -11,19 +11,13 @@ import { useSession } from "../../api/session";
 import { useAddress } from "../../parts/address";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
-import { WindowedTable } from "../../parts/windowed";
-import { ago, at, count } from "../../parts/format";
 import { useConnection, type Connection } from "../connections/calls";
 import { Answer } from "./Answer";
 import { Question } from "./Question";
+import { TableList, keyOf, type Name } from "./TableList";
 import { MOST_COUNTED, useFacts, useNames, useRows, useTables } from "./calls";
 import { someRows } from "./question";
 import { words } from "./words";
-
-type Name = Schemas["NameShown"];
-type Found = Schemas["TableShown"];
-
-const keyOf = (name: Name) => JSON.stringify([name.namespace, name.stream]);
 
 export function ConnectionData() {
   const { connectionId = "" } = useParams({ strict: false });
@@ -157,100 +151,6 @@ function Tables(props: { connection: Connection; names: Name[]; facts: Schemas["
       )}
     </Stack>
   );
-}
-
-function TableList(props: {
-  names: Name[];
-  known: Map<string, Found>;
-  isWaiting: boolean;
-  open: Name | undefined;
-  choose: ((name: Name) => void) | undefined;
-}) {
-  const { names, known, isWaiting, open, choose } = props;
-  const openKey = open && keyOf(open);
-  return (
-    <WindowedTable label={words.tables.title} rows={names} rowHeight={44} maxHeight={440}>
-      {(drawn, above, below) => (
-        <Table miw={640} stickyHeader aria-rowcount={names.length}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{words.tables.columns.stream}</Table.Th>
-              <Table.Th>{words.tables.columns.table}</Table.Th>
-              <Table.Th ta="right">{words.tables.columns.rows}</Table.Th>
-              <Table.Th>{words.tables.columns.newest}</Table.Th>
-              <Table.Th>{words.tables.columns.committed}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {above}
-            {drawn.map(({ row: name }) => {
-              const key = keyOf(name);
-              const table = known.get(key);
-              return (
-                <Table.Tr key={key} {...(key === openKey ? { "aria-current": true } : {})}>
-                  <Table.Td>
-                    {choose ? (
-                      <Anchor
-                        component="button"
-                        type="button"
-                        size="sm"
-                        fw={key === openKey ? 700 : 500}
-                        aria-label={words.tables.see(name.stream)}
-                        onClick={() => choose(name)}
-                      >
-                        {name.stream}
-                      </Anchor>
-                    ) : (
-                      name.stream
-                    )}
-                  </Table.Td>
-                  <Table.Td ff="monospace">
-                    {name.schema_name === null ? name.table : `${name.schema_name}.${name.table}`}
-                    {name.is_shared && (
-                      <Text size="xs" c="var(--mantine-color-error)">
-                        {words.tables.shared}
-                      </Text>
-                    )}
-                  </Table.Td>
-                  <Table.Td ta="right" style={{ fontVariantNumeric: "tabular-nums" }}>
-                    <RowCount table={table} isWaiting={isWaiting} />
-                  </Table.Td>
-                  <Table.Td>
-                    <Moment instant={table?.newest_at ?? null} />
-                  </Table.Td>
-                  <Table.Td>
-                    <Moment instant={table?.committed_at ?? null} />
-                  </Table.Td>
-                </Table.Tr>
-              );
-            })}
-            {below}
-          </Table.Tbody>
-        </Table>
-      )}
-    </WindowedTable>
-  );
-}
-
-function RowCount({ table, isWaiting }: { table: Found | undefined; isWaiting: boolean }) {
-  if (!table) return isWaiting ? words.tables.counting : null;
-  if (table.failure)
-    return (
-      <Text size="sm" c="var(--mantine-color-error)" title={table.failure.message}>
-        {table.failure.code}
-      </Text>
-    );
-  if (table.exists === false)
-    return (
-      <Text size="sm" c="dimmed">
-        {words.tables.notThere}
-      </Text>
-    );
-  return count(table.rows);
-}
-
-function Moment({ instant }: { instant: string | null }) {
-  return instant === null ? null : <span title={at(instant)}>{ago(instant)}</span>;
 }
 
 function Rows(props: {

@@ -43,6 +43,12 @@ export const words = {
     hidden:
       "This destination does not show what it holds. Its tables are named here; look into them with a tool of its own.",
   },
+  into: {
+    from: "From",
+    none: "No connection writes into this destination yet.",
+    count: "Count rows",
+    tables: (connection: string) => `Tables of ${connection}`,
+  },
   rows: {
     title: (table: string) => `First rows of ${table}`,
     reading: "Reading the first rows",
