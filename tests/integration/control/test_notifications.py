@@ -7,9 +7,10 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
 from penstock.control.history import Delivery, DeliveryStatus, Event
 from penstock.control.house import House
@@ -28,6 +30,7 @@ from penstock.control.secrets import KeyRing, SecretStore, new_key
 from penstock.control.store import Store, Window, events
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, PenstockError
 from tests.integration.control.samples import NOW, world
+from tests.servers.certificates import signed_for
 from tests.servers.taking import Taking, taking
 
 SECRET = "whsec_" + base64.b64encode(b"canary-signing-key-of-a-test").decode()
@@ -255,6 +258,68 @@ def test_mail_reaches_every_recipient_with_what_happened(post: Post, box: tuple[
     (letter,) = found.letters
     assert letter.rcpt_tos == ["ops@etl.example", "on-call@etl.example"]
     assert b"Subject: [penstock] A run failed for good: connection c1" in letter.content
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    """The file of a mail server's certificate, and what the server speaks TLS with."""
+    made = signed_for("127.0.0.1")
+    file, key = tmp_path / "server.pem", tmp_path / "server.key"
+    file.write_text(made.certificate)
+    key.write_text(made.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+    return file, context
+
+
+@contextmanager
+def encrypted(security: str, context: ssl.SSLContext, box: Box) -> Iterator[int]:
+    """Runs a mail server that takes nothing in the clear, and asks for a password."""
+
+    def knows(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> Any:
+        is_known = (given.login, given.password) == (b"ops", b"canary-mail")
+        return AuthResult(success=is_known, handled=False)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    options: dict[str, Any] = {"authenticator": knows, "auth_required": True}
+    if security == "tls":
+        options |= {"ssl_context": context, "auth_require_tls": False}  # it is all within TLS
+    else:
+        options |= {"tls_context": context, "require_starttls": True}
+    controller = Controller(box, hostname="127.0.0.1", port=port, **options)
+    controller.start()
+    try:
+        yield port
+    finally:
+        controller.stop()
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_mail_goes_through_tls_to_a_server_that_is_who_it_says(
+    post: Post,
+    security: str,
+    certificate: tuple[Path, ssl.SSLContext],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trusted, context = certificate
+    found = Box()
+    with encrypted(security, context, found) as port:
+        user = {"username": "ops", "password": "canary-mail", "security": security}
+        channel = post.channel(ChannelKind.EMAIL, mail(port, **user))
+        with pytest.raises(ConnectionFailed, match="certificate"):
+            post.courier.test(channel)
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        post.courier.test(channel)
+        wrong = post.channel(ChannelKind.EMAIL, mail(port, **{**user, "password": "other"}))
+        with pytest.raises(AccessDenied) as refused:
+            post.courier.test(wrong)
+        assert "other" not in str(refused.value)
+        bare = post.channel(ChannelKind.EMAIL, mail(port))
+        with pytest.raises(PenstockError):
+            post.courier.test(bare)
+    assert len(found.letters) == 1
 
 
 def test_a_trial_says_what_is_wrong(post: Post, server: Taking, box: tuple[Box, int]) -> None:

@@ -148,7 +148,7 @@ def _mail(config: Mapping[str, Any], message: Message) -> None:
         ) from error
     except smtplib.SMTPNotSupportedError as error:
         raise ConfigError(
-            f"{host}:{port} cannot do what is asked: {error}.",
+            f"{host}:{port} cannot do what is asked: {str(error).rstrip('.')}.",
             remedy="Choose another encryption, or leave the user name out.",
         ) from error
     except (smtplib.SMTPException, OSError) as error:
