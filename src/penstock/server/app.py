@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from penstock.control.access import Access
@@ -36,9 +35,9 @@ from penstock.server.routes import (
 from penstock.server.routes import (
     tokens as own_tokens,
 )
+from penstock.server.routes.own import API
 from penstock.server.site import Site
 
-API = "/api/v1"
 _DESCRIPTION = """\
 Everything the pages and the command line do. Lists are paged by `limit` and `after`; errors are
 problem documents (RFC 9457) with a `code` and a `remedy`. A POST with an `Idempotency-Key` that
@@ -75,13 +74,12 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        generate_unique_id_function=_operation_id,
         separate_input_output_schemas=False,
     )
     site = Site(plane=plane, access=Access(plane.store), version=version)
     app.state.site = site
     problems.install(app)
-    own = APIRouter(prefix=API, responses={"default": {"model": problems.Problem}})
+    # No two routes answer one address; our own come first, and the first are found the fastest.
     for subject in (
         health,
         session,
@@ -101,17 +99,12 @@ def create_app(
         configuration,
         home,
     ):
-        own.include_router(subject.router)
-    app.include_router(own)  # the first is found the fastest; no two answer one address
-    app.include_router(tokens.router)
-    app.include_router(public.router)
-    app.include_router(config.router)
-    app.include_router(home.metrics_router)
+        app.router.routes.extend(subject.router.routes)
+    app.router.routes.extend(tokens.router.routes)
+    app.router.routes.extend(public.routes)
+    app.router.routes.extend(config.router.routes)
+    app.router.routes.extend(home.metrics_router.routes)
     pages.install(app)
     app.add_middleware(Idempotency, site=site, prefix=f"{API}/")
     app.add_middleware(Guard, hosts=hosts)
     return app
-
-
-def _operation_id(route: Any) -> str:
-    return str(route.name)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
@@ -19,6 +19,8 @@ from penstock.errors import ConfigError, PenstockError
 from penstock.server.problems import status_of
 
 Json = dict[str, Any]
+
+PUBLIC_API: Final = "/api/public/v1"
 
 _ERRORS: Final = "https://reference.airbyte.com/reference/errors#"
 _TITLES: Final[Mapping[int, str]] = {
@@ -51,6 +53,11 @@ class PublicRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """Returns the handler with our errors answered in Airbyte's way."""
         return _answering(super().get_route_handler(), _public_problem)
+
+
+def public_router(path: str = "") -> APIRouter:
+    """Returns a router of the public API, with its whole address."""
+    return APIRouter(prefix=f"{PUBLIC_API}{path}", route_class=PublicRoute, include_in_schema=False)
 
 
 class ConfigRoute(APIRoute):

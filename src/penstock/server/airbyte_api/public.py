@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from penstock.server.airbyte_api import (
     public_connections,
     public_connectors,
@@ -11,6 +9,8 @@ from penstock.server.airbyte_api import (
     public_people,
 )
 
-router = APIRouter(prefix="/api/public/v1", include_in_schema=False)
-for _subject in (public_people, public_definitions, public_connectors, public_connections):
-    router.include_router(_subject.router)
+routes = [
+    route
+    for subject in (public_people, public_definitions, public_connectors, public_connections)
+    for route in subject.router.routes
+]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import Field
 
 from penstock.control.access import Actor
@@ -23,14 +23,14 @@ from penstock.server.airbyte_api.answers import (
     AskedFor,
     Body,
     Json,
-    PublicRoute,
     Unprocessable,
     listed,
+    public_router,
 )
 from penstock.server.airbyte_api.public_connectors import FRESH_SECONDS, wanted_workspaces
 from penstock.server.site import ActorNeeded, Site, SiteNeeded
 
-router = APIRouter(route_class=PublicRoute)
+router = public_router()
 JobId = Annotated[int, Path(ge=0, lt=2**63)]
 
 

@@ -18,8 +18,8 @@ from penstock.server.airbyte_api.answers import (
     AskedFor,
     Body,
     Json,
-    PublicRoute,
     listed,
+    public_router,
     without_nulls,
 )
 from penstock.server.site import ActorNeeded, Site, SiteNeeded
@@ -54,7 +54,7 @@ class ConnectorPut(Body):
 
 def _routes(kind: ConnectorKind) -> APIRouter:
     """Returns the routes of one kind; the two differ in nothing but their names."""
-    router = APIRouter(prefix=f"/{kind}s", route_class=PublicRoute)
+    router = public_router(f"/{kind}s")
 
     @router.get("", name=f"airbyte_list_{kind}s")
     def list_(
@@ -142,9 +142,9 @@ def _routes(kind: ConnectorKind) -> APIRouter:
     return router
 
 
-router = APIRouter(route_class=PublicRoute)
+router = public_router()
 for _kind in ConnectorKind:
-    router.include_router(_routes(_kind))
+    router.routes.extend(_routes(_kind).routes)
 
 
 @router.get("/streams", name="airbyte_streams")

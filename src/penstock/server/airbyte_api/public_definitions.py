@@ -15,7 +15,7 @@ from penstock.control.accounts import Role
 from penstock.control.model import ConnectorKind, Definition
 from penstock.control.store import Window, definitions
 from penstock.errors import ConfigError, UnknownName
-from penstock.server.airbyte_api.answers import AskedFor, Body, Json, PublicRoute, without_nulls
+from penstock.server.airbyte_api.answers import AskedFor, Body, Json, public_router, without_nulls
 from penstock.server.site import ActorNeeded, Site, SiteNeeded
 
 _EVERYTHING = Window(limit=10_000)
@@ -52,7 +52,7 @@ class DeclarativePut(Body):
 
 def _routes(kind: ConnectorKind) -> APIRouter:
     path = f"/workspaces/{{workspace_id}}/definitions/{kind}s"
-    router = APIRouter(prefix=path, route_class=PublicRoute)
+    router = public_router(path)
 
     @router.get("", name=f"airbyte_list_{kind}_definitions")
     def list_(workspace_id: str, actor: ActorNeeded, site: SiteNeeded, asked: AskedFor) -> Json:
@@ -117,10 +117,10 @@ def _routes(kind: ConnectorKind) -> APIRouter:
     return router
 
 
-router = APIRouter(route_class=PublicRoute)
+router = public_router()
 _DECLARATIVE = "/workspaces/{workspace_id}/definitions/declarative_sources"
 for _kind in ConnectorKind:
-    router.include_router(_routes(_kind))
+    router.routes.extend(_routes(_kind).routes)
 
 
 @router.get(_DECLARATIVE, name="airbyte_list_declarative")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from fastapi.responses import PlainTextResponse
 
 from penstock.control.accounts import Application, Permission, Role
@@ -17,15 +17,15 @@ from penstock.server.airbyte_api.answers import (
     AskedFor,
     Body,
     Json,
-    PublicRoute,
     listed,
+    public_router,
     seconds,
     without_nulls,
 )
 from penstock.server.airbyte_api.public_connectors import wanted_workspaces
 from penstock.server.site import ActorNeeded, SiteNeeded
 
-router = APIRouter(route_class=PublicRoute)
+router = public_router()
 _EVERYTHING = Window(limit=10_000)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.control.accounts import Permission, Role, User
 from penstock.control.model import Tag, Workspace
 from penstock.control.store import Transaction, audit, connections, people, workspaces
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, SiteNeeded, WindowAsked
 
-router = APIRouter()
+router = own_router()
 
 
 class _Given(BaseModel):

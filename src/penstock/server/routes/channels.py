@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.control.accounts import Role
@@ -14,9 +14,10 @@ from penstock.control.model import Channel, ChannelKind
 from penstock.control.notifying.channels import EVENT_KINDS, SPECS
 from penstock.control.secrets import shown
 from penstock.control.store import events
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
 
-router = APIRouter(prefix="/channels", tags=["channels"])
+router = own_router("/channels", tag="channels")
 
 _LARGEST_ID = (1 << 63) - 1
 

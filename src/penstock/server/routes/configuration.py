@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.control.access import Actor
 from penstock.control.accounts import Role
 from penstock.control.declared.applying import Options
 from penstock.control.declared.plan import Action, Change, Plan
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, Site, SiteNeeded
 
-router = APIRouter(prefix="/configuration", tags=["configuration"])
+router = own_router("/configuration", tag="configuration")
 
 
 class Given(BaseModel):

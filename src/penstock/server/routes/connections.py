@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
 from penstock.control.accounts import Role
@@ -33,10 +33,11 @@ from penstock.control.store import (
     runs,
 )
 from penstock.errors import ConfigError
+from penstock.server.routes.own import own_router
 from penstock.server.routes.runs import RunShown, run_shown
 from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
 
-router = APIRouter(prefix="/connections", tags=["connections"])
+router = own_router("/connections", tag="connections")
 
 
 class ConnectionShown(BaseModel):

@@ -15,6 +15,7 @@ from penstock.control.model import Connector, ConnectorKind
 from penstock.control.secrets import shown
 from penstock.control.store import Transaction, connectors, definitions
 from penstock.errors import ConfigError
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
 
 
@@ -65,7 +66,7 @@ class ConnectorChange(BaseModel):
 
 def _routes(kind: ConnectorKind) -> APIRouter:
     """Returns the routes of one kind; the two differ in nothing but their names."""
-    router = APIRouter(prefix=f"/{kind}s", tags=[f"{kind}s"])
+    router = own_router(f"/{kind}s", tag=f"{kind}s")
 
     @router.get("", name=f"list_{kind}s")
     def list_(
@@ -156,6 +157,6 @@ def connector_shown(tx: Transaction, connector: Connector) -> ConnectorShown:
     )
 
 
-router = APIRouter()
+router = own_router()
 for _kind in ConnectorKind:
-    router.include_router(_routes(_kind))
+    router.routes.extend(_routes(_kind).routes)

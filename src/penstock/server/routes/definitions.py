@@ -5,16 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
 from penstock.control.accounts import Role
 from penstock.control.model import ConnectorKind, Definition
 from penstock.control.store import definitions
 from penstock.errors import ConfigError
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, SiteNeeded, WindowAsked
 
-router = APIRouter(prefix="/definitions", tags=["definitions"])
+router = own_router("/definitions", tag="definitions")
 
 
 class DefinitionShown(BaseModel):

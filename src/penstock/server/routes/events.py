@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
@@ -13,9 +13,10 @@ from penstock.control.accounts import Role
 from penstock.control.history import Event
 from penstock.control.store import connections, events
 from penstock.server import live
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, SiteNeeded, WindowAsked
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = own_router("/events", tag="events")
 
 
 class EventShown(BaseModel):

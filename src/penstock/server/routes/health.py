@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from penstock.control.store import workspaces
 from penstock.control.store.rows import Window
+from penstock.server.routes.own import own_router
 from penstock.server.site import SiteNeeded
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = own_router("/health", tag="health")
 
 
 class Health(BaseModel):

@@ -13,10 +13,11 @@ from penstock.control import lateness
 from penstock.control.accounts import Role
 from penstock.control.history import ACTIVE, RunStatus
 from penstock.control.store import Transaction, Window, connections, events, figures, runs
+from penstock.server.routes.own import own_router
 from penstock.server.routes.runs import RunShown, run_shown
 from penstock.server.site import ActorNeeded, SiteNeeded
 
-router = APIRouter(tags=["home"])
+router = own_router(tag="home")
 _MOST_SHOWN = 200
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.control.accounts import Role
@@ -14,10 +14,11 @@ from penstock.control.looking import MOST_ROWS, Named
 from penstock.control.model import Connection, ConnectorKind, NamespaceRule, StreamChoice
 from penstock.control.store import connections, connectors, states
 from penstock.server.routes.connections import seen
+from penstock.server.routes.own import own_router
 from penstock.server.routes.probes import FailureShown
 from penstock.server.site import ActorNeeded, SiteNeeded
 
-router = APIRouter()
+router = own_router()
 
 _MOST_SECONDS = 300.0
 

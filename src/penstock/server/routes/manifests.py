@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.control.accounts import Role
 from penstock.control.looking import MOST_ROWS
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, SiteNeeded
 
-router = APIRouter(prefix="/manifests", tags=["manifests"])
+router = own_router("/manifests", tag="manifests")
 
 _LARGEST = 2_000_000
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
 from penstock.control.accounts import Role
@@ -15,9 +15,10 @@ from penstock.control.model import StreamChoice
 from penstock.control.store import discoveries, states
 from penstock.protocol.codec import decode_states
 from penstock.server.routes.connections import ConnectionShown, one_shown, seen
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, SiteNeeded, WindowAsked
 
-router = APIRouter(prefix="/connections", tags=["connections"])
+router = own_router("/connections", tag="connections")
 
 
 class SchemaChangeShown(BaseModel):

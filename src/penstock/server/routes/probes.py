@@ -10,17 +10,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from penstock.control.accounts import Role
 from penstock.control.history import Failure, Probe, ProbeKind, RunStatus
 from penstock.control.store import connectors, discoveries
 from penstock.errors import BugError, PenstockError
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, Site, SiteNeeded
 
 logger = logging.getLogger(__name__)
-router = APIRouter(prefix="/probes", tags=["probes"])
+router = own_router("/probes", tag="probes")
 
 _AT_ONCE: Final = 8
 _asking: Final = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="penstock-probe")

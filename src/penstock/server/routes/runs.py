@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 
@@ -27,10 +27,11 @@ from penstock.control.logs import LogPart, LogRecord
 from penstock.control.store import connections, hook_runs, runs
 from penstock.errors import UnknownName
 from penstock.server import live
+from penstock.server.routes.own import own_router
 from penstock.server.routes.probes import FailureShown, failure_shown
 from penstock.server.site import ActorNeeded, Site, SiteNeeded, WindowAsked
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = own_router("/runs", tag="runs")
 
 _FAR: Final = 1 << 53
 _LEVELS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}

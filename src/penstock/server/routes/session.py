@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from penstock.control.access import SESSION_LASTS, Actor, Opened
@@ -12,9 +12,10 @@ from penstock.control.accounts import Role
 from penstock.control.store import workspaces
 from penstock.control.store.rows import Window
 from penstock.errors import ConfigError
+from penstock.server.routes.own import own_router
 from penstock.server.site import COOKIE, ActorNeeded, SiteNeeded, address_of
 
-router = APIRouter(prefix="/session", tags=["session"])
+router = own_router("/session", tag="session")
 
 
 class SignIn(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel
 
 from penstock.control.accounts import Role
@@ -14,9 +14,10 @@ from penstock.control.model import ConnectorKind, DiscoveredCatalog, StreamChoic
 from penstock.control.schema_changes import best_choice
 from penstock.control.store import connectors, discoveries
 from penstock.errors import ConfigError, UnknownName
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, Site, SiteNeeded
 
-router = APIRouter(prefix="/sources", tags=["sources"])
+router = own_router("/sources", tag="sources")
 
 
 class StreamSummary(BaseModel):

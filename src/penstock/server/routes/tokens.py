@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.control.accounts import Token
 from penstock.control.store import people
 from penstock.errors import UnknownName
+from penstock.server.routes.own import own_router
 from penstock.server.site import ActorNeeded, SiteNeeded
 
-router = APIRouter(prefix="/tokens", tags=["tokens"])
+router = own_router("/tokens", tag="tokens")
 
 
 class TokenShown(BaseModel):
