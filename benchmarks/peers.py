@@ -56,7 +56,7 @@ def peers() -> dict[str, Peer]:
         Peer(
             name="penstock-databases",
             package="penstock",
-            requirements=(f"penstock[postgres,mysql,pandas] @ {PROJECT}",),
+            requirements=(f"penstock[postgres,mysql] @ {PROJECT}",),
         ),
         Peer(
             name="adbc",
