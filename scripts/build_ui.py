@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,28 @@ class UiBuildHook(BuildHookInterface):  # type: ignore[misc,valid-type]
 
 
 def needs_build(root: Path) -> bool:
-    """Tells whether pages are wanted and not there; an sdist brings them built."""
+    """Tells whether pages are wanted and not there, or older than what they are made of.
+
+    An sdist brings them built, and all its files are of one time.
+    """
     wish = os.environ.get("PENSTOCK_UI", "")
     if wish == "skip" or not (root / "ui/package.json").exists():
         return False
-    return wish == "force" or not (root / STATIC / "index.html").exists()
+    built = root / STATIC / "index.html"
+    if wish == "force" or not built.exists():
+        return True
+    newest = max(path.stat().st_mtime for path in _sources(root / "ui"))
+    return newest > built.stat().st_mtime
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.name == "node_modules":
+            continue
+        if path.is_dir():
+            yield from _sources(path)
+        else:
+            yield path
 
 
 def has_npm() -> bool:
