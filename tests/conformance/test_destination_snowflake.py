@@ -16,7 +16,7 @@ from tests.servers.snowflake import snowflake_near
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")  # fakesnow's own
 
 
-@pytest.mark.some_cases(4)
+@pytest.mark.some_cases(2)
 @pytest.mark.usefixtures("snowflake_server")
 class TestSnowflake(DestinationSuite):
     destination = SnowflakeDestination

@@ -37,9 +37,11 @@ from penstock.sources.mysql.logged_values import (
     VARCHAR,
     YEAR,
     LoggedType,
+    Passer,
     Reader,
     Value,
     encoding_of,
+    passer_of,
     reader_of,
 )
 
@@ -105,7 +107,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Rows of one table: before and after, one of them None for inserts and deletions."""
+    """Rows of one table: before and after, one of them None for inserts and deletions.
+
+    What a row was before an update that leaves its key alone is not read: it is None, too.
+    """
 
     table: int
     rows: Sequence[tuple[list[Value] | None, list[Value] | None]]
@@ -169,13 +174,14 @@ def _dump(connection: Connection, command: int, content: bytes) -> None:
 def events(
     connection: Connection,
     collations: Mapping[int, str],
-    wanted: frozenset[tuple[str, str]],
+    wanted: Mapping[tuple[str, str], Sequence[str]],
     *,
     has_checksums: bool,
     is_maria: bool,
 ) -> Iterator[Event]:
     """Yields the events of a dump until the log's present end; rows of wanted tables only.
 
+    `wanted` names the columns of each table's key, by schema and name.
     `has_checksums` holds until a file of the log begins, which says it of itself.
     """
     private: Any = connection
@@ -193,6 +199,8 @@ def events(
 @dataclass(slots=True)
 class _Table:
     readers: tuple[Reader, ...]
+    passers: tuple[Passer, ...]
+    keys: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -200,7 +208,7 @@ class _Log:
     """What earlier events of the log say about later ones."""
 
     collations: Mapping[int, str]
-    wanted: frozenset[tuple[str, str]]
+    wanted: Mapping[tuple[str, str], Sequence[str]]
     has_checksums: bool
     is_maria: bool
     tables: dict[int, _Table] = field(default_factory=dict)
@@ -267,7 +275,12 @@ class _Log:
         names, types = self._optional(body[at:], codes, metas, f"{schema}.{name}")
         where = [f"{schema}.{name}.{column}" for column in names]
         readers = [reader_of(each, place) for each, place in zip(types, where, strict=True)]
-        self.tables[number] = _Table(tuple(readers))
+        key = self.wanted[schema, name]
+        self.tables[number] = _Table(
+            tuple(readers),
+            tuple(passer_of(each, read) for each, read in zip(types, readers, strict=True)),
+            frozenset(place for place, column in enumerate(names) if column in key),
+        )
         return Described(number, schema, name, tuple(names))
 
     def _optional(
@@ -337,15 +350,39 @@ class _Log:
             at += size
         rows: list[tuple[list[Value] | None, list[Value] | None]] = []
         while at < len(body):
-            row, at = _row(table, body, at, count, images[0])
-            if code in _WRITES:
-                rows.append((None, row))
-            elif code in _DELETES:
-                rows.append((row, None))
-            else:
+            if code in _UPDATES:
+                begin = at
+                old_key, at = _passed(table, body, begin, count, images[0])
+                new_key, _ = _passed(table, body, at, count, images[1])
+                old = None if old_key == new_key else _row(table, body, begin, count, images[0])[0]
                 new, at = _row(table, body, at, count, images[1])
-                rows.append((row, new))
+                rows.append((old, new))
+                continue
+            row, at = _row(table, body, at, count, images[0])
+            rows.append((None, row) if code in _WRITES else (row, None))
         return Change(number, rows, seconds)
+
+
+def _passed(
+    table: _Table, body: bytes, at: int, count: int, present: int
+) -> tuple[dict[int, bytes | None], int]:
+    """Returns a row's key as it is written, by column, and where the row ends."""
+    size = (present.bit_count() + 7) // 8
+    nulls = int.from_bytes(body[at : at + size], "little")
+    at += size
+    key: dict[int, bytes | None] = {}
+    place = 0
+    for column in range(count):
+        if not present >> column & 1:
+            continue
+        begin = at
+        is_null = nulls >> place & 1
+        if not is_null:
+            at = table.passers[column](body, at)
+        if column in table.keys:
+            key[column] = None if is_null else body[begin:at]
+        place += 1
+    return key, at
 
 
 def _row(table: _Table, body: bytes, at: int, count: int, present: int) -> tuple[list[Value], int]:

@@ -72,9 +72,19 @@ class TableChanges:
     places: list[Place] = field(default_factory=list)
     deleted: list[bool] = field(default_factory=list)
     _order: list[int | None] = field(default_factory=list)
+    _formed: list[tuple[int, TableColumn]] = field(default_factory=list)
+    """Columns whose values the log may have in another form than a SELECT."""
+    _keys: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.describe(self.names)
+        columns = list(enumerate(self.table.columns))
+        self._keys = [place for place, column in columns if column.name in self.table.primary_key]
+        self._formed = [
+            (place, column)
+            for place, column in columns
+            if column.data_type == "bit" or column.out.form is Form.BYTES
+        ]
 
     def describe(self, names: tuple[str, ...]) -> None:
         """Takes the table's columns as the changes to come have them."""
@@ -118,15 +128,13 @@ class TableChanges:
 
     def _of(self, values: Row) -> Row:
         """Returns the values in the order of the table's columns, as a SELECT writes them."""
-        return [
-            UNSENT if place is None else _as_selected(values[place], column)
-            for place, column in zip(self._order, self.table.columns, strict=True)
-        ]
+        row = [UNSENT if place is None else values[place] for place in self._order]
+        for place, column in self._formed:
+            row[place] = _as_selected(row[place], column)
+        return row
 
     def _key(self, row: Row) -> list[Value]:
-        key = self.table.primary_key
-        pairs = zip(self.table.columns, row, strict=True)
-        return [value for column, value in pairs if column.name in key]
+        return [row[place] for place in self._keys]
 
     def _append(self, row: Row, place: Place, *, is_deleted: bool) -> None:
         self.rows.append(row)

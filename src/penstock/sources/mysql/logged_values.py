@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from penstock.errors import ConfigError
@@ -22,6 +23,8 @@ class Unsent:
 UNSENT: Final = Unsent()
 Value = str | bytes | Unsent | None
 Reader = Callable[[bytes, int], tuple[Value, int]]
+Passer = Callable[[bytes, int], int]
+"""Returns where a value ends, and looks no closer."""
 
 TINY, SHORT, LONG, FLOAT, DOUBLE, LONGLONG, INT24 = 1, 2, 3, 4, 5, 8, 9
 DATE, YEAR, VARCHAR, BIT, TIMESTAMP2, DATETIME2, TIME2 = 10, 13, 15, 16, 17, 18, 19
@@ -40,7 +43,7 @@ NUMERIC: Final = frozenset({TINY, SHORT, LONG, FLOAT, DOUBLE, LONGLONG, INT24, D
 TEXTUAL: Final = frozenset({VARCHAR, VAR_STRING, STRING, *BLOBS})
 BINARY_COLLATION: Final = 63
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 _INTEGERS: Final = {TINY: 1, SHORT: 2, INT24: 3, LONG: 4, LONGLONG: 8}
 _DIGITS_PER_GROUP: Final = 9
 _GROUP_BYTES: Final = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
@@ -94,6 +97,31 @@ def reader_of(logged: LoggedType, where: str) -> Reader:
     return made[code]()
 
 
+def passer_of(logged: LoggedType, read: Reader) -> Passer:
+    """Returns what passes over a value that `read` reads."""
+    code, meta = logged.code, logged.meta
+    if code in TEXTUAL or code in (JSON, GEOMETRY):
+        width = _length_bytes(logged)
+
+        def passes(content: bytes, at: int) -> int:
+            begin = at + width
+            return begin + int.from_bytes(content[at:begin], "little")
+
+        return passes
+    sizes = {**_INTEGERS, FLOAT: 4, DOUBLE: 8, DATE: 3, YEAR: 1, ENUM: meta, SET: meta}
+    size = sizes.get(code)
+    if size is None:
+        return lambda content, at: read(content, at)[1]
+    return lambda _, at: at + size
+
+
+def _length_bytes(logged: LoggedType) -> int:
+    """Returns in how many bytes the length of a value is told."""
+    if logged.code in BLOBS or logged.code in (JSON, GEOMETRY):
+        return logged.meta
+    return 2 if logged.meta > 0xFF else 1
+
+
 def _integer(size: int, *, is_signed: bool) -> Reader:
     def read(content: bytes, at: int) -> tuple[Value, int]:
         end = at + size
@@ -114,11 +142,8 @@ def _raw(size: int) -> Reader:
 
 
 def _text(logged: LoggedType) -> Reader:
-    if logged.code in BLOBS:
-        width, padded = logged.meta, 0
-    else:
-        width = 2 if logged.meta > 0xFF else 1
-        padded = logged.meta if logged.code == STRING and logged.encoding is None else 0
+    width = _length_bytes(logged)
+    padded = logged.meta if logged.code == STRING and logged.encoding is None else 0
     encoding = logged.encoding
 
     def read(content: bytes, at: int) -> tuple[Value, int]:
@@ -155,6 +180,12 @@ def _fraction_of(places: int) -> tuple[int, Callable[[int], str]]:
     return size, lambda units: "." + f"{units:0{2 * size}d}"[:places]
 
 
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    """Returns a day of UTC by its number since 1970."""
+    return date.fromordinal(_FIRST_DAY + number).isoformat()
+
+
 def _timestamp(places: int) -> Reader:
     size, digits = _fraction_of(places)
 
@@ -163,8 +194,9 @@ def _timestamp(places: int) -> Reader:
         units = int.from_bytes(content[at + 4 : at + 4 + size], "big")
         if not seconds and not units:
             return "0000-00-00 00:00:00", at + 4 + size
-        moment = _EPOCH + timedelta(seconds=seconds)
-        return f"{moment:%Y-%m-%d %H:%M:%S}{digits(units)}", at + 4 + size
+        days, second = divmod(seconds, 86_400)
+        clock = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+        return f"{_day(days)} {clock}{digits(units)}", at + 4 + size
 
     return read
 
@@ -206,18 +238,24 @@ def _decimal(precision: int, places: int) -> Reader:
     groups += [4] * (places // _DIGITS_PER_GROUP) + [_GROUP_BYTES[places % _DIGITS_PER_GROUP]]
     lengths += [_DIGITS_PER_GROUP] * (places // _DIGITS_PER_GROUP) + [places % _DIGITS_PER_GROUP]
     size = sum(groups)
-    parts = [(g, d) for g, d in zip(groups, lengths, strict=True) if g]
+    sign, every = 1 << 8 * size - 1, (1 << 8 * size) - 1
+    parts: list[tuple[int, int, int]] = []
+    """Of each group of digits: how far it is shifted, its bits, and how much it counts."""
+    left = 8 * size
+    for group, count in zip(groups, lengths, strict=True):
+        left -= 8 * group
+        if group:
+            parts.append((left, (1 << 8 * group) - 1, 10**count))
+    width = whole + places
 
     def read(content: bytes, at: int) -> tuple[Value, int]:
-        is_negative = not content[at] & 0x80
-        packed = bytearray(content[at : at + size])
-        packed[0] ^= 0x80
-        if is_negative:
-            packed = bytearray(byte ^ 0xFF for byte in packed)
-        digits, place = "", 0
-        for group, count in parts:
-            digits += f"{int.from_bytes(packed[place : place + group], 'big'):0{count}d}"
-            place += group
+        packed = int.from_bytes(content[at : at + size], "big")
+        is_negative = not packed & sign
+        packed ^= every ^ sign if is_negative else sign
+        number = 0
+        for shift, bits, scale in parts:
+            number = number * scale + (packed >> shift & bits)
+        digits = f"{number:0{width}d}"
         integral = digits[:whole].lstrip("0") or "0"
         text = f"{integral}.{digits[whole:]}" if places else integral
         return ("-" + text if is_negative else text), at + size
