@@ -29,7 +29,7 @@ from tests.servers.postgres import PostgresDatabase, PostgresServer, running_ser
 
 OURS, PYAIRBYTE = "penstock", "PyAirbyte"
 ADBC, ADBC_PARQUET = "ADBC → Arrow → DuckDB", "ADBC → Arrow → Parquet"
-PIPE = "psql COPY binary | psql COPY binary"
+PIPE = "psql to psql by binary COPY"
 CACHE: Final = "records into a cache in PostgreSQL"
 PEER_SECONDS = 600
 _OURS_IN: Final = "penstock-databases"

@@ -22,8 +22,10 @@ from penstock.errors import PenstockError, Superseded
 
 logger = logging.getLogger(__name__)
 
-_TICK_SECONDS: Final = 0.5
-"""How soon another server's wish to cancel is seen; one of this server wakes the loop."""
+_TICK_SECONDS: Final = 1.0
+"""How exactly schedules and retries start; what this server is asked for wakes the loop."""
+_TICK_SECONDS_AMONG_SERVERS: Final = 0.5
+"""How soon what another server was asked for is seen, as a cancel within a second."""
 _SHARES_OF_LEASE: Final = 5
 _CLEANING_SECONDS: Final = 600.0
 _NO_CLEANING_AFTER_JUMP_SECONDS: Final = 86400.0
@@ -48,6 +50,8 @@ class Dispatcher:
         self._renewed_at = float("-inf")
         self._lease = timedelta(seconds=house.patience.lease_seconds)
         self._watch = ClockWatch(house.clock)
+        is_alone = house.store.is_sqlite
+        self._tick_seconds = _TICK_SECONDS if is_alone else _TICK_SECONDS_AMONG_SERVERS
         self._loop = threading.Thread(target=self._run, name="penstock-dispatcher", daemon=True)
 
     @property
@@ -100,7 +104,7 @@ class Dispatcher:
                 logger.warning("looking failed", extra={"why": str(error)})
             except Exception:
                 logger.exception("looking failed")
-            self._wake.wait(_TICK_SECONDS)
+            self._wake.wait(self._tick_seconds)
             self._wake.clear()
 
     def _look(self) -> None:
