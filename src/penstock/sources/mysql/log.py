@@ -223,9 +223,7 @@ class _Log:
         collations = dict(
             rows_of(connection, "SELECT id, character_set_name FROM information_schema.collations")
         )
-        wanted = {
-            (table.schema, table.name): table.primary_key for table in self.tables.values()
-        }
+        wanted = {(table.schema, table.name): table.primary_key for table in self.tables.values()}
         begun: Begin | None = None
         self.file, told_at = self.place.file, time.monotonic()
         names = {int(number or 0): str(name) for number, name in collations.items()}
