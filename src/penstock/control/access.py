@@ -10,7 +10,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from penstock.control.accounts import Application, LoginLink, Permission, Role, Session, Token, User
+from penstock.control.recent_actors import RecentActors
 from penstock.control.store import people, workspaces
 from penstock.control.store.database import Store, Transaction
 from penstock.control.store.rows import Window
@@ -37,8 +37,6 @@ _GRANT_PREFIX: Final = "psa_"
 _GRANT_KEY: Final = "grant_key"
 _SHORTEST_PASSWORD: Final = 10
 _TOUCHED_AT_MOST: Final = timedelta(minutes=1)
-_REMEMBERED_SECONDS: Final = 1.0
-_REMEMBERED_AT_MOST: Final = 1000
 SCOPES: Final = ("read", "run", "edit", "admin")
 """What a token may at most, each more than the one before; without any it may all its user may."""
 _ROLE_OF_SCOPE: Final = dict(zip(SCOPES, Role, strict=True))
@@ -161,33 +159,6 @@ class Opened:
 
     session: Session
     cookie: str
-
-
-class RecentActors:
-    """Who asked within the last second, by what they showed: pages ask many things at once.
-
-    All are forgotten when this process writes to the store, so that whom it signs out is out at
-    once; what another process takes away counts a second later.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._kept: dict[str, tuple[Actor, int, float]] = {}
-
-    def get(self, digest: str) -> Actor | None:
-        """Returns who it was; None when that is no longer certain."""
-        found = self._kept.get(digest)
-        if found is None:
-            return None
-        actor, version, until = found
-        is_certain = version == self._store.version and time.monotonic() < until
-        return actor if is_certain else None
-
-    def keep(self, digest: str, actor: Actor, *, version: int) -> None:
-        """Notes who it is, as read when the store had that version."""
-        if len(self._kept) >= _REMEMBERED_AT_MOST:
-            self._kept = {}
-        self._kept[digest] = (actor, version, time.monotonic() + _REMEMBERED_SECONDS)
 
 
 class Access:

@@ -46,7 +46,7 @@ def bearer(secret: str) -> dict[str, str]:
 def test_a_second_request_looks_nobody_up(
     access: Access, client: TestClient, plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.control.access._REMEMBERED_SECONDS", 600.0)
+    monkeypatch.setattr("penstock.control.recent_actors._REMEMBERED_SECONDS", 600.0)
     _, secret = access.new_token(access.first_user(datetime.now(UTC)), "t", datetime.now(UTC))
     for _ in range(2):  # the first use is noted, which is a change
         client.get(ASKED, headers=bearer(secret)).raise_for_status()

@@ -32,7 +32,9 @@ def client(
 def test_a_page_asks_as_often_for_many_as_for_one(
     path: str, client: TestClient, plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.control.access._REMEMBERED_SECONDS", 0.0)  # asks who, each time
+    monkeypatch.setattr(
+        "penstock.control.recent_actors._REMEMBERED_SECONDS", 0.0
+    )  # asks who, each time
     counts = []
     client.get(f"/api/v1{path}?limit=1").raise_for_status()  # the token is marked as used
     for limit in (1, COUNT):
