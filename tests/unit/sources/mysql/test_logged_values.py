@@ -16,9 +16,11 @@ from penstock.sources.mysql.logged_values import (
     TIME2,
     TIMESTAMP2,
     TINY,
+    UNSENT,
     VARCHAR,
     YEAR,
     LoggedType,
+    passer_of,
     reader_of,
 )
 
@@ -48,6 +50,30 @@ CASES = {
         "-00:00:01.50",
     ),
     "time of the largest hour": (LoggedType(code=TIME2, meta=0), "b46efb", "838:59:59"),
+    "last timestamp of 32 bits": (
+        LoggedType(code=TIMESTAMP2, meta=0),
+        "ffffffff",
+        "2106-02-07 06:28:15",
+    ),
+    "leap day's last second": (
+        LoggedType(code=TIMESTAMP2, meta=6),
+        "65e11a7f0f423f",
+        "2024-02-29 23:59:59.999999",
+    ),
+    "decimal without digits before the point": (
+        LoggedType(code=DECIMAL, meta=4 << 8 | 4),
+        "8001",
+        "0.0001",
+    ),
+    "decimal without a fraction": (LoggedType(code=DECIMAL, meta=10 << 8), "8000000007", "7"),
+    "text of a blob": (
+        LoggedType(code=252, meta=2, encoding="utf-8"),
+        "030061c3a9",
+        "aé",
+    ),
+    "long varchar": (LoggedType(code=VARCHAR, meta=300, encoding="utf-8"), "0200c3a9", "é"),
+    "double": (LoggedType(code=5, meta=8), "000000000000f03f", "1.0"),
+    "geometry is passed over": (LoggedType(code=255, meta=4), "02000000ffff", UNSENT),
     "zero timestamp": (LoggedType(code=TIMESTAMP2, meta=0), "00000000", "0000-00-00 00:00:00"),
     "timestamp with three places": (
         LoggedType(code=TIMESTAMP2, meta=3),
@@ -76,5 +102,6 @@ CASES = {
 def test_a_value_is_what_a_select_writes(case: tuple[LoggedType, str, object]) -> None:
     logged, digits, expected = case
     content = bytes.fromhex(digits)
-    value, end = reader_of(logged, "t.c")(content + b"\xaa", 0)
-    assert (value, end) == (expected, len(content))
+    read = reader_of(logged, "t.c")
+    assert read(content + b"\xaa", 0) == (expected, len(content))
+    assert passer_of(logged, read)(content + b"\xaa", 0) == len(content)
