@@ -6,17 +6,21 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, local
 from typing import Any
 
 import polars as pl
 import pytest
 from pyiceberg.catalog import load_catalog
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 
 from penstock.data.types import Kind
 from penstock.destinations.iceberg import IcebergConfig, IcebergDestination
+from penstock.destinations.iceberg.table import Lake
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, DataError, ResourceBusy
 from penstock.sdk.destination import StreamPlan, TableName, WriteMode
 from penstock.testing.cells import found_rows
@@ -309,3 +313,32 @@ def test_a_bucket_holds_tables(tmp_path: Path) -> None:
         written(destination, MERGE, 1, 2)
         written(destination, MERGE, 2, name="new")
         assert names_in(destination) == ["new 2", "row 1"]
+
+
+@pytest.mark.parametrize("step", ["create_tables", "namespace_exists"])
+def test_two_that_find_nothing_at_once_both_make_their_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Each has looked before either makes what it has not found."""
+    together, looked = Barrier(2, timeout=30), local()
+    real = getattr(SqlCatalog, step)
+
+    def at_once(*given: Any) -> Any:
+        found = real(*given) if step == "namespace_exists" else None
+        if not getattr(looked, "once", False):
+            looked.once = True
+            together.wait()
+        return found if step == "namespace_exists" else real(*given)
+
+    def make(name: str) -> None:
+        config = IcebergConfig(
+            catalog_uri=f"sqlite:///{tmp_path / 'catalog.db'}",
+            warehouse=f"file://{tmp_path / 'lake'}",
+        )
+        Lake(config).make(TableName(schema=None, name=name), {"id": Kind.INTEGER})
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
+        patched.setattr(SqlCatalog, step, at_once)
+        list(pool.map(make, ("a", "b")))
+    assert as_others_see(tmp_path, "a").name() == ("default", "a")
+    assert as_others_see(tmp_path, "b").name() == ("default", "b")

@@ -23,6 +23,7 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import AssertRefSnapshotId, RemoveSnapshotsUpdate
 from pyiceberg.types import DateType, TimestampType, TimestamptzType
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from penstock.data.types import Kind
 from penstock.destinations.iceberg.columns import kinds_of, new_partitions, new_schema
@@ -39,6 +40,8 @@ from penstock.sdk.destination import TableName
 from penstock.sdk.files.folders import table_folder
 from penstock.sdk.stored_columns import stored_schema
 
+_OWN_TABLES: Final = 2
+"""That pyiceberg keeps of an SQL catalogue."""
 _ATTEMPTS: Final = 20
 _NEW_TABLES: Final = {"write.metadata.delete-after-commit.enabled": "true"}
 """Of the metadata, a file a commit, the last hundred stay; Iceberg's own default keeps all."""
@@ -95,6 +98,20 @@ class IcebergFile:
                 yield batch.select(list(columns))
 
 
+def _loaded(config: IcebergConfig) -> Catalog:
+    """Returns the catalogue; an SQL one makes its own tables where it finds none.
+
+    Of two that find none at once the slower is refused each of the two tables: it looks again.
+    """
+    properties = catalog_properties(config)
+    for _ in range(_OWN_TABLES):
+        try:
+            return load_catalog(config.catalog_name, **properties)
+        except DBAPIError:
+            continue  # what else is wrong is said again
+    return load_catalog(config.catalog_name, **properties)
+
+
 class Lake:
     """A catalogue, and the tables in it."""
 
@@ -102,7 +119,7 @@ class Lake:
         self._config = config
         self.secrets = secrets_of(config)
         with translated("The catalogue", self.secrets):
-            self.catalog: Catalog = load_catalog(config.catalog_name, **catalog_properties(config))
+            self.catalog: Catalog = _loaded(config)
 
     def find(self, table: TableName) -> Table | None:
         """Returns a table as it is now; None when there is none."""
@@ -133,7 +150,7 @@ class Lake:
         schema = new_schema(kinds)
         identifier = self.identifier(table)
         with translated(str(table), self.secrets):
-            self.catalog.create_namespace_if_not_exists(identifier[:-1])
+            self._make_namespace(identifier[:-1])
             return self.catalog.create_table_if_not_exists(
                 identifier,
                 schema,
@@ -141,6 +158,14 @@ class Lake:
                 partition_spec=new_partitions(partition_by, schema, kinds),
                 properties=_NEW_TABLES,
             )
+
+    def _make_namespace(self, name: tuple[str, ...]) -> None:
+        try:
+            self.catalog.create_namespace_if_not_exists(name)
+        except IntegrityError:
+            # pyiceberg's SQL catalogue looks, then makes: another was between the two.
+            if not self.catalog.namespace_exists(name):
+                raise
 
     def _location(self, table: TableName) -> str | None:
         """Returns where a new table lies; a REST catalogue decides that itself."""
