@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from starlette.testclient import TestClient
 
 _LEFT_OUT = re.compile(r"/follow$")
 """What never ends."""
@@ -44,3 +46,15 @@ def test_nothing_that_is_sent_makes_the_server_fail(app: FastAPI, token: str) ->
     assert failures == []
     assert asked == wanted
     assert len(wanted) >= 80
+
+
+@pytest.mark.parametrize("number", [2**63, 2**70, -(2**63) - 1])
+def test_a_number_beyond_what_the_database_holds_is_the_askers_fault(
+    app: FastAPI, token: str, number: int
+) -> None:
+    client = TestClient(app, headers={"authorization": f"Bearer {token}"})
+    for path in (f"/runs/{number}", f"/runs/1/attempts/{number}/log", f"/jobs/{number}"):
+        answer = client.get(f"/api/v1{path}")
+        assert 400 <= answer.status_code < 500, (path, answer.text)
+    answer = client.get(f"/api/public/v1/jobs/{number}")
+    assert 400 <= answer.status_code < 500, answer.text

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 
 from penstock.errors import (
     ConfigError,
@@ -107,6 +107,12 @@ class Store:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except OverflowError as error:
+            if "SQLite" not in str(error):
+                raise
+            raise _too_large() from error
+        except DataError as error:
+            raise _too_large() from error
         except OperationalError as error:
             raise _translation(error, self.shown) from error
         except DBAPIError as error:
@@ -172,6 +178,14 @@ def _begin_sqlite(connection: Connection) -> None:
     """
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _too_large() -> ConfigError:
+    """What nobody keeps: a number beyond 64 bits, a text or date beyond what a column takes."""
+    return ConfigError(
+        "A value is larger than the database can hold.",
+        remedy="Look at the numbers that were given: ids and priorities have 64 and 32 bits.",
+    )
 
 
 def _translation(error: DBAPIError, shown: str) -> Exception:
