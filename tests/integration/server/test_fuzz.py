@@ -58,3 +58,11 @@ def test_a_number_beyond_what_the_database_holds_is_the_askers_fault(
         assert 400 <= answer.status_code < 500, (path, answer.text)
     answer = client.get(f"/api/public/v1/jobs/{number}")
     assert 400 <= answer.status_code < 500, answer.text
+
+
+def test_what_is_named_and_not_there_is_told(app: FastAPI, token: str) -> None:
+    client = TestClient(app, headers={"authorization": f"Bearer {token}"})
+    body = {"kind": "source", "name": "source-x", "title": "X", "pip_url": "x", "workspace_id": "4"}
+    answer = client.post("/api/v1/definitions", json=body)
+    assert answer.status_code == 404, answer.text
+    assert answer.json()["remedy"]

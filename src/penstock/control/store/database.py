@@ -10,7 +10,13 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+)
 
 from penstock.errors import (
     ConfigError,
@@ -18,6 +24,7 @@ from penstock.errors import (
     MissingDriver,
     ResourceBusy,
     ResourceExhausted,
+    UnknownName,
 )
 
 Transaction: TypeAlias = Connection
@@ -113,6 +120,13 @@ class Store:
             raise _too_large() from error
         except DataError as error:
             raise _too_large() from error
+        except IntegrityError as error:
+            if "foreign key" not in str(error.orig).lower():
+                raise
+            raise UnknownName(
+                "Something that is named here does not exist, or not any more.",
+                remedy="List what there is, and name one of those.",
+            ) from error
         except OperationalError as error:
             raise _translation(error, self.shown) from error
         except DBAPIError as error:
