@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ class Store:
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._turn = threading.RLock()
-        self._writes = 0
+        self._versions = itertools.count(1)
+        self._version = 0
         self.engine: Engine = _engine(self.url)
 
     @classmethod
@@ -67,7 +69,7 @@ class Store:
 
         Says nothing of what other processes write.
         """
-        return self._writes
+        return self._version
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -85,7 +87,7 @@ class Store:
             with self._written() as tx:
                 yield tx
         finally:
-            self._writes += 1
+            self._version = next(self._versions)  # never the same for two threads
 
     @contextmanager
     def _written(self) -> Iterator[Transaction]:
@@ -198,7 +200,7 @@ def _too_large() -> ConfigError:
     """What nobody keeps: a number beyond 64 bits, a text or date beyond what a column takes."""
     return ConfigError(
         "A value is larger than the database can hold.",
-        remedy="Look at the numbers that were given: ids and priorities have 64 and 32 bits.",
+        remedy="Look at the numbers that were given: ids have 63 bits.",
     )
 
 
