@@ -185,20 +185,25 @@ def test_whatever_is_killed_every_run_ends_once_and_tables_equal_their_sources(
         work_through(plane, servers, works, wanted)
         for work in works:
             require_exact(plane, work)
-    assert sum(len(work.asked) for work in works) == wanted
+    assert sum(len(work.asked) for work in works) >= wanted
     assert sum(servers.harm.values()) >= min(wanted, 3), f"hardly anything happened: {servers.harm}"
 
 
 def work_through(plane: ControlPlane, servers: Servers, works: list[Work], wanted: int) -> None:
-    """Asks for runs until there were enough, and hurts servers until all of them are over."""
+    """Asks for runs until there were enough, and hurts servers until all of them are over.
+
+    Few runs may be over before anything happened to them: then there are more.
+    """
     asked = 0
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         idle = [work for work in works if not is_active(plane, work)]
-        if asked == wanted and len(idle) == len(works):
+        harmed = sum(servers.harm.values())
+        is_enough = asked >= wanted and harmed >= min(wanted, 3)
+        if is_enough and len(idle) == len(works):
             return
         for work in idle:
-            if asked < wanted:
+            if not is_enough:
                 work.ask(plane)
                 asked += 1
                 deadline = time.monotonic() + PATIENCE_SECONDS
@@ -206,7 +211,7 @@ def work_through(plane: ControlPlane, servers: Servers, works: list[Work], wante
         time.sleep(servers.chance.uniform(0.2, 2.5))
         servers.revive()
         # Few runs are left in peace in the end, so that a short test does come to an end.
-        if sum(servers.harm.values()) < 2 * wanted:
+        if harmed < 2 * wanted:
             servers.hurt()
 
 

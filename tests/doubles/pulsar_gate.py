@@ -68,6 +68,8 @@ class Gate:
     renewed: list[bytes] = field(default_factory=list)
     """Data of logins that clients gave when they were asked again."""
     connections: set[_Passing] = field(default_factory=set, repr=False)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list, repr=False)
+    """Of both sides of every connection there was."""
     loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
     schemas: dict[str, list[tuple[int, Definition]]] = field(default_factory=dict)
     """Versions of each topic's schema: type and definition."""
@@ -101,11 +103,13 @@ def pulsar_gate(gate: Gate, *, certificate: ssl.SSLContext | None = None) -> Ite
         finally:
             for server in servers:
                 server.close()
-            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0.05)  # Connections close in a later turn of the loop.
+            # Not cancelled: one that is being accepted would leave its socket open.
+            while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                for writer in gate.writers:
+                    writer.transport.abort()
+                await asyncio.wait(tasks, timeout=0.05)
+            closing = [writer.wait_closed() for writer in gate.writers]
+            await asyncio.gather(*closing, return_exceptions=True)
 
     stop = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
@@ -133,11 +137,13 @@ class _Passing:
         """Schema versions to be told, by the request that asked for a producer."""
 
     async def run(self) -> None:
+        self._gate.writers.append(self._client[1])
         try:
             broker = await asyncio.open_connection("127.0.0.1", self._gate.broker)
         except OSError:
             self._client[1].close()
             return
+        self._gate.writers.append(broker[1])
         tasks = [
             asyncio.ensure_future(self._forward(broker[1])),
             asyncio.ensure_future(self._back(broker[0])),
