@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def test_a_checkpoint_tells_its_state_and_clearing_empties_the_table(terminal: T
     assert terminal.query("SELECT count(*) FROM items") == [(25,)]
 
 
-def test_an_attended_run_stops_when_its_asker_is_gone(terminal: Terminal) -> None:
+def test_an_attended_run_gives_way_and_stops_when_its_asker_is_gone(terminal: Terminal) -> None:
     process = subprocess.Popen(
         [PENSTOCK, "run", "--attended"],
         env=terminal.env(),
@@ -100,6 +101,10 @@ def test_an_attended_run_stops_when_its_asker_is_gone(terminal: Terminal) -> Non
     for line in process.stdout:
         if json.loads(line)["event"] == "CheckpointCommitted":
             break
+    command = ["pgrep", "-P", str(process.pid)]
+    connectors = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    for pid in (process.pid, *map(int, connectors)):
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.nice(0) + 10)
     process.stdin.close()
     rest = process.stdout.read()
     process.stdout.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from penstock.cli.ending import OBJECTS, ended, prepare_process, shown_log
+from penstock.cli.ending import OBJECTS, ended, leave, prepare_process, shown_log
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     prepare_process()
     with shown_log():
         status = ended(_run)
-    sys.exit(status)
+    leave(status)
 
 
 def _run() -> int:

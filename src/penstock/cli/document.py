@@ -6,7 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -22,12 +24,16 @@ from penstock.errors import Cancelled, ConfigError
 
 _LAST_SECONDS = 30.0
 """How long a run whose asker is gone may take to stop."""
+_NICENESS: Final = 10
+"""Of a server's syncs, whose weight is a ninth of the server's then (sched(7), "The nice value"):
+beside them it answers as if it had the machine to itself. Where nobody asks, they lose nothing."""
 
 
 def run_one(document: bytes, *, is_attended: bool) -> int:
     """Runs a document, writes its events on standard output, and returns the exit status.
 
-    While attended it stops when standard input closes. Raises ConfigError for no document.
+    While attended it stops when standard input closes, and a sync gives way to whoever asked for
+    it, and to all else, when processors are short. Raises ConfigError for no document.
     """
     spec = read_document(document)
     follower = JsonLines(sys.stdout, keeps_secrets=True)
@@ -36,6 +42,8 @@ def run_one(document: bytes, *, is_attended: bool) -> int:
             answer = probe(spec, tell=follower.tell)
         follower.tell(answer)
         return exit_status_of_error(answer.error)
+    if is_attended:
+        _give_way()
     with stop_on_signal(Screen(is_quiet=True).note) as stop, _lifeline(stop, is_on=is_attended):
         receipt = follow(run_sync(spec, stop=stop, data_dir=data_home()), follower)
     return exit_status_of(receipt)
@@ -53,6 +61,15 @@ def read_document(text: bytes) -> RunSpec | ProbeSpec:
             f"Standard input is not a RunSpec: {error}.",
             remedy="Write one JSON document: connection, source, destination, catalog.",
         ) from error
+
+
+def _give_way() -> None:
+    """Makes this process, and what it starts, nicer."""
+    os.nice(_NICENESS)
+    # Where each session is a group of its own to the scheduler, niceness counts within the group
+    # alone; this is the group's (sched(7), "The autogroup feature"). Not every kernel has it.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 @contextmanager

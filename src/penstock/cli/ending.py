@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
 from penstock.cli.screen import say_error
 from penstock.errors import BugError, Cancelled, PenstockError
@@ -49,6 +52,22 @@ def ended(act: Callable[[], object], *, is_debug: bool = False, as_json: bool = 
     except Exception as error:  # noqa: BLE001 (this is the door: nothing may pass it untold)
         return _told(_bug(error), is_debug=is_debug, as_json=as_json)
     return result if isinstance(result, int) else 0
+
+
+def leave(status: int) -> NoReturn:
+    """Ends the process with this status, without taking its objects apart one by one.
+
+    That would take a tenth of a second, a fifth of a small sync. What registered with `atexit` is
+    called and output is flushed, as ever; a thread that is waited for is waited for.
+    """
+    others = set(threading.enumerate()) - {threading.main_thread()}
+    if not all(thread.daemon for thread in others):
+        sys.exit(status)
+    atexit._run_exitfuncs()  # noqa: SLF001 (CPython's name for it since 2.0; there is no other)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # closed, or nobody reads it: `ended` has told it
+            stream.flush()
+    os._exit(status)
 
 
 def installed_version() -> str:

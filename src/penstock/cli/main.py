@@ -11,7 +11,14 @@ from keyword import iskeyword
 from cyclopts import App, CycloptsError, Parameter
 
 from penstock.cli.arguments import gather_settings, take_flag
-from penstock.cli.ending import OBJECTS, ended, installed_version, prepare_process, shown_log
+from penstock.cli.ending import (
+    OBJECTS,
+    ended,
+    installed_version,
+    leave,
+    prepare_process,
+    shown_log,
+)
 from penstock.errors import ConfigError, UnknownName
 
 COMMANDS = (
@@ -73,7 +80,7 @@ def make_app(chosen: str | None = None) -> App:
 def main() -> None:
     """Runs the command line and ends the process with its exit status."""
     gc.set_threshold(OBJECTS)
-    sys.exit(run_command(sys.argv[1:]))
+    leave(run_command(sys.argv[1:]))
 
 
 def run_command(argv: Sequence[str]) -> int:
