@@ -9,7 +9,7 @@ from tests.servers.bigquery import bigquery_server
 from tests.servers.mariadb import mariadb, mariadb_server
 from tests.servers.postgres import postgres, postgres_server
 from tests.servers.pulsar import pulsar_broker, pulsar_server
-from tests.servers.snowflake import snowflake_server
+from tests.servers.snowflake import snowflake_process, snowflake_server
 
 __all__ = [
     "bigquery_server",
@@ -19,6 +19,7 @@ __all__ = [
     "postgres_server",
     "pulsar_broker",
     "pulsar_server",
+    "snowflake_process",
     "snowflake_server",
 ]
 

@@ -1,8 +1,7 @@
 """Snowflake's protocol on DuckDB (fakesnow), for the real client: one server a session.
 
-`snowflake_server` is the server; processes that a test starts find it by `snowflake_near`. A test
-takes a schema of its own in the one database. fakesnow commits before DDL, as Snowflake does.
-What Snowflake does and fakesnow does not is done here:
+`snowflake_server` is the server, empty; processes that a test starts find it by `snowflake_near`.
+fakesnow commits before DDL, as Snowflake does. What Snowflake does and it does not is done here:
 
 - a login with a wrong password, or a token of an unknown key, is refused;
 - the transaction of a client that has gone is rolled back;
@@ -41,6 +40,7 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from fakesnow.instance import FakeSnow
 from sqlglot import exp
 
 _ADDRESS_FILE: Final = "snowflake-server.json"
@@ -110,12 +110,22 @@ def running_server() -> Iterator[SnowflakeServer]:
 
 
 @pytest.fixture(scope="session")
-def snowflake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnowflakeServer]:
+def snowflake_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnowflakeServer]:
     """The session's server, which processes of a test find by `snowflake_near`."""
     with running_server() as server:
         address = tmp_path_factory.getbasetemp() / _ADDRESS_FILE
         address.write_text(json.dumps(asdict(server)))
         yield server
+
+
+@pytest.fixture
+def snowflake_server(snowflake_process: SnowflakeServer) -> Iterator[SnowflakeServer]:
+    """The session's server with nothing in it, as what looks at its catalogue takes longer else."""
+    yield snowflake_process
+    for session in fakesnow.server.sessions.values():
+        session.close()
+    fakesnow.server.sessions.clear()
+    fakesnow.server.shared_fs = FakeSnow()
 
 
 class _Door:
