@@ -4,7 +4,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv/bin
-PYTEST_JOBS ?= 2
+# More than a machine of two cores has: tests wait for programs and servers half of their time.
+PYTEST_JOBS ?= 3
 CHAOS_ROUNDS ?= 200
 SERVER_ROUNDS ?= 100
 # Tests start hundreds of programs, each of which would compile its modules anew.
