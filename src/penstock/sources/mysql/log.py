@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.data.items import Emptied
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import StreamDescriptor
+from penstock.sdk.lost_rows import rows_lost
 from penstock.sdk.mysql.address import Address
 from penstock.sdk.mysql.connection import Connection, connected, is_mariadb, rows_of
 from penstock.sdk.mysql.rows_out import select
@@ -168,7 +169,7 @@ class LogReading:
         if self._method.truncates == "mirror":
             return Said(level="WARN", message=f"{what}; it is emptied and read anew.")
         self._begun[stream] = start
-        return _rows_lost(self._method, self._tables[stream], what)
+        return rows_lost(self._method.truncates, self._tables[stream], what)
 
     def _first(self, start: LogPlace) -> Generator[Item, None, LogPlace]:
         """Yields the tables that were never read to their end, all as of one moment.
@@ -351,7 +352,7 @@ class _Log:
                 continue
             table = self.tables[stream]
             what = f"{table} was {word} at {self.file}:{statement.position}"
-            yield _rows_lost(self.method, table, what)
+            yield rows_lost(self.method.truncates, table, what)
 
     def _is_before_any_row(self, stream: StreamDescriptor) -> bool:
         """Tells whether no row of the stream, not even of an interrupted reading, is older."""
@@ -374,18 +375,6 @@ class _Log:
             if changes.rows:
                 yield Rows(stream=stream, rows=changes.batch(connection))
         self._rows = 0
-
-
-def _rows_lost(method: Cdc, table: Table, what: str) -> Said:
-    """Refuses to go on where rows are gone that the log does not name, or tells it."""
-    if method.truncates != "skip":
-        raise ConfigError(
-            f"{what}: the log does not say which rows are gone.",
-            remedy="Run the sync once with --full-refresh, or set"
-            ' `replication_method.truncates` to "skip" to keep them.',
-            stream=str(table),
-        )
-    return Said(level="WARN", message=f"{what}; its rows are kept, as `truncates` says.")
 
 
 def _is_begin(text: str) -> bool:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.data.items import Emptied
 from penstock.errors import ConfigError
 from penstock.protocol.catalog import StreamDescriptor
+from penstock.sdk.lost_rows import rows_lost
 from penstock.sdk.postgres.address import Address
 from penstock.sdk.postgres.connection import (
     Connection,
@@ -205,7 +206,7 @@ class LogReading:
             relation = self._relations[stream]
             if (relation.schema, relation.name) == table:
                 what = f"{relation} was taken out of the publication {self._method.publication}"
-                self._warnings.append(_rows_lost(self._method, relation, what).message)
+                self._warnings.append(rows_lost(self._method.truncates, relation, what).message)
                 self._places.pop(stream, None)
 
     def _begin_anew(self, stream: StreamDescriptor, since: str, what: str) -> None:
@@ -213,7 +214,7 @@ class LogReading:
         if self._method.truncates == "mirror":
             self._warnings.append(f"{what}; it is emptied and read anew.")
         else:
-            said = _rows_lost(self._method, self._relations[stream], what)
+            said = rows_lost(self._method.truncates, self._relations[stream], what)
             self._warnings.append(said.message)
             self._begun[stream] = _place({"lsn": since})
         self._anew.add(stream)
@@ -289,18 +290,6 @@ class LogReading:
         if query:
             connection.execute(query)
         return lsn_of(rows_of(connection, "SELECT pg_current_wal_flush_lsn()::text")[0][0])
-
-
-def _rows_lost(method: Cdc, relation: Relation, what: str) -> Said:
-    """Refuses to go on where rows are gone that the log does not name, or tells it."""
-    if method.truncates != "skip":
-        raise ConfigError(
-            f"{what}: the log does not say which rows are gone.",
-            remedy="Run the sync once with --full-refresh, or set"
-            ' `replication_method.truncates` to "skip" to keep them.',
-            stream=str(relation),
-        )
-    return Said(level="WARN", message=f"{what}; its rows are kept, as `truncates` says.")
 
 
 def _place(value: Mapping[str, Any]) -> int:
@@ -411,7 +400,7 @@ class _Log:
                 continue
             relation = self.relations[stream]
             what = f"{relation} was truncated at {text_of_lsn(transaction.lsn)}"
-            yield _rows_lost(self.method, relation, what)
+            yield rows_lost(self.method.truncates, relation, what)
 
     def _is_before_any_row(self, stream: StreamDescriptor, transaction: Begin) -> bool:
         """Tells whether no row of the stream, not even of an interrupted reading, is older."""
