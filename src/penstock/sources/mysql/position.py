@@ -16,9 +16,12 @@ class KeyPosition:
 
     columns: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    rows: int | None = None
+    """Of a full refresh: how many rows were read up to there."""
 
     def state(self) -> State:
-        return State({"key": list(self.columns), "after": list(self.values)})
+        place: dict[str, Any] = {"key": list(self.columns), "after": list(self.values)}
+        return State(place if self.rows is None else {**place, "rows": self.rows})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +42,12 @@ def position_of(state: Mapping[str, Any] | None, stream: str) -> Position:
     """Returns the position that a state stands for; ConfigError for one of another source."""
     if state is None:
         return KeyPosition()
-    if state.keys() == {"key", "after"}:
-        columns, values = state["key"], state["after"]
-        if _are_texts(columns) and _are_texts(values) and len(values) in (0, len(columns)):
-            return KeyPosition(columns=tuple(columns), values=tuple(values))
+    if {"key", "after"} <= state.keys() <= {"key", "after", "rows"}:
+        columns, values, rows = state["key"], state["after"], state.get("rows")
+        is_counted = rows is None or type(rows) is int
+        are_texts = _are_texts(columns) and _are_texts(values)
+        if are_texts and is_counted and len(values) in (0, len(columns)):
+            return KeyPosition(columns=tuple(columns), values=tuple(values), rows=rows)
     if state.keys() == {"cursor", "value"}:
         cursor, value = state["cursor"], state["value"]
         if isinstance(cursor, str) and cursor and (value is None or isinstance(value, str)):

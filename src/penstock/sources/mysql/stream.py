@@ -14,7 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from penstock.data.types import Column, stream_schema
-from penstock.errors import BugError, ConfigError
+from penstock.errors import BugError, ConfigError, StateOutdated
 from penstock.protocol.catalog import PropertyPath, SyncMode
 from penstock.sdk.mysql.address import Address
 from penstock.sdk.mysql.connection import Connection, connected, identifier, rows_of
@@ -93,12 +93,17 @@ class MySQLStream:
             yield from self._from_cursor(request, self._cursor_column(request))
 
     def _by_key(self, request: ReadRequest) -> Iterator[pa.RecordBatch | State]:
-        """Yields rows in the order of their key, with a state behind each batch."""
+        """Yields rows in the order of their key, with a state behind each batch.
+
+        Raises StateOutdated where a full refresh is to continue and there are more rows, or fewer,
+        before that place than it has sent.
+        """
         key = self.table.key
+        is_full = request.mode is SyncMode.FULL_REFRESH
         position = position_of(request.state, str(self.table))
         names = tuple(column.name for column in key)
         if request.state is None:
-            position = KeyPosition(columns=names)
+            position = KeyPosition(columns=names, rows=0 if is_full else None)
         if not isinstance(position, KeyPosition) or position.columns != names:
             raise ConfigError(
                 f"The state of {self.table} is of another primary key, or of a cursor.",
@@ -112,15 +117,31 @@ class MySQLStream:
         if key:
             query += f" ORDER BY {', '.join(identifier(name) for name in names)}"
         with _reading(self.address) as connection:
+            rows = position.rows if is_full else None
+            if position.values and rows is not None:
+                self._refuse_changed(connection, position.values, rows)
             for batch in select(connection, query, [column.out for column in columns]):
                 if batch.num_rows:
                     yield batch
+                    rows = None if rows is None else rows + batch.num_rows
                     if key:
                         values = tuple(_last(batch, column) or "" for column in key)
-                        position = KeyPosition(columns=names, values=values)
+                        position = KeyPosition(columns=names, values=values, rows=rows)
                         yield position.state()
-        if request.mode is SyncMode.INCREMENTAL:
+        if not is_full:
             yield position.state()
+
+    def _refuse_changed(self, connection: Connection, values: Sequence[str], rows: int) -> None:
+        """Raises StateOutdated unless there are as many rows up to a key as were sent."""
+        up_to = _up_to(self.table.key, values)
+        query = f"SELECT COUNT(*) FROM {self.table.sql} WHERE {up_to}"  # noqa: S608 (identifiers are quoted)
+        if int(rows_of(connection, query)[0][0]) != rows:
+            raise StateOutdated(
+                f"Rows of {self.table} were added or went after a reading had sent them and was"
+                " interrupted.",
+                remedy="Reset the stream's state (`penstock state reset`), and it is read anew.",
+                stream=str(self.table),
+            )
 
     def _from_cursor(
         self, request: ReadRequest, cursor: TableColumn
@@ -182,14 +203,29 @@ def _asked(columns: Sequence[TableColumn]) -> str:
 
 
 def _beyond(key: Sequence[TableColumn], values: Sequence[str]) -> str:
-    """Returns the condition that a key comes after these values; its first part uses the index."""
+    """Returns the condition that a key comes after these values."""
+    return _apart(key, values, ">")
+
+
+def _up_to(key: Sequence[TableColumn], values: Sequence[str]) -> str:
+    """Returns the condition that a key is these values or comes before them."""
+    return _apart(key, values, "<", is_there=True)
+
+
+def _apart(
+    key: Sequence[TableColumn], values: Sequence[str], sign: str, *, is_there: bool = False
+) -> str:
+    """Returns a comparison of whole keys, whose first part uses the index; `is_there`: or equal."""
     literals = [column.literal(value) for column, value in zip(key, values, strict=True)]
     names = [identifier(column.name) for column in key]
+    equal: list[str] = []
     options = []
-    for place, (name, literal) in enumerate(zip(names, literals, strict=True)):
-        equal = [f"{n} = {v}" for n, v in zip(names[:place], literals[:place], strict=True)]
-        options.append(" AND ".join([*equal, f"{name} > {literal}"]))
-    return f"{names[0]} >= {literals[0]} AND (({') OR ('.join(options)}))"
+    for name, literal in zip(names, literals, strict=True):
+        options.append(" AND ".join([*equal, f"{name} {sign} {literal}"]))
+        equal.append(f"{name} = {literal}")
+    if is_there:
+        options.append(" AND ".join(equal))
+    return f"{names[0]} {sign}= {literals[0]} AND (({') OR ('.join(options)}))"
 
 
 def _last(batch: pa.RecordBatch, column: TableColumn) -> str | None:
