@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from penstock.sdk.destination import TableName, WriteMode
+from penstock.sdk.duckdb.connection import connect
+from penstock.sdk.duckdb.place import place_of
 from tests.integration.destination_duckdb.duckdb_landing import destination, position, query
 
 HERE = Path(__file__).parent
@@ -77,3 +79,22 @@ def test_a_load_killed_at_random_and_repeated_equals_one_clean_run(
     older = "count(*) FILTER (name <> 'name ' || id)"
     assert query(path, f"SELECT {counted}, {older} FROM users") == [expected]
     assert destination(path).count(TableName(schema=None, name="users__gen1")) == 0
+
+
+MAKE = """
+import os, signal, sys
+from penstock.sdk.duckdb.connection import connect
+from penstock.sdk.duckdb.place import place_of
+
+os.link = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+connect(place_of(sys.argv[1]))
+"""
+
+
+def test_killed_while_its_file_is_made_there_is_none_yet(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    words = [sys.executable, "-c", MAKE, str(path)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert not path.exists()
+    connect(place_of(str(path))).close()
+    assert path.stat().st_size

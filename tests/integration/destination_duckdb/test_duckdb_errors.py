@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import resource
 import subprocess
 import sys
@@ -20,8 +21,9 @@ from penstock.errors import (
     ResourceBusy,
     ResourceExhausted,
 )
+from penstock.sdk.duckdb.connection import connect
 from penstock.sdk.duckdb.failures import as_penstock_error
-from penstock.sdk.duckdb.place import Place
+from penstock.sdk.duckdb.place import Place, place_of
 from tests.integration.destination_duckdb.duckdb_landing import (
     ID_NAME,
     TABLE,
@@ -64,6 +66,28 @@ def test_a_file_of_another_kind_is_refused_and_stays_as_it_is(tmp_path: Path) ->
         destination(path).check()
 
     assert path.read_text() == "Dear database, " * 1_000
+
+
+def test_an_empty_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    path.touch()
+
+    with pytest.raises(ConfigError, match="is empty") as caught:
+        destination(path).check()
+
+    assert "Remove the file" in caught.value.remedy
+
+
+def test_where_files_have_no_second_name_a_database_is_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "warehouse.duckdb"
+    connect(place_of(str(path))).close()
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:

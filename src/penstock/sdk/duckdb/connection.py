@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import duckdb
@@ -25,15 +28,15 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """Returns a connection; those of one process to one file share DuckDB's instance of it.
 
-    `config` holds from the first moment on; `settings` are statements run after that. Raises
-    AccessDenied, ConfigError, ResourceBusy and kin.
+    A database that is not there is made, unless `is_read_only`; whatever kills the process then,
+    there is no file or a whole one. `config` holds from the first moment on; `settings` are
+    statements run after that. Raises AccessDenied, ConfigError, ResourceBusy and kin.
     """
     with translated(place), _INSTANCES:
-        connection = duckdb.connect(
-            place.database,
-            read_only=is_read_only,
-            config={**place.settings, **(config or {})},
-        )
+        known = {**place.settings, **(config or {})}
+        if not is_read_only and not place.exists():
+            _make(place, known)
+        connection = duckdb.connect(place.database, read_only=is_read_only, config={**known})
     with translated(place):
         try:
             for setting in settings:
@@ -48,3 +51,18 @@ def close(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
     """Closes a connection."""
     with translated(place), _INSTANCES:
         connection.close()
+
+
+def _make(place: Place, config: Mapping[str, str]) -> None:
+    """Makes the file of a database beside its place, and puts it there when it is whole.
+
+    Killed while it makes one, DuckDB 2.0 leaves a file that it refuses to open. Another process
+    may have been sooner: then its file stays. Where files have no second name, DuckDB makes it.
+    """
+    made = place.path.with_name(f".{place.path.name}.{secrets.token_hex(4)}.new")
+    try:
+        duckdb.connect(str(made), config={**config}).close()
+        with suppress(OSError):
+            os.link(made, place.path)
+    finally:
+        made.unlink(missing_ok=True)

@@ -92,6 +92,12 @@ def _busy(found: re.Match[str], place: Place, _message: str) -> PenstockError:
 
 
 def _not_a_database(_found: re.Match[str], place: Place, _message: str) -> PenstockError:
+    if place.is_empty():
+        return ConfigError(
+            f"{place} is empty: no database, but in the place of one.",
+            remedy="Remove the file, unless something is about to fill it, and try again.",
+            path=place.database,
+        )
     return ConfigError(
         f"{place} exists but is not a DuckDB database, or is damaged.",
         remedy="Choose another path; penstock never writes into a file of another kind.",

@@ -48,6 +48,10 @@ class Place:
         """Tells whether there is anything to read; MotherDuck is asked when it is connected to."""
         return self.is_cloud or self.path.exists()
 
+    def is_empty(self) -> bool:
+        """Tells whether there is a file without a byte."""
+        return self.path.is_file() and not self.path.stat().st_size
+
     def make_folder(self) -> None:
         """Makes the folder of a file; raises ConfigError when it cannot be made."""
         if not self.is_cloud:

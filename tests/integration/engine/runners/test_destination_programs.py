@@ -330,12 +330,20 @@ def test_a_busy_program_holds_the_source_back_and_a_stop_ends_both(sync: Sync) -
     sync.behaviour = "never reads"
     sync.source = ConnectorRef(name="source-faker", config={"rows": 2_000_000})
     sync.settings = SyncSettings(buffer_bytes=1 << 20)
-    threading.Timer(3.0, sync.stop.set).start()
-    started = time.monotonic()
+    stopped_at = []
+
+    def stop_when_it_runs() -> None:
+        while not (sync.place / "pids").exists():
+            time.sleep(0.05)
+        time.sleep(2)  # for what the source could send meanwhile
+        stopped_at.append(time.monotonic())
+        sync.stop.set()
+
+    threading.Thread(target=stop_when_it_runs, daemon=True).start()
     receipt = sync(streams=("users",))
     assert receipt.outcome == "cancelled"
     assert receipt.streams[0].rows_read < 500_000
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - stopped_at[0] < 20
     assert sync.process_is_gone()
 
 
