@@ -188,14 +188,14 @@ class Publishing:
 
         def write(plan: StreamPlan) -> None:
             with destination.open(plan) as writer:
-                for number in range(10):
+                for number in range(20):
                     writer.write(batch_of(plan, simple_rows(number * 2, number * 2 + 1)))
                     writer.commit(state_at(plan, number))
-                writer.finish(state_at(plan, 10))
+                writer.finish(state_at(plan, 20))
 
         in_threads(*(partial(write, plan) for plan in plans))
         for plan in plans:
-            lab.holds(plan, simple_rows(*range(20)), str(plan.table))
+            lab.holds(plan, simple_rows(*range(40)), str(plan.table))
 
     def test_one_streams_commit_leaves_the_others_rows_uncommitted(
         self, lab: Lab, append_mode: WriteMode

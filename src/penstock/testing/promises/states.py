@@ -19,10 +19,6 @@ _ODD_BLOB = (
     b'{"cursor":  "2024-02-29T00:00:00Z", "id":9007199254740993,"n":1.10,'
     b'"text":"\xe0\xa4\xaa\\u00e9\\u0000 \\"q\\"", "b":{"a":null,"A":[]}, "1":1e5}'
 )
-_FEWEST, _MOST = 15, 60
-"""Commits while somebody looks on."""
-_LOOKS = 20
-"""So many are enough."""
 
 
 class States:
@@ -253,29 +249,24 @@ class States:
         plan = simple_plan(lab.table("visits"), WriteMode.APPEND)
         lab.load(plan, [], state=state_at(plan, 0))
         is_done = threading.Event()
-        commits = looks = 0
 
         def write() -> None:
-            nonlocal commits
             try:
                 with lab.connect().open(plan) as writer:
-                    while commits < _FEWEST or (commits < _MOST and looks < _LOOKS):
-                        writer.write(batch_of(plan, simple_rows(commits)))
-                        commits += 1
-                        writer.commit(state_at(plan, commits))
+                    for number in range(60):
+                        writer.write(batch_of(plan, simple_rows(number)))
+                        writer.commit(state_at(plan, number + 1))
             finally:
                 is_done.set()
 
         def watch() -> None:
-            nonlocal looks
             while not is_done.is_set():
                 covered = self._stored_page(lab, plan)
                 visible = len(lab.rows(plan.table))
                 expect.true(visible >= covered, f"state covers {covered} rows, {visible} are there")
-                looks += 1
 
         in_threads(write, watch)
-        expect.equal(commits, self._stored_page(lab, plan), "pages covered")
+        expect.equal(60, self._stored_page(lab, plan), "pages covered")
 
     def _overtaken(self, lab: Lab, plan: StreamPlan) -> None:
         lab.load(plan, simple_rows(1), simple_rows(2), finish=False, state=state_at(plan, 2))
