@@ -182,17 +182,17 @@ def test_whatever_is_killed_every_run_ends_once_and_tables_equal_their_sources(
         works = [made_work(plane, site, number) for number in range(min(4, wanted))]
         after.callback(servers.end)
         servers.begin(count)
-        work_through(plane, servers, works, wanted)
+        asked = work_through(plane, servers, works, wanted)
         for work in works:
             require_exact(plane, work)
-    assert sum(len(work.asked) for work in works) >= wanted
+    assert sum(len(work.asked) for work in works) == asked >= wanted
     assert sum(servers.harm.values()) >= min(wanted, 3), f"hardly anything happened: {servers.harm}"
 
 
-def work_through(plane: ControlPlane, servers: Servers, works: list[Work], wanted: int) -> None:
+def work_through(plane: ControlPlane, servers: Servers, works: list[Work], wanted: int) -> int:
     """Asks for runs until there were enough, and hurts servers until all of them are over.
 
-    Few runs may be over before anything happened to them: then there are more.
+    Few runs may be over before anything happened to them: then there are more. Returns how many.
     """
     asked = 0
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -201,7 +201,7 @@ def work_through(plane: ControlPlane, servers: Servers, works: list[Work], wante
         harmed = sum(servers.harm.values())
         is_enough = asked >= wanted and harmed >= min(wanted, 3)
         if is_enough and len(idle) == len(works):
-            return
+            return asked
         for work in idle:
             if not is_enough:
                 work.ask(plane)

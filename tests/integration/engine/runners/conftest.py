@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.integration.engine.runners.programs import private_folder, scripted
+from tests.integration.engine.runners.programs import private_folder, scripted, without_registry
 
-__all__ = ["private_folder", "scripted"]
+__all__ = ["private_folder", "scripted", "without_registry"]

@@ -130,6 +130,12 @@ def private_folder(tmp_path: Path) -> Path:
     return tmp_path / "tmp"
 
 
+@pytest.fixture
+def without_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name is looked up elsewhere."""
+    monkeypatch.setenv("PENSTOCK_REGISTRY", "off")
+
+
 def wait_until(is_so: Callable[[], bool], seconds: float = 10.0) -> bool:
     deadline = time.monotonic() + seconds
     while not is_so():
