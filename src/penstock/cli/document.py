@@ -26,7 +26,7 @@ _LAST_SECONDS = 30.0
 """How long a run whose asker is gone may take to stop."""
 _NICENESS: Final = 10
 """Of a server's syncs, whose weight is a ninth of the server's then (sched(7), "The nice value"):
-beside them it answers as if it had the machine to itself. Where nobody asks, they lose nothing."""
+beside them it goes first. Where nobody asks, they lose nothing."""
 
 
 def run_one(document: bytes, *, is_attended: bool) -> int:

@@ -57,8 +57,8 @@ def ended(act: Callable[[], object], *, is_debug: bool = False, as_json: bool = 
 def leave(status: int) -> NoReturn:
     """Ends the process with this status, without taking its objects apart one by one.
 
-    That would take a tenth of a second, a fifth of a small sync. What registered with `atexit` is
-    called and output is flushed, as ever; a thread that is waited for is waited for.
+    That takes a good part of a short command's time. What registered with `atexit` is called and
+    output is flushed, as ever; a thread that is waited for is waited for.
     """
     others = set(threading.enumerate()) - {threading.main_thread()}
     if not all(thread.daemon for thread in others):

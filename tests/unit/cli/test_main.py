@@ -116,3 +116,14 @@ def test_a_servers_runner_starts_without_the_command_line() -> None:
     assert "is not a RunSpec" in done.stderr
     assert "penstock.engine.run" in loaded
     assert not {"cyclopts", "rich", "penstock.cli.main"} & set(loaded)
+
+
+def test_a_thread_that_is_waited_for_has_its_say_before_a_command_leaves() -> None:
+    program = (
+        "import threading, time\n"
+        "from penstock.cli.ending import leave\n"
+        "threading.Thread(target=lambda: (time.sleep(0.2), print('said'))).start()\n"
+        "leave(3)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (3, b"said\n")

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -33,10 +33,10 @@ def connect(
     statements run after that. Raises AccessDenied, ConfigError, ResourceBusy and kin.
     """
     with translated(place), _INSTANCES:
-        known = {**place.settings, **(config or {})}
+        known: dict[str, Any] = {**place.settings, **(config or {})}
         if not is_read_only and not place.exists():
             _make(place, known)
-        connection = duckdb.connect(place.database, read_only=is_read_only, config={**known})
+        connection = duckdb.connect(place.database, read_only=is_read_only, config=known)
     with translated(place):
         try:
             for setting in settings:
@@ -53,15 +53,16 @@ def close(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
         connection.close()
 
 
-def _make(place: Place, config: Mapping[str, str]) -> None:
+def _make(place: Place, config: dict[str, Any]) -> None:
     """Makes the file of a database beside its place, and puts it there when it is whole.
 
-    Killed while it makes one, DuckDB 2.0 leaves a file that it refuses to open. Another process
-    may have been sooner: then its file stays. Where files have no second name, DuckDB makes it.
+    Killed while it makes one, DuckDB 2.0 leaves a file that it refuses to open; here that one has
+    a hidden name which nothing reads. Another process may have been sooner: then its file stays.
+    Where files have no second name, DuckDB makes it, and says what else is wrong.
     """
     made = place.path.with_name(f".{place.path.name}.{secrets.token_hex(4)}.new")
     try:
-        duckdb.connect(str(made), config={**config}).close()
+        duckdb.connect(str(made), config=config).close()
         with suppress(OSError):
             os.link(made, place.path)
     finally:
