@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from penstock.errors import AccessDenied, ConfigError
+from penstock.errors import AccessDenied, ConfigError, StateOutdated
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.stream import ReadRequest, State
 from penstock.sources.mysql import MySQLSource, MySQLSourceConfig
@@ -71,8 +71,12 @@ def test_a_key_of_texts_and_bytes_is_continued_behind(mariadb: MariaDatabase) ->
     )
     stream = stream_of(mariadb, "parts")
     state = {"key": ["name", "raw"], "after": ["it's \\", "00ff"]}
-    rows, _ = read(stream, mode=SyncMode.FULL_REFRESH, state=state)
-    assert [int(row["n"]) for row in rows] == [2, 3]
+    for known in (state, {**state, "rows": 1}):
+        rows, _ = read(stream, mode=SyncMode.FULL_REFRESH, state=known)
+        assert [int(row["n"]) for row in rows] == [2, 3]
+    for sent in (0, 2):
+        with pytest.raises(StateOutdated, match="were added or went"):
+            read(stream, mode=SyncMode.FULL_REFRESH, state={**state, "rows": sent})
 
 
 def test_a_wide_key_is_compared_to_its_last_digit(mariadb: MariaDatabase) -> None:
