@@ -27,6 +27,7 @@ from penstock.errors import (
     ResourceExhausted,
     UnknownName,
 )
+from penstock.sdk.sqlite.journal import use_wal
 
 Transaction: TypeAlias = Connection
 """What the queries take: an open transaction, ended by whoever opened it."""
@@ -74,7 +75,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Yields a transaction that only reads: one moment's view on SQLite."""
-        with self._translated(), self.engine.begin() as tx:
+        with self.translated(), self.engine.begin() as tx:
             yield tx
 
     @contextmanager
@@ -92,7 +93,7 @@ class Store:
     @contextmanager
     def _written(self) -> Iterator[Transaction]:
         if not self.is_sqlite:
-            with self._translated(), self.engine.begin() as tx:
+            with self.translated(), self.engine.begin() as tx:
                 yield tx
             return
         if not self._turn.acquire(timeout=BUSY_SECONDS):
@@ -101,7 +102,7 @@ class Store:
                 remedy="Try again; if it lasts, look for a long migration or a full disk.",
             )
         try:
-            with self._translated(), self.engine.connect() as connection:
+            with self.translated(), self.engine.connect() as connection:
                 tx = connection.execution_options(**{_WRITES: True})
                 with tx.begin():
                     yield tx
@@ -113,7 +114,8 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Raises what the driver raises within the block as errors that say what to do."""
         try:
             yield
         except OverflowError as error:
@@ -175,10 +177,10 @@ def _engine(url: URL) -> Engine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     """Takes transactions into our own hands, and sets what SQLite leaves to each connection."""
     connection.isolation_level = None
+    use_wal(connection, busy_seconds=BUSY_SECONDS)
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {BUSY_SECONDS * 1000}",
-        "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
     ):

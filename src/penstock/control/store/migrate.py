@@ -91,7 +91,7 @@ def _without_foreign_keys(store: Store) -> None:
 
     With foreign keys on, dropping the old one would delete the rows that refer to it.
     """
-    with store.engine.connect() as connection:
+    with store.translated(), store.engine.connect() as connection:
         raw = connection.connection.driver_connection
         raw.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
         try:

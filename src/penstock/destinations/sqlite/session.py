@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -42,11 +41,11 @@ from penstock.sdk.destination import TableName
 from penstock.sdk.sql.dialect import Load, LoadColumn, TableColumn
 from penstock.sdk.sql.row_ids import new_row_ids
 from penstock.sdk.sqlite.connection import connect, translated
+from penstock.sdk.sqlite.journal import use_wal
 from penstock.sdk.sqlite.types import kind_of_type, quoted
 
 _SPOOL: Final = "_penstock_spool"
 _READ_ROWS: Final = 10_000
-_WAL_PAUSE_SECONDS: Final = 0.01
 _ROUNDED_KINDS: Final = frozenset({Kind.NUMBER, Kind.DECIMAL, Kind.BIG_INTEGER})
 
 Changes = dict[int, list[dict[str, str]]]
@@ -175,27 +174,13 @@ class SQLiteSession:
     def _prepare(self, *, changes_journal: bool) -> None:
         connection = self._connection
         if changes_journal:
-            self._use_wal()
+            use_wal(connection, busy_seconds=self._busy_seconds)
         connection.execute("PRAGMA synchronous = FULL")
         # Else a view of a table keeps its table from being replaced.
         connection.execute("PRAGMA legacy_alter_table = ON")
         for name, function in ((CONVERT, converted), (SURVIVES, survives)):
             connection.create_function(name, 3, _of_kinds(function), deterministic=True)
         connection.create_collation(NUMERIC_ORDER, compare_numbers)
-
-    def _use_wal(self) -> None:
-        """Waits for others that open the file just now: here SQLite itself waits for nobody."""
-        deadline = time.monotonic() + self._busy_seconds
-        while True:
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not is_busy or time.monotonic() > deadline:
-                    raise
-                time.sleep(_WAL_PAUSE_SECONDS)
-            else:
-                return
 
     def _lock(self) -> None:
         """Begins the transaction in the file, if one was begun, with the rows collected so far."""
