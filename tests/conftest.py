@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 
+from hypothesis import HealthCheck, settings
+
 from tests.servers.bigquery import bigquery_server
 from tests.servers.mariadb import mariadb, mariadb_server
 from tests.servers.postgres import postgres, postgres_server
@@ -22,6 +24,17 @@ __all__ = [
     "snowflake_process",
     "snowflake_server",
 ]
+
+# What a test of properties tries is the same again in CI; elsewhere it is always something new.
+# How long it takes is no matter: the machine may be busy.
+settings.register_profile(
+    "penstock",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+    print_blob=True,
+)
+settings.load_profile("penstock")
 
 # Tests install penstock into environments of their own; only the browser's needs the pages, built.
 os.environ["PENSTOCK_UI"] = "skip"

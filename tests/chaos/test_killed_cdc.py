@@ -16,7 +16,7 @@ from penstock.testing.pytest_plugin import seed_of
 from tests.chaos.syncs import DuckDBTarget, PostgresTarget, Sync, Target, ended, kill
 from tests.servers.postgres import PostgresDatabase, PostgresServer
 
-_LETS_GO_SECONDS = 20
+_LETS_GO_SECONDS = 60
 _MOST_SECONDS = 1.5
 """About what a run takes: kills fall into its start, its first reading, the log, its end."""
 

@@ -114,12 +114,12 @@ def pulsar_gate(gate: Gate, *, certificate: ssl.SSLContext | None = None) -> Ite
     stop = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
-    assert started.wait(10), "the gate did not open"
+    assert started.wait(60), "the gate did not open"
     try:
         yield gate
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.e2e.house import AXE, ROOT, SCRIPTED, House
 from tests.servers.up import running
+
+# How long a test waits before it gives up. How quick the pages are, `make bench` and `make forms`
+# tell.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def test_a_connection_is_made_with_cursor_key_fields_and_bulk_edit(  # noqa: PLR
         page.goto(f"{house.up.address}/connections/new")
         choose(page, "Source", "Shop")
         choose(page, "Destination", "Warehouse of Shop")
-        expect(page.get_by_text("orders", exact=True).first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("orders", exact=True).first).to_be_visible()
 
         page.get_by_label("Search streams").fill("s")
         page.get_by_role("button", name="Change all 3 shown").click()
@@ -43,7 +43,7 @@ def test_a_connection_is_made_with_cursor_key_fields_and_bulk_edit(  # noqa: PLR
         details.get_by_label("Load email").uncheck()
         expect(details.get_by_label("Load id")).to_be_disabled()
         details.get_by_role("button", name="Show the first rows").click()
-        expect(details.get_by_role("cell", name="name 0")).to_be_visible(timeout=60_000)
+        expect(details.get_by_role("cell", name="name 0")).to_be_visible()
         assert_accessible(page)
         house.picture(page, "stream")
         details.get_by_role("button", name="Done").last.click()
@@ -78,7 +78,7 @@ def test_a_failing_check_says_what_is_wrong(house: House) -> None:
         page.goto(f"{house.up.address}/sources/new/{house.definition}")
         page.get_by_label("Script").fill(str(house.script("Locked")))
         page.get_by_role("button", name="Test").click()
-        expect(page.get_by_text("The password is wrong.")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("The password is wrong.")).to_be_visible()
 
 
 def test_a_failing_sync_leads_to_the_line_of_its_log(house: House) -> None:
@@ -123,15 +123,15 @@ def test_a_running_sync_is_watched_and_cancelled(house: House) -> None:
     with house.tab() as page:
         page.goto(f"{house.up.address}/connections/{connection['id']}")
         page.get_by_role("button", name="Sync now").click()
-        expect(page.get_by_text("Running now")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Running now")).to_be_visible()
         row = page.get_by_role("row").filter(has_text="orders").filter(has_text="Running")
         read = row.get_by_role("cell").nth(3)
-        expect(read).not_to_have_text("0", timeout=60_000)
+        expect(read).not_to_have_text("0")
         before = read.inner_text()
-        expect(read).not_to_have_text(before, timeout=60_000)
+        expect(read).not_to_have_text(before)
         house.picture(page, "running")
         page.get_by_role("button", name="Cancel run").click()
-        expect(page.get_by_text("Cancelled").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Cancelled").first).to_be_visible()
         expect(page.get_by_role("button", name="Sync now")).to_be_enabled()
         page.get_by_role("tab", name="Timeline").click()
         expect(page.get_by_text("Run cancelled")).to_be_visible()
@@ -148,12 +148,12 @@ def test_each_stream_is_seen_on_its_way_until_all_is_proved(house: House) -> Non
         orders, users = (
             table.get_by_role("row").filter(has_text=name) for name in ("orders", "users")
         )
-        expect(orders).to_contain_text("Running", timeout=60_000)
+        expect(orders).to_contain_text("Running")
         assert "Complete" not in users.inner_text()
         bar = orders.get_by_role("progressbar")
-        expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^[1-9]"), timeout=20_000)
+        expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^[1-9]"))
         assert float(bar.get_attribute("aria-valuenow") or 100) < 100
-        expect(users).to_contain_text("Running", timeout=20_000)
+        expect(users).to_contain_text("Running")
         expect(page.get_by_text("Proved complete: read = sent = committed")).to_be_visible(
             timeout=60_000
         )
@@ -172,9 +172,9 @@ def test_a_schema_change_is_looked_at_and_approved(house: House) -> None:
         page.goto(f"{house.up.address}/connections/{connection['id']}/schema")
         expect(
             page.get_by_text("The source has what this connection was made from.")
-        ).to_be_visible(timeout=60_000)
+        ).to_be_visible()
         page.get_by_role("button", name="Look at the source again").click()
-        expect(page.get_by_role("cell", name="discount")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("cell", name="discount")).to_be_visible()
         expect(page.get_by_role("row").filter(has_text="Stream is gone")).to_contain_text("old")
         page.get_by_label("Read refunds").check()
         assert_accessible(page)
@@ -220,7 +220,7 @@ def test_a_mapping_is_previewed_saved_and_done(house: House) -> None:
         page.get_by_role("menuitem", name="Hash a field").click()
         page.get_by_role("combobox", name="Field").fill("email")
         page.get_by_role("button", name="Show what becomes of the first rows").click()
-        expect(page.get_by_role("columnheader", name="email_hashed")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("columnheader", name="email_hashed")).to_be_visible()
         assert_accessible(page)
         house.picture(page, "mappings")
         page.get_by_role("button", name="Save the mappings").click()
@@ -312,10 +312,10 @@ def test_what_happens_after_a_run_is_written_and_seen(house: House) -> None:
 
         page.get_by_role("button", name="Sync now").click()
         page.get_by_role("tab", name="Status").click()
-        expect(page.get_by_text("Proved complete")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Proved complete")).to_be_visible()
         page.get_by_role("link", name="Open the run").click()
         done = page.get_by_role("group", name="Totals (SQL)")
-        expect(done).to_contain_text("Succeeded", timeout=60_000)
+        expect(done).to_contain_text("Succeeded")
         assert_accessible(page)
         house.picture(page, "run-hooks")
 
@@ -374,7 +374,7 @@ def test_a_long_log_is_searched_and_read_from_its_end(house: House) -> None:
         page.get_by_role("button", name="To the beginning").click()
         expect(shown).to_contain_text("hay 0 ")
         page.get_by_label("Search the log").fill("needle")
-        expect(shown).to_contain_text("needle 345678", timeout=60_000)
+        expect(shown).to_contain_text("needle 345678")
         expect(page.get_by_text("1 lines")).to_be_visible()
         assert page.evaluate("() => document.querySelectorAll('*').length") < 3000
 
@@ -412,8 +412,8 @@ def test_two_tabs_show_the_same_and_do_not_overwrite_each_other(house: House) ->
         expect(other.get_by_text("Proved complete")).to_be_visible(timeout=90_000)
         one.goto(f"{here}/schema")
         other.goto(f"{here}/schema")
-        one.get_by_label("Choose orders").uncheck(timeout=60_000)
-        other.get_by_label("Choose users").uncheck(timeout=60_000)
+        one.get_by_label("Choose orders").uncheck()
+        other.get_by_label("Choose users").uncheck()
         other.get_by_role("button", name="Save the streams").click()
         expect(other.get_by_text("Saved. The next run reads so.")).to_be_visible()
         expect(one.get_by_text("This connection was changed elsewhere")).to_be_visible()
@@ -446,6 +446,6 @@ def test_the_list_is_searched_and_switched_and_fits_a_phone(house: House) -> Non
         expect(page.get_by_text("This cannot be taken back")).to_be_visible()
         assert_accessible(page)
         page.get_by_role("dialog").get_by_role("button", name="Clear", exact=True).click()
-        expect(page.get_by_text("Newest runs")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Newest runs")).to_be_visible()
     (run,) = house.up.get(f"/runs?connection_id={connection['id']}")["items"]
     assert run["kind"] == "clear"

@@ -18,7 +18,7 @@ PROGRAM = Path(__file__).parent / "spec_source.py"
 MOST_MS = 300.0
 FEW = 4
 MANY_ROUNDS = 50
-ROUNDS = 4
+ROUNDS = 8
 """The best counts: what else the machine does is no property of the form."""
 
 WATCH = """
@@ -66,11 +66,24 @@ def milliseconds(page: Page, address: str) -> float:
     return min(took)
 
 
+def typed(page: Page) -> float:
+    """Types a letter into the field that is being edited; returns how long it takes to be seen."""
+    began = page.evaluate("performance.now()")
+    page.keyboard.type("x")
+    return float(
+        page.evaluate(
+            "began => new Promise(done => requestAnimationFrame(() =>"
+            " requestAnimationFrame(() => done(performance.now() - began))))",
+            began,
+        )
+    )
+
+
 def assert_unchanged(house: House, page: Page, source: Mapping[str, Any]) -> None:
     """Saves a source's form without touching it, and compares."""
     page.goto(f"{house.up.address}/sources/{source['id']}")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("heading", name="Sources", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Sources", exact=True)).to_be_visible()
     after = house.up.get(f"/sources/{source['id']}")
     assert after["updated_at"] > source["updated_at"]
     assert after["config"] == source["config"]
@@ -87,14 +100,7 @@ def test_two_hundred_fields_and_choices_three_deep_are_drawn_in_a_blink(house: H
         assert took < MOST_MS
         # Typing into one of many fields is answered at once, too.
         page.get_by_label("Field 0", exact=False).first.fill("typed")
-        began = page.evaluate("performance.now()")
-        page.keyboard.type("x")
-        spent = page.evaluate(
-            "began => new Promise(done => requestAnimationFrame(() =>"
-            " requestAnimationFrame(() => done(performance.now() - began))))",
-            began,
-        )
-        assert spent < MOST_MS
+        assert min(typed(page) for _ in range(ROUNDS)) < MOST_MS
         for turn in range(turns_of(specification)):
             body = {
                 "workspace_id": house.up.workspace,

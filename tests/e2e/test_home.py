@@ -20,7 +20,7 @@ def test_home_tells_what_failed_and_draws_what_was_moved(house: House) -> None:
         assert house.synced(bad["id"])["status"] == "failed"
         # Live: nobody loads the page anew.
         failing = page.get_by_role("row").filter(has_text="The service is out of order.")
-        expect(failing.get_by_role("link", name="Broken")).to_be_visible(timeout=30_000)
+        expect(failing.get_by_role("link", name="Broken")).to_be_visible()
         expect(page.get_by_text("Nothing fails and nothing is late.")).to_be_hidden()
         for chart in ("Volume", "Rows", "Time the runs took", "Runs"):
             expect(page.get_by_role("heading", name=chart, exact=True)).to_be_visible()

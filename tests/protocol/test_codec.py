@@ -262,7 +262,7 @@ def test_a_configured_catalog_gives_its_streams_back(streams: list[ConfiguredStr
     assert decode_configured_catalog(encode(catalog)) == catalog
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_any_bytes_without_a_message_are_a_log_line(line: bytes) -> None:
     assume(b'"type"' not in line)

@@ -112,7 +112,7 @@ def _events(plane: ControlPlane) -> set[int]:
 
 
 def _runs_of(plane: ControlPlane, connection_id: str) -> list[int]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         with plane.store.read() as tx:
             found = runs.newest_of(tx, [connection_id])

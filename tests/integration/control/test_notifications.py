@@ -365,7 +365,7 @@ def test_a_slow_channel_keeps_nobody_waiting_and_the_thread_ends(
     try:
         post.happens("run.failed")
         post.courier.errands.wake()
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while post.sent(channel)[0].status is DeliveryStatus.PENDING:
             assert time.monotonic() < until
             time.sleep(0.05)

@@ -168,9 +168,7 @@ transactions = st.lists(st.lists(st.lists(rows, max_size=4), max_size=3), max_si
 
 
 @given(transactions)
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_result_does_not_depend_on_where_commits_fall(
     tmp_path_factory: pytest.TempPathFactory, shape: list[list[list[tuple[Any, Any]]]]
 ) -> None:

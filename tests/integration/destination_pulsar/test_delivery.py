@@ -124,7 +124,7 @@ def test_rows_beyond_what_is_held_are_sent_before_their_commit(place: Place) -> 
     rows: list[Row] = [{"id": n, "name": "x" * 1000} for n in range(3000)]
     with PulsarDestination(place.config(held_megabytes=1)).open(plan) as writer:
         writer.write(batch_of(plan, rows))
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while len(place.behind("visits")) < 3000 and time.monotonic() < until:
             time.sleep(0.1)
         assert len(place.behind("visits")) == 3000

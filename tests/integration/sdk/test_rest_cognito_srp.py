@@ -163,7 +163,7 @@ def test_answer_that_would_give_the_password_away_is_not_answered() -> None:
         SrpLogin("r_p", "password").answer(challenge, datetime.now(UTC))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     password=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30),
     user=st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),

@@ -90,7 +90,7 @@ def _same(row: dict[str, Any]) -> dict[str, Any]:
     return {k: repr(v) if isinstance(v, float) and math.isfinite(v) else v for k, v in row.items()}
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 @given(records(), st.sampled_from([1, 1, 20]), st.booleans(), st.data())
 def test_rows_equal_the_reference_at_any_cut(
     case: tuple[dict[str, Kind], list[str]], times: int, is_raw: bool, data: st.DataObject

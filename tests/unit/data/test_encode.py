@@ -54,7 +54,7 @@ ROW = st.fixed_dictionaries({kind.value: st.none() | values for kind, values in 
 CHANGE = '[{"field":"x","change":"NULLED","reason":"SOURCE_RETRIEVAL_ERROR"}]'
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(ROW, min_size=1, max_size=5), st.booleans())
 def test_lines_decode_to_the_batch_they_were_written_from(
     rows: list[dict[str, Any]], has_changes: bool

@@ -29,7 +29,7 @@ TEXTS = st.builds(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(TEXTS)
 @pytest.mark.parametrize(
     "spelling", [pa.timestamp("us", tz="UTC"), pa.timestamp("us"), pa.date32()]

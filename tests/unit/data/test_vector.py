@@ -44,7 +44,7 @@ _TRAPS = st.text(st.sampled_from('\\",}:u05ck\n/a'), max_size=9)
 
 
 @pytest.mark.parametrize("order", [("k", "y", "z"), ("z", ",", "}")])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(_TRAPS, _TRAPS, _TRAPS), min_size=1, max_size=20), st.booleans())
 def test_no_escape_is_taken_for_text_before_the_parser_knows_of_any(
     order: tuple[str, ...], values: list[tuple[str, ...]], is_odd: bool

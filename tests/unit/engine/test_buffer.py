@@ -49,7 +49,7 @@ def test_a_full_buffer_holds_the_producer_until_something_is_taken() -> None:
     producer.start()
     assert not done.wait(0.05)
     buffer.take(timeout_seconds=1)
-    assert done.wait(5)
+    assert done.wait(60)
     producer.join()
 
 
@@ -60,7 +60,7 @@ def test_closing_frees_a_waiting_producer_and_refuses_its_item() -> None:
     producer = threading.Thread(target=lambda: answers.append(buffer.put(_batch(100))))
     producer.start()
     buffer.close()
-    producer.join(5)
+    producer.join(60)
     assert answers == [False]
 
 

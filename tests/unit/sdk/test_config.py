@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import BugError, ConfigError, UnknownName
@@ -344,7 +344,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["auth", "rows", "keys", "sheets", "x"]), json_values))
 def test_masking_never_fails_and_keeps_the_keys(config: dict[str, Any]) -> None:
     schema = config_schema(Settings)
@@ -352,7 +351,6 @@ def test_masking_never_fails_and_keeps_the_keys(config: dict[str, Any]) -> None:
     assert masked(masked(config, schema), schema) == masked(config, schema)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["auth", "rows", "keys", "sheets", "x"]), json_values))
 def test_any_json_gives_a_configuration_or_a_config_error(config: dict[str, Any]) -> None:
     try:

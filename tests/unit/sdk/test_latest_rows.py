@@ -49,7 +49,7 @@ def numbers(found: Numbers, count: int) -> list[int]:
     return list(found.among(0, count).to_pylist())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(arriving=_rows, cut=st.integers(0, 25), there=_rows, there_cut=st.integers(0, 25))
 def test_one_row_of_a_key_stays_however_they_are_cut(
     arriving: list[Row], cut: int, there: list[Row], there_cut: int

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.data.types import JSON_TYPE
@@ -64,7 +64,6 @@ json_value = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), json_value), max_size=4))
 def test_each_row_is_one_line_that_gives_it_back(rows: list[dict[str, Any]]) -> None:
     lines = lines_of_rows(STREAM, rows, emitted_at=17).splitlines()

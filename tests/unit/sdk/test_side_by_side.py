@@ -28,7 +28,7 @@ def test_everything_comes_once() -> None:
 
 
 def test_they_run_at_the_same_time() -> None:
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=60)
 
     def meets() -> Iterator[int]:
         yield meeting.wait()
@@ -47,7 +47,7 @@ def test_the_first_error_is_raised_and_the_others_end() -> None:
 
     def waits() -> Iterator[int]:
         yield 2
-        assert is_interrupted.wait(10)
+        assert is_interrupted.wait(60)
 
     with pytest.raises(ValueError, match="no more"):
         list(side_by_side([fails, waits], interrupt=is_interrupted.set))

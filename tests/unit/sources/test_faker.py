@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.data.types import Kind, columns_of
@@ -214,7 +214,7 @@ def test_far_rows_are_made_without_the_ones_before() -> None:
     assert [row["id"] for row in rows] == [10**9 - 1, 10**9]
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**63 - 1),
     start=st.integers(0, 10**12 - 100),

@@ -25,22 +25,22 @@ def test_a_message_beyond_the_limit_goes_alone() -> None:
 
 
 def test_who_waits_goes_on_when_room_comes() -> None:
-    receipts = Receipts(limit_bytes=100, patience_seconds=10)
+    receipts = Receipts(limit_bytes=100, patience_seconds=600)
     told = [receipts.expect(50), receipts.expect(50)]
-    waiting = threading.Thread(target=receipts.await_room, args=(50,))
+    waiting = threading.Thread(target=receipts.await_room, args=(50,), daemon=True)
     waiting.start()
     told[0](pulsar.Result.Ok, None)
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
 
 
 def test_who_waits_goes_on_when_one_fails() -> None:
-    receipts = Receipts(limit_bytes=100, patience_seconds=10)
+    receipts = Receipts(limit_bytes=100, patience_seconds=600)
     told = [receipts.expect(5), receipts.expect(95)]
-    waiting = threading.Thread(target=receipts.await_room, args=(50,))
+    waiting = threading.Thread(target=receipts.await_room, args=(50,), daemon=True)
     waiting.start()
     told[0](pulsar.Result.Timeout, None)
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
     assert receipts.failure == "Timeout"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.data.batch import BatchBuilder, BuiltBatch
@@ -59,7 +59,6 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(steps=steps)
 def test_rows_and_states_keep_their_order_and_every_claim(
     builder: BatchBuilder, steps: list[tuple[str, int, bool]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.data.types import Kind, arrow_type
@@ -69,7 +69,6 @@ def batch_of(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[str(kind) for kind in KINDS])
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_every_value_comes_back_as_it_was_sent(rows: list[tuple[Any, ...]]) -> None:
     batch = batch_of(rows)
@@ -81,7 +80,6 @@ def test_every_value_comes_back_as_it_was_sent(rows: list[tuple[Any, ...]]) -> N
         assert cells_of(column) == cells_of(batch.column(str(kind))), kind
 
 
-@settings(deadline=None)
 @given(ROWS, st.data())
 def test_a_slice_is_sent_as_its_own_rows(rows: list[tuple[Any, ...]], data: Any) -> None:
     start = data.draw(st.integers(0, len(rows) - 1))

@@ -101,7 +101,7 @@ def both(page: bytes, **settings: Any) -> tuple[JsonRows, list[dict[str, Any]]]:
 SETTINGS = [{}, {"carry": {"of": "id", "name": "name"}}, {"deleted": "is", "changed_at": ("at",)}]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(page=pages(), how=st.sampled_from(SETTINGS), is_raw=st.booleans())
 def test_text_lands_as_its_values_do(page: bytes, how: dict[str, Any], is_raw: bool) -> None:
     as_text, as_values = both(page, **how)
@@ -119,7 +119,7 @@ def _value(row: dict[str, Any]) -> Any:
     return json.loads(row["_airbyte_data"], parse_float=str)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(page=pages(), how=st.sampled_from(SETTINGS))
 def test_text_written_as_record_lines_is_read_as_the_values_are(
     page: bytes, how: dict[str, Any]

@@ -169,7 +169,7 @@ def test_long_numbers_in_an_array_stay_exact(tmp_path: Path) -> None:
     assert rows_of(stream_of(path)) == [{"n": Decimal("0.12345678901234567890")}]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60), st.integers(0, 40), st.sampled_from([18, 19, 20, 30]))
 def test_no_run_of_digits_hides_from_the_search(
     tmp_path_factory: pytest.TempPathFactory, before: bytes, shift: int, length: int
@@ -203,7 +203,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.dictionaries(st.sampled_from(["a", "b", "B", "x y", 'q"']), _VALUES), min_size=1),
     st.booleans(),

@@ -43,7 +43,7 @@ def passes(connection: duckdb.DuckDBPyConnection, rule: str, text: str) -> bool:
     return bool(row[0])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=_TEXTS)
 def test_a_number_is_one_only_where_a_double_holds_it(
     connection: duckdb.DuckDBPyConnection, text: str
@@ -55,7 +55,7 @@ def test_a_number_is_one_only_where_a_double_holds_it(
             assert Decimal(text) in (Decimal(repr(double)), Decimal(f"{double:.16e}"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=_TEXTS)
 def test_an_integer_is_one_only_in_its_one_spelling(
     connection: duckdb.DuckDBPyConnection, text: str
@@ -69,7 +69,7 @@ def test_an_integer_is_one_only_in_its_one_spelling(
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=_TEXTS)
 def test_a_moment_is_one_only_where_python_reads_it_too(
     connection: duckdb.DuckDBPyConnection, text: str
