@@ -32,6 +32,7 @@ COLD, IDLE = "from the command to the first answer, on an empty folder", "left a
 IDLE_FULL = "left alone, beside 10,000 connections and 1,000,000 runs"
 TICK = "looking for what is due, and queueing three runs"
 BY_HAND, BY_SERVER = "`penstock sync`, by hand", "the same, asked of the server until it is over"
+CANCELLED = "from the request until the run is over"
 LATENCY, TAIL = "an answer, median", "an answer, 99th percentile"
 PAGES = {
     "connections, first page": "/connections?limit=50",
@@ -53,6 +54,7 @@ def tables(*, quick: bool) -> Iterator[Table]:
     """Measures one table a promise; nothing here has a peer that installs by pip."""
     yield _starting(rounds=3 if quick else 7, rest_seconds=10 if quick else 60)
     yield _one_run(rounds=3 if quick else 7)
+    yield _cancelling(rounds=3 if quick else 7)
     yield _much(kept=100_000 if quick else control_data.RUNS, rest_seconds=10 if quick else 60)
     yield _busy(seconds=10 if quick else 60)
 
@@ -106,6 +108,32 @@ def _sync_by_hand(folder: Path) -> Run:
     if done.exit_status:
         raise RuntimeError(f"penstock sync ended with {done.exit_status}: {done.stderr_tail}")
     return Run(wall_seconds=done.wall_seconds, cpu_seconds=done.cpu_seconds, peak_mib=done.peak_mib)
+
+
+def _cancelling(*, rounds: int) -> Table:
+    """Cancels a sync in the midst of its rows, each time after its first commit."""
+    say("control: a sync that is cancelled")
+    with _folder() as folder:
+        control_data.keep_slow_source(folder)
+        with served(folder) as server:
+            connection = _slow_sync(server, folder, 0, 600)
+            done = []
+            for _ in range(rounds):
+                run = server.run(connection)
+                while server.get(f"/runs/{run}")["rows_committed"] == 0:
+                    time.sleep(0.05)
+                before, began = server.cpu_seconds(), time.perf_counter()
+                server.post(f"/runs/{run}/cancel", {})
+                server.ended(run, as_wanted="cancelled")
+                done.append(
+                    Run(
+                        wall_seconds=time.perf_counter() - began,
+                        cpu_seconds=server.cpu_seconds() - before,
+                        peak_mib=server.resident_mib(),
+                    )
+                )
+    line = _line(CANCELLED, *done)
+    return Table(path="control", title="a sync that is cancelled while it writes", outcomes=(line,))
 
 
 def _much(*, kept: int, rest_seconds: float) -> Table:

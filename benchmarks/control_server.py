@@ -83,11 +83,13 @@ class Server:
         """Asks for a run, and returns its number."""
         return int(self.post(f"/connections/{connection}/runs", {})["id"])
 
-    def ended(self, run: int, *, every_seconds: float = 0.005) -> dict[str, Any]:
-        """Waits until a run is over; raises RuntimeError unless it has succeeded."""
+    def ended(
+        self, run: int, *, every_seconds: float = 0.005, as_wanted: str = "succeeded"
+    ) -> dict[str, Any]:
+        """Waits until a run is over; raises RuntimeError unless it has ended as wanted."""
         while (found := self.get(f"/runs/{run}"))["status"] not in _OVER:
             time.sleep(every_seconds)
-        if found["status"] != "succeeded":
+        if found["status"] != as_wanted:
             raise RuntimeError(f"run {run} {found['status']}: {found['failure']}")
         return dict(found)
 

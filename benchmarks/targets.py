@@ -11,6 +11,7 @@ from benchmarks.contest import Outcome, Table
 from benchmarks.control import (
     BY_HAND,
     BY_SERVER,
+    CANCELLED,
     COLD,
     IDLE,
     IDLE_FULL,
@@ -294,6 +295,8 @@ def _control(tables: Sequence[Table]) -> Iterator[Target]:
     if BY_HAND in lines and BY_SERVER in lines:
         added = lines[BY_SERVER].wall_seconds - lines[BY_HAND].wall_seconds
         yield _at_most("a run starts within 0.5 s over the sync by hand", added, 0.5, " s")
+    if CANCELLED in lines:
+        yield _at_most("a sync is cancelled within 1 s", lines[CANCELLED].wall_seconds, 1, " s")
     if TICK in lines:
         yield _at_most(
             "10,000 schedules: a look < 50 ms", lines[TICK].wall_seconds * 1e3, 50, " ms"
