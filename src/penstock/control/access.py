@@ -250,7 +250,7 @@ class Access:
 
     def by_session(self, cookie: str, now: datetime) -> Actor:
         """Returns whose browser it is; raises NotSignedIn when the session has ended."""
-        version, digest = self._store.version, _digest(cookie)
+        version, digest = self._recent.version, _digest(cookie)
         with self._store.read() as tx:
             session = people.session(tx, digest, now=now)
             actor = session and self._actor(tx, session.user_id, session=session)
@@ -266,7 +266,7 @@ class Access:
         """Returns whose token or application grant it is; raises NotSignedIn for neither."""
         if secret.startswith(_GRANT_PREFIX):
             return self._by_grant(secret, now)
-        version, digest = self._store.version, _digest(secret)
+        version, digest = self._recent.version, _digest(secret)
         with self._store.read() as tx:
             token = people.token_by_hash(tx, digest)
             counts = (

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from penstock.control.access import Access
 from penstock.control.service import ControlPlane
-from penstock.control.store import Store, people
+from penstock.control.store import Store, people, workspaces
 from penstock.server.site import COOKIE, CSRF_HEADER
 from tests.integration.server.test_statements import counted
 
@@ -100,3 +100,15 @@ def test_a_session_is_no_token(access: Access, client: TestClient) -> None:
     assert client.get(ASKED).status_code == 200
     client.cookies.clear()
     assert client.get(ASKED, headers=bearer(opened.cookie)).status_code == 401
+
+
+def test_what_is_written_of_others_makes_nobody_forgotten(
+    access: Access, plane: ControlPlane
+) -> None:
+    now = datetime.now(UTC)
+    _, secret = access.new_token(access.first_user(now), "t", now)
+    for _ in range(2):  # the first use is noted, which is a change
+        access.by_token(secret, now)
+    with plane.store.write() as tx:
+        workspaces.set_setting(tx, "some", {"setting": 1})
+    assert access.recent(secret) is not None

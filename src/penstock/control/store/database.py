@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 
+from penstock.control.store.table_versions import TableVersions
 from penstock.errors import (
     ConfigError,
     ConnectionFailed,
@@ -49,9 +49,8 @@ class Store:
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._turn = threading.RLock()
-        self._versions = itertools.count(1)
-        self._version = 0
         self.engine: Engine = _engine(self.url)
+        self._versions = TableVersions(self.engine)
 
     @classmethod
     def of_file(cls, path: Path) -> Store:
@@ -64,13 +63,13 @@ class Store:
         """The URL without its password."""
         return self.url.render_as_string(hide_password=True)
 
-    @property
-    def version(self) -> int:
-        """Another number after each `write` of this process: what was read before may have changed.
+    def version_of(self, tables: frozenset[str]) -> int:
+        """Returns a larger number after each `write` of this process to one of the tables.
 
-        Says nothing of what other processes write.
+        Name those whose rows take others with them, too (`with_parents`). Says nothing of what
+        other processes write.
         """
-        return self._version
+        return self._versions.of(tables)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -84,11 +83,9 @@ class Store:
 
         Keep it short: nothing else writes meanwhile on SQLite. Never open one within another.
         """
-        try:
-            with self._written() as tx:
-                yield tx
-        finally:
-            self._version = next(self._versions)  # never the same for two threads
+        with self._versions.counting() as written, self._written() as tx:
+            self._versions.watch(tx, written)
+            yield tx
 
     @contextmanager
     def _written(self) -> Iterator[Transaction]:
