@@ -6,6 +6,7 @@ asks for only then. `PENSTOCK_UI=skip` leaves the pages out, `force` builds them
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import importlib.util
 import os
@@ -81,8 +82,18 @@ def has_npm() -> bool:
 def build(root: Path) -> None:
     """Installs what the lock file names and builds; raises RuntimeError with npm's last words."""
     run(root, ["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"])
+    pack(root)
     if not (root / STATIC / "index.html").exists():
         raise RuntimeError(f"The build left no {STATIC}/index.html. {LEAVE_OUT}")
+
+
+def pack(root: Path) -> None:
+    """Replaces what has a hashed name by its gzip: what browsers fetch, a third of the size."""
+    for path in (root / STATIC / "assets").iterdir():
+        if path.suffix != ".gz":
+            packed = gzip.compress(path.read_bytes(), mtime=0)
+            path.with_name(f"{path.name}.gz").write_bytes(packed)
+            path.unlink()
 
 
 def run(root: Path, *commands: list[str]) -> None:
@@ -127,5 +138,6 @@ if __name__ == "__main__":
             ["npm", "test"],
             ["npm", "run", "build"],
         )
+        pack(ROOT)
     else:
         build(ROOT)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
 
 from penstock.control.access import Access
 from penstock.control.service import ControlPlane
@@ -42,6 +44,9 @@ _DESCRIPTION = """\
 Everything the pages and the command line do. Lists are paged by `limit` and `after`; errors are
 problem documents (RFC 9457) with a `code` and a `remedy`. A POST with an `Idempotency-Key` that
 is sent again is answered as the first time. Send `Authorization: Bearer TOKEN`."""
+
+_LARGE_BYTES: Final = 32 << 10
+"""Answers of more are sent gzipped: catalogues and logs, to places with thin lines."""
 
 
 def create_app(
@@ -106,5 +111,6 @@ def create_app(
     app.router.routes.extend(home.metrics_router.routes)
     pages.install(app)
     app.add_middleware(Idempotency, site=site, prefix=f"{API}/")
+    app.add_middleware(GZipMiddleware, minimum_size=_LARGE_BYTES, compresslevel=4)
     app.add_middleware(Guard, hosts=hosts)
     return app

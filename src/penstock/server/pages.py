@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import mimetypes
 from pathlib import Path
 from typing import Final
 
@@ -27,15 +29,29 @@ def install(app: FastAPI) -> None:
             raise HTTPException(status_code=404)
         root = STATIC.resolve()
         wanted = (root / path).resolve()
-        if path and wanted.is_relative_to(root) and wanted.is_file():
-            caching = _FOREVER if path.startswith("assets/") else "no-cache"
-            return FileResponse(wanted, headers={"cache-control": caching})
-        if path.startswith("assets/"):
-            raise HTTPException(status_code=404)
+        if path and wanted.is_relative_to(root):
+            if path.startswith("assets/"):
+                return _asset(wanted, request)
+            if wanted.is_file():
+                return FileResponse(wanted, headers={"cache-control": "no-cache"})
         index = root / "index.html"
         if not index.is_file():
             return HTMLResponse(_WITHOUT_PAGES, headers={"cache-control": "no-cache"})
         return HTMLResponse(_at(index, request), headers={"cache-control": "no-cache"})
+
+
+def _asset(wanted: Path, request: Request) -> Response:
+    """Returns a file with a hashed name: kept as its gzip, and sent so to whoever takes it."""
+    packed = wanted.with_name(f"{wanted.name}.gz")
+    if not packed.is_file():
+        raise HTTPException(status_code=404)
+    kind = mimetypes.guess_type(wanted.name)[0] or "application/octet-stream"
+    headers = {"cache-control": _FOREVER, "vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["content-encoding"] = "gzip"
+        return FileResponse(packed, media_type=kind, headers=headers)
+    plain = gzip.decompress(packed.read_bytes())
+    return Response(plain, media_type=kind, headers=headers)
 
 
 def _at(index: Path, request: Request) -> str:

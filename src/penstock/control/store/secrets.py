@@ -55,4 +55,5 @@ def count_by_key(tx: Transaction) -> dict[str, int]:
 
 def forget(tx: Transaction, ids: Iterable[str]) -> None:
     """Removes secrets; those that are gone already are no error."""
-    tx.execute(delete(secrets).where(secrets.c.id.in_(tuple(ids))))
+    if chosen := tuple(ids):
+        tx.execute(delete(secrets).where(secrets.c.id.in_(chosen)))

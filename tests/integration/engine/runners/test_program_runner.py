@@ -355,13 +355,15 @@ def test_a_program_that_ignores_sigterm_is_killed_after_the_grace_period(
 GRANDCHILDREN = """
     first = subprocess.Popen(["sleep", "300"])
     second = subprocess.Popen(["setsid", "sh", "-c", "trap '' TERM; sleep 301 & wait"])
+    told, telling = os.pipe()
     escaped = os.fork()
     if escaped == 0:
         os.setsid()
         if os.fork() == 0:
-            record(os.getpid()); time.sleep(300)
+            record(os.getpid()); os.write(telling, b"."); time.sleep(300)
         os._exit(0)
     os.waitpid(escaped, 0)
+    os.read(told, 1)
     record(first.pid); record(second.pid); record(os.getpid()); record(os.getppid())
 """
 
