@@ -44,7 +44,9 @@ class BlockReader:
     """Reads a pipe in blocks: full ones, or what came before a pause or the longest wait.
 
     After the first bytes of a block it goes on until the block is full, nothing came for
-    `idle_seconds`, or `longest_seconds` have passed. Blocks end with a line where they can, so
+    `idle_seconds`, or `longest_seconds` have passed. A pause that ended a block ends the next only
+    when it lasts twice as long, up to `most_idle_seconds`: the first words come at once, and a
+    slow program's many pauses do not each cost a block. Blocks end with a line where they can, so
     that nobody has to put lines together. All share one space, which is not cleared and copied
     for each: a block is gone when the next is asked for.
     """
@@ -56,6 +58,7 @@ class BlockReader:
         wake: int | None = None,
         block_bytes: int = BLOCK_BYTES,
         idle_seconds: float = IDLE_SECONDS,
+        most_idle_seconds: float = IDLE_SECONDS,
         longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
         self._descriptor = descriptor
@@ -66,6 +69,7 @@ class BlockReader:
         self._given = 0
         """Bytes before it, which are the last block's."""
         self._idle_ms = idle_seconds * 1000
+        self._most_idle_ms = max(self._idle_ms, most_idle_seconds * 1000)
         self._longest_seconds = longest_seconds
         self._any = select.poll()
         self._any.register(descriptor, select.POLLIN)
@@ -117,7 +121,8 @@ class BlockReader:
             if count > 0:
                 filled += count
                 came += count
-            elif not self._only.poll(self._idle_ms):
+            elif not self._only.poll(self._patience_ms(time.monotonic() - started)):
+                self._idle_ms = min(2 * self._idle_ms, self._most_idle_ms)
                 break
             seconds = time.monotonic() - started
             if seconds > self._longest_seconds:
@@ -125,6 +130,10 @@ class BlockReader:
             if count > 0 and filled < len(space):
                 self._nap(came / seconds if seconds else float("inf"))
         return filled, False
+
+    def _patience_ms(self, passed_seconds: float) -> float:
+        """Returns how long a pause may be, in a block that began so long ago."""
+        return min(self._idle_ms, max(0.0, self._longest_seconds - passed_seconds) * 1000)
 
     def _nap(self, bytes_per_second: float) -> None:
         """Lets a slow program fill a quarter of the pipe, or 20 ms pass.

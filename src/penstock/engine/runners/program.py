@@ -21,7 +21,7 @@ from penstock.engine.runners.child import Child, Exit
 from penstock.engine.runners.failure import Account
 from penstock.engine.runners.kept_spec import KeptSpec
 from penstock.engine.runners.masking import Masker
-from penstock.engine.runners.pipe import BlockReader
+from penstock.engine.runners.pipe import LONGEST_SECONDS, BlockReader
 from penstock.engine.runners.program_writing import ProgramWriting
 from penstock.engine.runners.runner import Reading
 from penstock.errors import ConfigError, PenstockError, ProtocolError, TransientError
@@ -425,7 +425,10 @@ class ProgramReading:
 
     def _items(self) -> Iterator[Item]:
         reader = BlockReader(
-            self._child.stdout, wake=self._child.wake, block_bytes=self._decoder.block_bytes
+            self._child.stdout,
+            wake=self._child.wake,
+            block_bytes=self._decoder.block_bytes,
+            most_idle_seconds=LONGEST_SECONDS,
         )
         for block in _blocks(reader, self._child):
             yield from self._stderr_lines()

@@ -83,24 +83,51 @@ def test_a_pause_ends_a_block(pipe: tuple[int, int]) -> None:
     os.close(write)
 
 
+def test_a_pause_that_ended_a_block_ends_the_next_when_it_is_twice_as_long(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, write = pipe
+    reader = BlockReader(read, idle_seconds=0.05, most_idle_seconds=0.5, longest_seconds=60.0)
+    waited = Waited()
+    monkeypatch.setattr(reader, "_only", waited)
+    for _ in range(6):
+        os.write(write, b"a line\n")
+        assert reader.next_block() == b"a line\n"
+    os.close(write)
+    assert waited.milliseconds == [50, 100, 200, 400, 500, 500]
+
+
+class Waited:
+    """Nothing comes; remembers how long it was waited for."""
+
+    def __init__(self) -> None:
+        self.milliseconds: list[int] = []
+
+    def poll(self, milliseconds: float) -> list[tuple[int, int]]:
+        self.milliseconds.append(round(milliseconds))
+        return []
+
+
 def test_a_steady_trickle_cannot_hold_a_block_back(pipe: tuple[int, int]) -> None:
     read, write = pipe
-    done = threading.Event()
+    done, held_back = threading.Event(), threading.Event()
 
     def trickle() -> None:
-        while not done.wait(0.005):
+        for _ in range(10_000):
+            if done.wait(0.005):
+                break
             os.write(write, b".")
+        else:
+            held_back.set()
         os.close(write)
 
     thread = threading.Thread(target=trickle)
     thread.start()
-    started = time.monotonic()
-    block = BlockReader(read, idle_seconds=5.0, longest_seconds=0.2).next_block()
-    took = time.monotonic() - started
+    block = BlockReader(read, idle_seconds=600.0, longest_seconds=0.2).next_block()
     done.set()
     thread.join()
     assert block
-    assert took < 3
+    assert not held_back.is_set()
 
 
 def test_blocks_end_with_a_line_where_they_can(pipe: tuple[int, int]) -> None:
