@@ -81,7 +81,7 @@ def has_npm() -> bool:
 
 def build(root: Path) -> None:
     """Installs what the lock file names and builds; raises RuntimeError with npm's last words."""
-    run(root, ["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"])
+    run(root / "ui", ["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"])
     pack(root)
     if not (root / STATIC / "index.html").exists():
         raise RuntimeError(f"The build left no {STATIC}/index.html. {LEAVE_OUT}")
@@ -96,18 +96,24 @@ def pack(root: Path) -> None:
             path.unlink()
 
 
-def run(root: Path, *commands: list[str]) -> None:
-    """Runs npm in `ui/`, with the machine's Node or that of the package."""
+def with_node() -> dict[str, str]:
+    """Returns the environment in which Node is found: the machine's, else that of the package."""
     environment = {**os.environ, "NODE_USE_SYSTEM_CA": "1", "CI": "1"}
     if not has_npm():
         place = _packaged_node()
         environment["PATH"] = f"{place / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
+    return environment
+
+
+def run(folder: Path, *commands: list[str], remedy: str = LEAVE_OUT) -> None:
+    """Runs npm in a folder; raises RuntimeError with its last words and the remedy."""
+    environment = with_node()
     for command in commands:
-        print("ui:", *command, file=sys.stderr, flush=True)
+        print(f"{folder.name}:", *command, file=sys.stderr, flush=True)
         program = shutil.which(command[0], path=environment["PATH"]) or command[0]
         done = subprocess.run(
             [program, *command[1:]],
-            cwd=root / "ui",
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,
@@ -115,7 +121,7 @@ def run(root: Path, *commands: list[str]) -> None:
         )
         if done.returncode != 0:
             words = (done.stdout + done.stderr)[-4000:]
-            raise RuntimeError(f"`{' '.join(command)}` failed in ui/:\n{words}\n{LEAVE_OUT}")
+            raise RuntimeError(f"`{' '.join(command)}` failed in {folder}:\n{words}\n{remedy}")
 
 
 def _packaged_node() -> Path:
@@ -132,7 +138,7 @@ def _packaged_node() -> Path:
 if __name__ == "__main__":
     if "--check" in sys.argv:
         run(
-            ROOT,
+            ROOT / "ui",
             ["npm", "ci", "--no-audit", "--no-fund"],
             ["npm", "run", "check"],
             ["npm", "test"],

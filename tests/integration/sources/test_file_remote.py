@@ -1,23 +1,29 @@
-"""The file source against a real HTTP server and a real S3 server (moto), and files of others."""
+"""The file source against a real HTTP server, buckets of three clouds, and files of others."""
 
 from __future__ import annotations
 
 import gzip
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pandas as pd
 import polars as pl
 import pytest
-from moto.server import ThreadedMotoServer
 
 from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, TransientError
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.stream import State
+from penstock.sources.file.stream import FileStream
+from tests.servers.azure_storage import azure_container_served
+from tests.servers.bucket import KEYS, bucket_served
+from tests.servers.google_storage import google_bucket_served
 from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_in, rows_of, stream_of
 
 LINES = b"id,code\n" + b"".join(b"%d,%05d\n" % (row, row) for row in range(50_000))
@@ -151,42 +157,62 @@ def test_a_missing_page_and_an_unreachable_host_are_named_without_the_query(web:
     assert "hidden" not in str(unreachable.value)
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[dict[str, Any]]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield {"key": "testing", "secret": "testing", "endpoint_url": f"http://{host}:{port}"}
-    server.stop()
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket named visits, and how it is reached."""
+
+    scheme: str
+    options: dict[str, Any]
+
+    @property
+    def system(self) -> Any:
+        return fsspec.filesystem(self.scheme, **self.options)
+
+
+@contextmanager
+def s3_served(name: str) -> Iterator[dict[str, Any]]:
+    with bucket_served(name) as address:
+        yield {**KEYS, "endpoint_url": address}
+
+
+@pytest.fixture(params=["s3", pytest.param("az", marks=pytest.mark.network), "gs"])
+def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
+    scheme = request.param
+    served = {"s3": s3_served, "az": azure_container_served, "gs": google_bucket_served}[scheme]
+    with served("visits") as options:
+        yield Bucket(scheme, options)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_bucket_is_read_by_pattern_and_incrementally(s3: dict[str, Any]) -> None:
-    import s3fs  # noqa: PLC0415 (an extra)
+def test_a_bucket_is_read_by_pattern_and_incrementally(bucket: Bucket) -> None:
+    scheme, system = bucket.scheme, bucket.system
+    system.pipe("visits/2025/a.csv", b"id,code\n1,007\n")
+    system.pipe("visits/2025/b.csv.gz", gzip.compress(b"id,code\n2,8\n"))
+    system.pipe("visits/2024/old.csv", b"id,code\n9,9\n")
+    pattern = f"{scheme}://visits/2025/*"
 
-    bucket = s3fs.S3FileSystem(**s3)
-    bucket.mkdir("visits")
-    bucket.pipe("visits/2025/a.csv", b"id,code\n1,007\n")
-    bucket.pipe("visits/2025/b.csv.gz", gzip.compress(b"id,code\n2,8\n"))
-    bucket.pipe("visits/2024/old.csv", b"id,code\n9,9\n")
-    pattern = "s3://visits/2025/*"
-    stream = stream_of(pattern, storage_options=s3)
-    assert kinds_of(stream)["code"] == "string"
-    items = items_of(stream, None, SyncMode.INCREMENTAL)
+    def stream(path: str = pattern) -> FileStream:
+        return stream_of(path, storage_options=bucket.options)
+
+    assert kinds_of(stream())["code"] == "string"
+    items = items_of(stream(), None, SyncMode.INCREMENTAL)
     assert {(row["id"], row["code"]) for row in rows_in(items)} == {(1, "007"), (2, "8")}
     assert {row["_ab_source_file_url"] for row in rows_in(items)} == {
-        "s3://visits/2025/a.csv",
-        "s3://visits/2025/b.csv.gz",
+        f"{scheme}://visits/2025/a.csv",
+        f"{scheme}://visits/2025/b.csv.gz",
     }
     state = [item.value for item in items if isinstance(item, State)][-1]
-    bucket.pipe("visits/2025/c.csv", b"id,code\n3,c\n")
-    later = stream_of(pattern, storage_options=s3)
-    rows = rows_in(items_of(later, state, SyncMode.INCREMENTAL))
-    assert [(row["id"], row["code"]) for row in rows] == [(3, "c")]
+    system.pipe("visits/2025/c.csv", b"id,code\n3,c\n")
+    items = items_of(stream(), state, SyncMode.INCREMENTAL)
+    assert [(row["id"], row["code"]) for row in rows_in(items)] == [(3, "c")]
+    state = [item.value for item in items if isinstance(item, State)][-1]
+    system.pipe("visits/2025/a.csv", b"id,code\n1,008\n")
+    rows = rows_in(items_of(stream(), state, SyncMode.INCREMENTAL))
+    assert [(row["id"], row["code"]) for row in rows] == [(1, "008")]
     with pytest.raises(ConfigError, match="No file matches"):
-        stream_of("s3://visits/2026/*", storage_options=s3).check()
+        stream(f"{scheme}://visits/2026/*").check()
     with pytest.raises(ConfigError, match=r"does not exist|No file"):
-        stream_of("s3://nothing-here/x.csv", storage_options=s3).check()
+        stream(f"{scheme}://nothing-here/x.csv").check()
 
 
 FRAME = pd.DataFrame(

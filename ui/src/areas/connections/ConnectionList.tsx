@@ -9,6 +9,7 @@ import { useEffect, useState } from "react";
 
 import { api, found } from "../../api/client";
 import { useSession } from "../../api/session";
+import { More } from "../../parts/More";
 import { useAddress } from "../../parts/address";
 import { EmptyState, ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
@@ -105,17 +106,7 @@ export function ConnectionList() {
           </Group>
           {isEmpty && <Text c="dimmed">{words.list.none}</Text>}
           {items.length > 0 && <Rows items={items} tags={tags.data ?? []} />}
-          {query.hasNextPage && (
-            <div>
-              <Button
-                variant="default"
-                loading={query.isFetchingNextPage}
-                onClick={() => void query.fetchNextPage()}
-              >
-                {words.list.more}
-              </Button>
-            </div>
-          )}
+          <More query={query}>{words.list.more}</More>
         </>
       )}
     </Page>

@@ -2,7 +2,6 @@
 
 import {
   Anchor,
-  Button,
   Code,
   Group,
   NativeSelect,
@@ -24,6 +23,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 import { api, found, type Schemas } from "../../api/client";
+import { More } from "../../parts/More";
 import { useAddress } from "../../parts/address";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { ago, at, bytes, duration } from "../../parts/format";
@@ -99,17 +99,7 @@ export default function TimelinePart({ connection }: PartProps) {
           </Timeline.Item>
         ))}
       </Timeline>
-      {events.hasNextPage && (
-        <div>
-          <Button
-            variant="default"
-            loading={events.isFetchingNextPage}
-            onClick={() => void events.fetchNextPage()}
-          >
-            {words.timeline.more}
-          </Button>
-        </div>
-      )}
+      <More query={events}>{words.timeline.more}</More>
     </Stack>
   );
 }

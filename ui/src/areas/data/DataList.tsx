@@ -9,6 +9,7 @@ import { useState } from "react";
 
 import { api, found } from "../../api/client";
 import { useSession } from "../../api/session";
+import { More } from "../../parts/More";
 import { EmptyState, ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
 import { ago, count } from "../../parts/format";
@@ -71,17 +72,7 @@ export function DataList() {
             />
           </Group>
           {isEmpty ? <Text c="dimmed">{words.none}</Text> : <Rows items={items} />}
-          {query.hasNextPage && (
-            <div>
-              <Button
-                variant="default"
-                loading={query.isFetchingNextPage}
-                onClick={() => void query.fetchNextPage()}
-              >
-                {words.more}
-              </Button>
-            </div>
-          )}
+          <More query={query}>{words.more}</More>
         </>
       )}
     </Page>

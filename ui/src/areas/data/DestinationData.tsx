@@ -6,6 +6,7 @@ import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 
 import { api, found } from "../../api/client";
+import { More } from "../../parts/More";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { Page } from "../../parts/Page";
 import type { Connection } from "../connections/calls";
@@ -81,17 +82,7 @@ function Written({ destinationId, readsBack }: { destinationId: string; readsBac
           isCounted={items.length <= COUNTED_AT_ONCE}
         />
       ))}
-      {query.hasNextPage && (
-        <div>
-          <Button
-            variant="default"
-            loading={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            {words.more}
-          </Button>
-        </div>
-      )}
+      <More query={query}>{words.more}</More>
     </Stack>
   );
 }

@@ -1,12 +1,13 @@
 // Who did what: the audit log, a page at a time.
 
-import { Button, Code, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Code, Stack, Table, Text, TextInput } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { api, found, type Schemas } from "../../api/client";
 import { useSession } from "../../api/session";
+import { More } from "../../parts/More";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { at } from "../../parts/format";
 import { MayAdminister } from "./MayAdminister";
@@ -68,17 +69,7 @@ function List() {
       )}
       {entries.length > 0 && shown.length === 0 && <Text c="dimmed">{words.noneFits}</Text>}
       {shown.length > 0 && <Rows entries={shown} />}
-      {query.hasNextPage && (
-        <div>
-          <Button
-            variant="default"
-            loading={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            {all.more}
-          </Button>
-        </div>
-      )}
+      <More query={query}>{all.more}</More>
     </Stack>
   );
 }

@@ -4,6 +4,7 @@ import { Button, Table, Text } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { api, found } from "../../api/client";
+import { More } from "../../parts/More";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { ago, count } from "../../parts/format";
 import { words as all } from "./words";
@@ -83,18 +84,7 @@ export function Deliveries({ channelId }: { channelId: string }) {
           ))}
         </Table.Tbody>
       </Table>
-      {query.hasNextPage && (
-        <div>
-          <Button
-            size="xs"
-            variant="default"
-            loading={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            {all.more}
-          </Button>
-        </div>
-      )}
+      <More query={query} size="xs">{all.more}</More>
     </>
   );
 }

@@ -8,6 +8,7 @@ import { useState } from "react";
 import { api, found, root, type Schemas } from "../../api/client";
 import { useSession } from "../../api/session";
 import { Confirm } from "../../parts/Confirm";
+import { More } from "../../parts/More";
 import { ErrorNotice, Waiting } from "../../parts/Notice";
 import { Secret } from "../../parts/Secret";
 import { ago } from "../../parts/format";
@@ -57,17 +58,7 @@ function List() {
         </Button>
       </Group>
       <Rows users={users} act={(kind, user) => setAct({ kind, user })} />
-      {query.hasNextPage && (
-        <div>
-          <Button
-            variant="default"
-            loading={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            {all.more}
-          </Button>
-        </div>
-      )}
+      <More query={query}>{all.more}</More>
       {isMaking && (
         <NewUser
           onDone={() => setMaking(false)}
