@@ -6,12 +6,15 @@ import fcntl
 import os
 import select
 import time
+from collections.abc import Callable, Iterator
 
 PIPE_BYTES = 1 << 20
 """The most an unprivileged process may ask for on Linux (/proc/sys/fs/pipe-max-size)."""
 BLOCK_BYTES = 8 << 20
 IDLE_SECONDS = 0.05
 LONGEST_SECONDS = 1.0
+LOOK_SECONDS = 1.0
+"""How often a silent connector is looked at, to notice that it vanished."""
 _NAP_SECONDS = (0.005, 0.02)
 """Shortest nap worth taking while a slow program writes on, and the longest."""
 _SMALLEST_PIPE_BYTES = 4096
@@ -151,3 +154,16 @@ class BlockReader:
             return os.readv(self._descriptor, [space])
         except BlockingIOError:
             return -1
+
+
+def blocks_of(reader: BlockReader, has_ended: Callable[[], bool]) -> Iterator[memoryview]:
+    """Yields blocks, empty ones while there are none, to the end of output or of the program.
+
+    The program's end counts too: something that outlived it may hold the pipe open.
+    """
+    while True:
+        is_over = has_ended()
+        block = reader.next_block(0 if is_over else LOOK_SECONDS)
+        if block is None or (is_over and not block):
+            return
+        yield block

@@ -21,7 +21,7 @@ from penstock.engine.runners.child import Child, Exit
 from penstock.engine.runners.failure import Account
 from penstock.engine.runners.kept_spec import KeptSpec
 from penstock.engine.runners.masking import Masker
-from penstock.engine.runners.pipe import LONGEST_SECONDS, BlockReader
+from penstock.engine.runners.pipe import LONGEST_SECONDS, BlockReader, blocks_of
 from penstock.engine.runners.program_writing import ProgramWriting
 from penstock.engine.runners.runner import Reading
 from penstock.errors import ConfigError, PenstockError, ProtocolError, TransientError
@@ -32,9 +32,6 @@ from penstock.protocol.spec import ConnectorSpec
 from penstock.protocol.state import State
 
 _log = logging.getLogger(__name__)
-
-LOOK_SECONDS = 1.0
-"""How often a silent connector is looked at, to notice that it vanished."""
 
 
 def to_log(line: LogLine) -> None:
@@ -315,7 +312,7 @@ class ProgramRunner:
         """Yields all messages but logs, traces and records; None when time is up."""
         reader = BlockReader(child.stdout, wake=child.wake, block_bytes=1 << 20)
         rest = b""
-        for block in _blocks(reader, child):
+        for block in blocks_of(reader, lambda: child.wait(0) is not None):
             self._forward(child, account)
             *lines, rest = (rest + block).split(b"\n") if block else (rest,)
             for line in lines:
@@ -430,7 +427,7 @@ class ProgramReading:
             block_bytes=self._decoder.block_bytes,
             most_idle_seconds=LONGEST_SECONDS,
         )
-        for block in _blocks(reader, self._child):
+        for block in blocks_of(reader, lambda: self._child.wait(0) is not None):
             yield from self._stderr_lines()
             if self._is_stopped:
                 return
@@ -476,19 +473,6 @@ class ProgramReading:
                 return item
             case _:
                 return item
-
-
-def _blocks(reader: BlockReader, child: Child) -> Iterator[memoryview]:
-    """Yields blocks, empty ones while there are none, to the end of output or of the program.
-
-    The program's end counts too: something that outlived it may hold the pipe open.
-    """
-    while True:
-        has_ended = child.wait(0) is not None
-        block = reader.next_block(0 if has_ended else LOOK_SECONDS)
-        if block is None or (has_ended and not block):
-            return
-        yield block
 
 
 def _write_private(path: Path, content: bytes, mode: int) -> None:

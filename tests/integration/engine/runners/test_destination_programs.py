@@ -307,7 +307,7 @@ def test_a_failed_source_never_looks_like_the_end_of_an_overwrite(
     sync: Sync, tmp_path: Path
 ) -> None:
     sync.write, sync.sync_mode = DestinationSyncMode.OVERWRITE, SyncMode.FULL_REFRESH
-    sync.source = recorded(tmp_path / "source", *CUT_SHORT, crash_after_lines=5, delay_seconds=0.2)
+    sync.source = recorded(tmp_path / "source", *CUT_SHORT, crash_after_lines=5, delay_seconds=0.5)
     error_of(sync())
     assert sync.process_is_gone()
     assert not sync.saw_the_end()

@@ -1,15 +1,6 @@
 // What happened to a connection: runs, changed settings and schemas, the newest first.
 
-import {
-  Anchor,
-  Code,
-  Group,
-  NativeSelect,
-  Paper,
-  Stack,
-  Text,
-  Timeline,
-} from "@mantine/core";
+import { Anchor, Code, Group, NativeSelect, Paper, Stack, Text, Timeline } from "@mantine/core";
 import {
   IconAlertTriangle,
   IconCheck,

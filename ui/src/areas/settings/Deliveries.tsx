@@ -84,7 +84,9 @@ export function Deliveries({ channelId }: { channelId: string }) {
           ))}
         </Table.Tbody>
       </Table>
-      <More query={query} size="xs">{all.more}</More>
+      <More query={query} size="xs">
+        {all.more}
+      </More>
     </>
   );
 }
