@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,9 +13,7 @@ import pytest
 from penstock.destinations.files import FilesConfig, FilesDestination
 from penstock.testing.destination_suite import DestinationSuite, cases_of
 from penstock.testing.lab import Lab
-from tests.servers.azure_storage import azure_container_served
-from tests.servers.bucket import KEYS, bucket_served
-from tests.servers.google_storage import google_bucket_served
+from tests.servers.buckets import SCHEMES, SERVED
 
 _BUCKET = "files-suite"
 
@@ -63,23 +60,12 @@ _CHOSEN = {
 }
 
 
-@contextmanager
-def _s3_served() -> Iterator[dict[str, Any]]:
-    with bucket_served(_BUCKET) as address:
-        yield {**KEYS, "endpoint_url": address}
-
-
-@pytest.fixture(scope="session", params=["s3", pytest.param("az", marks=pytest.mark.network), "gs"])
+@pytest.fixture(scope="session", params=SCHEMES)
 def scheme(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Starts a server that any process finds from the folder of a test."""
-    served = {
-        "s3": _s3_served,
-        "az": lambda: azure_container_served(_BUCKET),
-        "gs": lambda: google_bucket_served(_BUCKET),
-    }[request.param]
-    with served() as options:
+    with SERVED[request.param](_BUCKET) as options:
         file = tmp_path_factory.getbasetemp() / _file_name(request.param)
         file.write_text(json.dumps(options))
         yield request.param

@@ -18,7 +18,7 @@ PROGRAM = Path(__file__).parent / "spec_source.py"
 MOST_MS = 300.0
 FEW = 4
 MANY_ROUNDS = 50
-ROUNDS = 8
+ROUNDS = 4
 """The best counts: what else the machine does is no property of the form."""
 
 WATCH = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 KEYS = {"key": "testing", "secret": "testing"}
 
@@ -26,3 +27,10 @@ def bucket_served(name: str) -> Iterator[str]:
         yield address
     finally:
         server.stop()
+
+
+@contextmanager
+def s3_bucket_served(name: str) -> Iterator[dict[str, Any]]:
+    """Starts a server with one bucket; yields the storage options that lead to it."""
+    with bucket_served(name) as address:
+        yield {**KEYS, "endpoint_url": address}

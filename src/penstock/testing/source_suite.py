@@ -43,7 +43,7 @@ from penstock.testing.misfits import misfits
 
 _MOST_STATES: Final = 40
 """Of more states than this, the first, the last and some between are resumed from."""
-_RELEASE_SECONDS: Final = 10.0
+_RELEASE_SECONDS: Final = 2.0
 _SECRET_NAME: Final = re.compile(
     r"(^|_)(password|passwd|secret|token|api_?key|private_key|access_key|passphrase)($|_)",
     re.IGNORECASE,

@@ -72,9 +72,12 @@ def test_a_cancelled_run_ends_at_once_and_continues_later(site: Site) -> None:
         until(plane, run.id, lambda found: found.rows_committed > 0)
         with pytest.raises(ResourceBusy, match=f"run {run.id}"):
             plane.request_run(connection.id)
+        asked = time.monotonic()
         plane.cancel(run.id, by="ada")
         cancelled = ended(plane, run)
+        took = time.monotonic() - asked
         assert (cancelled.status, cancelled.cancelled_by) == (RunStatus.CANCELLED, "ada")
+        assert took < 5  # a second on a machine that has nothing else to do
         assert 0 < cancelled.rows_committed < 400
         again = ended(plane, plane.request_run(connection.id))
         assert again.status is RunStatus.SUCCEEDED
@@ -87,7 +90,7 @@ def test_a_run_cancelled_while_its_source_is_discovered_ends_at_once(site: Site)
         run = plane.request_run(connection.id)
         wait_for_process(plane, run)
         plane.cancel(run.id, by="ada")
-        cancelled = ended(plane, run)
+        cancelled = ended(plane, run, seconds=10)
         with plane.store.read() as tx:
             (attempt,) = runs.attempts_of(tx, [run.id])
     assert (cancelled.status, cancelled.cancelled_by) == (RunStatus.CANCELLED, "ada")
@@ -104,7 +107,7 @@ def test_a_server_that_stops_while_a_source_is_discovered_leaves_the_run_to_the_
         swift = {"rows": 5, "discover_seconds": 0}
         plane.configuring.update_connector(connection.source_id, config=swift)
         began = time.monotonic()
-    assert time.monotonic() - began < 60  # of 600
+    assert time.monotonic() - began < 10
     with site.running() as plane:
         done = ended(plane, run)
         with plane.store.read() as tx:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,9 +20,7 @@ from penstock.errors import AccessDenied, ConfigError, ConnectionFailed, Transie
 from penstock.protocol.catalog import SyncMode
 from penstock.sdk.stream import State
 from penstock.sources.file.stream import FileStream
-from tests.servers.azure_storage import azure_container_served
-from tests.servers.bucket import KEYS, bucket_served
-from tests.servers.google_storage import google_bucket_served
+from tests.servers.buckets import SCHEMES, SERVED
 from tests.unit.sources.file.reading_files import items_of, kinds_of, rows_in, rows_of, stream_of
 
 LINES = b"id,code\n" + b"".join(b"%d,%05d\n" % (row, row) for row in range(50_000))
@@ -169,17 +166,10 @@ class Bucket:
         return fsspec.filesystem(self.scheme, **self.options)
 
 
-@contextmanager
-def s3_served(name: str) -> Iterator[dict[str, Any]]:
-    with bucket_served(name) as address:
-        yield {**KEYS, "endpoint_url": address}
-
-
-@pytest.fixture(params=["s3", pytest.param("az", marks=pytest.mark.network), "gs"])
+@pytest.fixture(params=SCHEMES)
 def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
     scheme = request.param
-    served = {"s3": s3_served, "az": azure_container_served, "gs": google_bucket_served}[scheme]
-    with served("visits") as options:
+    with SERVED[scheme]("visits") as options:
         yield Bucket(scheme, options)
 
 
